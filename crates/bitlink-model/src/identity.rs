@@ -1,0 +1,319 @@
+//! Who a miner is: make, model, firmware, and the evidence by which it is known again.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Declares an open set of names: known members are constants, unknown ones are carried as they came.
+macro_rules! open_name {
+    ($(#[$doc:meta])* $name:ident { $( $(#[$vdoc:meta])* $konst:ident = $text:literal; )+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Cow<'static, str>);
+
+        impl $name {
+            $( $(#[$vdoc])* pub const $konst: Self = Self(Cow::Borrowed($text)); )+
+
+            /// A name that this crate need not know of.
+            pub const fn new(name: &'static str) -> Self {
+                Self(Cow::Borrowed(name))
+            }
+
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(name: String) -> Self {
+                Self(Cow::Owned(name))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+open_name! {
+    /// Whose machine it is, by the name people say: "Antminer", not "Bitmain".
+    Make {
+        /// Bitmain's machines.
+        ANTMINER = "Antminer";
+        /// MicroBT's machines.
+        WHATSMINER = "WhatsMiner";
+        /// Canaan's machines.
+        AVALON = "Avalon";
+    }
+}
+
+open_name! {
+    /// A firmware family: one dialect of the API, with its own way to be read and commanded. Stable and lower-case,
+    /// used in output and configuration.
+    Family {
+        /// The reference implementation by Con Kolivas and Kano, on whatever hardware.
+        CGMINER = "cgminer";
+        /// Luke Dashjr's fork.
+        BFGMINER = "bfgminer";
+        /// Bitmain's firmware up to the S17 generation (`bmminer`).
+        ANTMINER_OLD = "antminer-old";
+        /// Bitmain's firmware of the S19, S21 and later generations.
+        ANTMINER = "antminer";
+        /// MicroBT's firmware with API version 1 or 2 on TCP 4028.
+        WHATSMINER = "whatsminer";
+    }
+}
+
+/// Which software answers, as far as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Firmware {
+    /// The family whose dialect it speaks.
+    pub family: Family,
+    /// The firmware's own version or build date, as printed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Version of the API it offers, as printed ("3.7", "2.0.5").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_version: Option<String>,
+    /// The mining program behind the API and its version ("cgminer 4.11.1").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software: Option<String>,
+}
+
+impl Firmware {
+    /// A firmware of which only the family is known.
+    pub const fn new(family: Family) -> Self {
+        Self { family, version: None, api_version: None, software: None }
+    }
+}
+
+/// What a miner says of itself that does not change from poll to poll.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Whose machine it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub make: Option<Make>,
+    /// Normalised model without the make ("S19 Pro", "M50 VH30").
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The model exactly as the miner printed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_raw: Option<String>,
+    /// What software answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firmware: Option<Firmware>,
+    /// Control board or platform ("H616", "AMLCtrl").
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_board: Option<String>,
+    /// Hardware address of the network interface.
+    #[serde(rename = "mac_address", skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
+    /// The machine's serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// The control board's own serial number or burnt-in id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_board_serial: Option<String>,
+    /// The name it gives itself on the network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostname: Option<String>,
+    /// Its own idea of its network settings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkIdentity>,
+}
+
+impl Identity {
+    /// Make and model as one name ("Antminer S19 Pro"); `None` when neither is known.
+    pub fn name(&self) -> Option<String> {
+        match (&self.make, &self.model) {
+            (Some(make), Some(model)) => Some(format!("{make} {model}")),
+            (Some(make), None) => Some(make.to_string()),
+            (None, Some(model)) => Some(model.clone()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// Network settings as the miner tells them. The address at which it was reached is the truth; this is its claim.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkIdentity {
+    /// Whether the address is leased.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dhcp: Option<bool>,
+    /// Claimed address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip: Option<IpAddr>,
+    /// Claimed netmask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub netmask: Option<String>,
+    /// Claimed gateway.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway: Option<String>,
+    /// Claimed name servers, as printed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns: Option<String>,
+}
+
+/// A 48-bit hardware address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mac([u8; 6]);
+
+/// A text that is not a usable hardware address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a hardware address")]
+pub struct MacError {
+    text: String,
+}
+
+impl Mac {
+    /// From six octets.
+    pub const fn new(octets: [u8; 6]) -> Self {
+        Self(octets)
+    }
+
+    /// The six octets.
+    pub const fn octets(self) -> [u8; 6] {
+        self.0
+    }
+
+    /// Whether this can tell one machine from another: not all zeros, not broadcast, not a group address.
+    pub const fn is_unique(self) -> bool {
+        let [first, rest @ ..] = self.0;
+        let all_zero =
+            first == 0 && rest[0] == 0 && rest[1] == 0 && rest[2] == 0 && rest[3] == 0 && rest[4] == 0;
+        !all_zero && first & 1 == 0
+    }
+}
+
+impl FromStr for Mac {
+    type Err = MacError;
+
+    /// Twelve hexadecimal digits, with `:`, `-` or `.` between them or nothing.
+    fn from_str(text: &str) -> Result<Self, MacError> {
+        let refuse = || MacError { text: text.chars().take(64).collect() };
+        let mut octets = [0_u8; 6];
+        let mut digits = 0_usize;
+        for c in text.trim().chars().filter(|c| !matches!(c, ':' | '-' | '.')) {
+            let digit = c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(refuse)?;
+            let octet = octets.get_mut(digits / 2).ok_or_else(refuse)?;
+            *octet = (*octet << 4) | digit;
+            digits += 1;
+        }
+        if digits == 12 { Ok(Self(octets)) } else { Err(refuse()) }
+    }
+}
+
+impl fmt::Display for Mac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{g:02X}")
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mac {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// Our own stable name for one machine. MAC, serials and address are evidence for it, never the id itself: a registry
+/// hands ids out, and without one the id is derived from the best evidence at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MinerId(u64);
+
+impl MinerId {
+    /// An id that a registry has handed out.
+    pub const fn from_u64(id: u64) -> Self {
+        Self(id)
+    }
+
+    /// As a number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The id of a machine that no registry knows: the same evidence always gives the same id. The hardware address
+    /// counts most, then the serials, then the address at which it answers.
+    pub fn derived(identity: &Identity, address: IpAddr) -> Self {
+        let evidence = match identity {
+            Identity { mac: Some(mac), .. } if mac.is_unique() => format!("mac:{mac}"),
+            Identity { serial: Some(serial), .. } if !serial.is_empty() => format!("serial:{serial}"),
+            Identity { control_board_serial: Some(serial), .. } if !serial.is_empty() => {
+                format!("board:{serial}")
+            }
+            _ => format!("address:{address}"),
+        };
+        // FNV-1a: small, stable across releases, and no defence is needed against a miner that forges its own MAC.
+        Self(evidence.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        }))
+    }
+}
+
+impl fmt::Display for MinerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for MinerId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for MinerId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Names, hardware addresses and derived ids.
+    use super::*;
+
+    #[test]
+    fn hardware_addresses_in_every_written_form() {
+        for text in ["02:00:0a:0B:0c:01", "02-00-0A-0B-0C-01", "02000a0b0c01", " 0200.0a0b.0c01 "] {
+            assert_eq!(text.parse::<Mac>().unwrap().to_string(), "02:00:0A:0B:0C:01");
+        }
+        for text in ["", "02:00:0a:0b:0c", "02:00:0a:0b:0c:01:02", "0g:00:0a:0b:0c:01", "é2000a0b0c01"] {
+            assert!(text.parse::<Mac>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_all_zero_or_group_address_identifies_nobody() {
+        assert!(!Mac::new([0; 6]).is_unique());
+        assert!(!Mac::new([0xff; 6]).is_unique());
+        assert!(Mac::new([2, 0, 0, 0, 0, 1]).is_unique());
+    }
+
+    #[test]
+    fn the_id_follows_the_machine_and_not_the_address() {
+        let a: IpAddr = "192.0.2.1".parse().unwrap();
+        let b: IpAddr = "192.0.2.2".parse().unwrap();
+        let known = Identity { mac: Some(Mac::new([2, 0, 0, 0, 0, 1])), ..Identity::default() };
+        assert_eq!(MinerId::derived(&known, a), MinerId::derived(&known, b));
+        assert_ne!(MinerId::derived(&Identity::default(), a), MinerId::derived(&Identity::default(), b));
+    }
+}
