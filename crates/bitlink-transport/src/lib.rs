@@ -1,13 +1,63 @@
 //! How questions travel to a miner and answers back.
+//!
+//! Everything above asks through [`Transport`], as an `Arc<dyn Transport>`, and cannot tell what carries the bytes:
+//! [`TcpTransport`] is the real network, [`MemoryTransport`] a network of simulated machines without sockets or real
+//! time. [`converse`] runs a whole conversation of the protocol crate over any of them.
+//!
+//! This crate decides nothing about whom to ask, how often or how many at once, and knows nothing of JSON.
+//!
+//! ```
+//! use bitlink_protocol::{ApiRequest, Reply};
+//! use bitlink_transport::{Door, Host, Limits, MemoryTransport, Script, Transport};
+//! use std::{net::SocketAddr, sync::Arc, time::Duration};
+//! use tokio::time::Instant;
+//!
+//! /// A machine that gives one answer to every question.
+//! #[derive(Debug)]
+//! struct Parrot;
+//!
+//! impl Host for Parrot {
+//!     fn connect(&self, port: u16) -> Door {
+//!         if port == 4028 { Door::Open { after: Duration::from_millis(2) } } else { Door::Refused }
+//!     }
+//!
+//!     fn respond(&self, _port: u16, request: &[u8]) -> Script {
+//!         assert_eq!(request, br#"{"command":"version"}"#);
+//!         Script::reply(*b"{\"VERSION\":[{\"API\":\"3.7\"}]}\0")
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint: SocketAddr = "192.168.1.100:4028".parse()?;
+//! let transport: Arc<dyn Transport> = Arc::new(MemoryTransport::new().with_host(endpoint.ip(), Parrot));
+//!
+//! let question = ApiRequest { bytes: br#"{"command":"version"}"#.into() }.into();
+//! let limits = Limits::until(Instant::now() + Duration::from_secs(5));
+//! let Reply::Api(reply) = transport.exchange(endpoint, &question, &limits).await? else {
+//!     unreachable!("an API request has an API reply");
+//! };
+//! assert_eq!(reply.bytes, br#"{"VERSION":[{"API":"3.7"}]}"#);
+//! # Ok(())
+//! # }
+//! ```
 
 mod drive;
 mod error;
 mod host;
+mod memory;
+mod read;
+mod script;
+mod tcp;
 mod transport;
 
 pub use drive::{ConverseError, Conversed, Patience, converse};
 pub use error::{Stage, TransportError};
 pub use host::{Act, Door, Host, Script};
+pub use memory::{MemoryTransport, Traffic};
+pub use read::exchange_on;
+pub use script::{Ending, play};
+pub use tcp::{TcpConfig, TcpTransport};
 #[cfg(feature = "test-util")]
 pub use transport::MockTransport;
 pub use transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};

@@ -76,3 +76,27 @@ impl Limits {
         Self { deadline, settle: Duration::from_millis(200), max_reply_bytes: 4 << 20 }
     }
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests {
+    //! The mock serves where the layers above expect a transport.
+    use super::*;
+    use bitlink_protocol::{ApiReply, ApiRequest};
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn the_mock_is_a_transport() {
+        let mut mock = MockTransport::new();
+        mock.expect_probe()
+            .returning(|_, _| Probe { outcome: ProbeOutcome::Exhausted, elapsed: Duration::ZERO });
+        mock.expect_exchange().once().returning(|_, _, _| Ok(Reply::Api(ApiReply::terminated(*b"{}"))));
+        let transport: Arc<dyn Transport> = Arc::new(mock);
+
+        let endpoint = ([127, 0, 0, 1], 4028).into();
+        let limits = Limits::until(Instant::now());
+        assert_eq!(transport.probe(endpoint, limits.deadline).await.outcome, ProbeOutcome::Exhausted);
+        let question = Request::Api(ApiRequest { bytes: b"version".into() });
+        let reply = transport.exchange(endpoint, &question, &limits).await.unwrap();
+        assert_eq!(reply, Reply::Api(ApiReply::terminated(*b"{}")));
+    }
+}

@@ -1,0 +1,123 @@
+//! Questions and answers over TCP: the only place in the libraries that opens a socket. It decides nothing about whom
+//! to ask, how often, or how many at once.
+
+use crate::Stage;
+use crate::error::{Obstacle, TransportError};
+use crate::read::exchange_on;
+use crate::transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
+use async_trait::async_trait;
+use bitlink_protocol::{Reply, Request};
+use std::io;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout_at};
+
+/// How [`TcpTransport`] uses its sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpConfig {
+    /// Whether a probe that found an open port breaks its connection (RST) and does not close it (FIN). Default true.
+    ///
+    /// A probe has nothing to say, so nothing can be lost. The miner's single-threaded server sees a failed `recv` and
+    /// turns to the next client; after a FIN it would read an empty question and answer it. Nothing of the connection
+    /// stays behind on either side or in the routers between, where a FIN leaves an entry in TIME_WAIT for a minute
+    /// on this machine for every open port of every scan. Set it to false where a firewall takes resets for an attack.
+    pub reset_probes: bool,
+}
+
+impl Default for TcpConfig {
+    fn default() -> Self {
+        Self { reset_probes: true }
+    }
+}
+
+impl TcpConfig {
+    /// The same with another ending for probes: see [`TcpConfig::reset_probes`].
+    #[must_use]
+    pub fn with_reset_probes(mut self, reset: bool) -> Self {
+        self.reset_probes = reset;
+        self
+    }
+}
+
+/// The real network. Needs a tokio runtime with I/O and time enabled, and keeps nothing between two calls.
+#[derive(Debug, Clone, Default)]
+pub struct TcpTransport {
+    config: TcpConfig,
+}
+
+impl TcpTransport {
+    /// With the usual configuration.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With a configuration of its own.
+    pub fn with_config(config: TcpConfig) -> Self {
+        Self { config }
+    }
+}
+
+#[async_trait]
+impl Transport for TcpTransport {
+    /// Opens a connection and closes it. The outcome of an unusual system error is [`ProbeOutcome::Unreachable`]: the
+    /// system would not let a packet out to that address. A broadcast address is [`ProbeOutcome::Denied`] on Linux.
+    async fn probe(&self, endpoint: Endpoint, deadline: Instant) -> Probe {
+        let started = Instant::now();
+        let connected = timeout_at(deadline, TcpStream::connect(endpoint)).await;
+        let elapsed = started.elapsed();
+        let outcome = match connected {
+            Ok(Ok(stream)) => {
+                if self.config.reset_probes {
+                    ignore(stream.set_zero_linger());
+                }
+                ProbeOutcome::Open
+            }
+            Ok(Err(error)) => outcome_of(endpoint, &error),
+            Err(_elapsed) => ProbeOutcome::Silent,
+        };
+        Probe { outcome, elapsed }
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: Endpoint,
+        request: &Request,
+        limits: &Limits,
+    ) -> Result<Reply, TransportError> {
+        let Request::Api(request) = request else {
+            return Err(TransportError::Unsupported);
+        };
+        let mut stream = match timeout_at(limits.deadline, TcpStream::connect(endpoint)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(TransportError::while_connecting(error)),
+            Err(_elapsed) => return Err(TransportError::TimedOut { stage: Stage::Connecting, received: 0 }),
+        };
+        // A request longer than one segment goes out whole and does not wait for the acknowledgement of its head.
+        ignore(stream.set_nodelay(true));
+        exchange_on(&mut stream, &request.bytes, limits).await.map(Reply::Api)
+    }
+}
+
+/// Socket options make things better and are not needed: some systems refuse them once the other side is gone.
+fn ignore(set: io::Result<()>) {
+    if let Err(error) = set {
+        tracing::trace!(%error, "a socket option was not taken");
+    }
+}
+
+fn outcome_of(endpoint: Endpoint, error: &io::Error) -> ProbeOutcome {
+    match Obstacle::of(error) {
+        Obstacle::Refused | Obstacle::Reset => ProbeOutcome::Refused,
+        Obstacle::TimedOut => ProbeOutcome::Silent,
+        Obstacle::Denied => ProbeOutcome::Denied,
+        Obstacle::Exhausted => ProbeOutcome::Exhausted,
+        Obstacle::Unreachable => ProbeOutcome::Unreachable,
+        Obstacle::HungUp | Obstacle::Other => {
+            tracing::debug!(%endpoint, %error, "an unusual error from connecting; taken as unreachable");
+            ProbeOutcome::Unreachable
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
