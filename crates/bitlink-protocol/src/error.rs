@@ -38,6 +38,12 @@ pub enum ProtocolError {
         /// The command that was asked.
         question: String,
     },
+    /// Miner: its API answers, and the mining process behind the API is down.
+    #[error("the mining process behind the API is down")]
+    MiningProcessDown {
+        /// The command that was asked.
+        question: String,
+    },
     /// Miner: it understood and answered with an error of its own.
     #[error("{question} failed: {message} (code {code})")]
     Miner {

@@ -1,0 +1,107 @@
+//! Bytes to documents: strict first, then one lenient pass that mends what real firmware is known to break.
+//!
+//! Nothing here fails wholesale while something can be read: what had to be mended, and what was lost, is told as
+//! anomalies beside the document.
+
+mod document;
+mod lenient;
+mod text;
+
+pub use document::{Document, Status, StatusLetter};
+
+use crate::error::{Excerpt, ProtocolError, Service};
+use crate::exchange::{ApiReply, Completion, ExchangeFailure};
+use bitlink_model::{Anomaly, AnomalyKind, Parsed};
+use std::borrow::Cow;
+
+/// What btminer's front end says when the mining process behind it is down.
+const PROCESS_DOWN: &str = "Socket connect failed";
+
+/// Reads one reply of the CGMiner API, in JSON or text.
+///
+/// # Errors
+/// [`ProtocolError::NoReply`] for nothing at all, [`ProtocolError::NotAMiner`] for another service,
+/// [`ProtocolError::MiningProcessDown`], [`ProtocolError::Malformed`] for what cannot be mended.
+pub fn decode(question: &str, reply: &ApiReply) -> Result<Parsed<Document>, ProtocolError> {
+    let bytes = reply.bytes.split(|b| *b == 0).next().unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes);
+    let mut anomalies = Vec::new();
+    if matches!(text, Cow::Owned(_)) {
+        anomalies.push(anomaly(AnomalyKind::Repaired, question, "invalid UTF-8"));
+    }
+    if reply.completion == Completion::Cut {
+        anomalies.push(anomaly(
+            AnomalyKind::Truncated,
+            question,
+            "the connection ended in the middle of the reply",
+        ));
+    }
+    let body = text.trim_matches(|c: char| c.is_ascii_whitespace() || c == '\u{feff}');
+    if body.is_empty() {
+        let failure = ExchangeFailure::ClosedWithoutReply;
+        return Err(ProtocolError::NoReply { question: question.to_owned(), failure });
+    }
+    let document = if body.starts_with('{') || body.starts_with(",\"id\"") {
+        json(question, body, bytes, &mut anomalies)?
+    } else {
+        plain(question, body, bytes)?
+    };
+    Ok(Parsed { value: document, anomalies })
+}
+
+fn json(
+    question: &str,
+    body: &str,
+    bytes: &[u8],
+    anomalies: &mut Vec<Anomaly>,
+) -> Result<Document, ProtocolError> {
+    if let Ok(root) = serde_json::from_str(body) {
+        return Ok(Document::new(root));
+    }
+    let (root, mends) = lenient::parse(body).ok_or_else(|| ProtocolError::Malformed {
+        question: question.to_owned(),
+        excerpt: Excerpt::of_bytes(bytes),
+    })?;
+    for mend in mends {
+        let kind =
+            if mend == lenient::Mend::Truncated { AnomalyKind::Truncated } else { AnomalyKind::Repaired };
+        anomalies.push(anomaly(kind, question, mend.describe()));
+    }
+    Ok(Document::new(root))
+}
+
+fn plain(question: &str, body: &str, bytes: &[u8]) -> Result<Document, ProtocolError> {
+    if let Some(root) = text::parse(body) {
+        return Ok(Document::new(root));
+    }
+    if body.starts_with(PROCESS_DOWN) {
+        return Err(ProtocolError::MiningProcessDown { question: question.to_owned() });
+    }
+    Err(ProtocolError::NotAMiner { service: service(bytes), excerpt: Excerpt::of_bytes(bytes) })
+}
+
+/// What else listens on ports like this one, by the first bytes it says.
+fn service(bytes: &[u8]) -> Service {
+    let lower: Vec<u8> = bytes.iter().take(64).map(u8::to_ascii_lowercase).collect();
+    let lower = lower.trim_ascii_start();
+    match bytes {
+        // A TLS record: alert (21) or handshake (22), version 3.x (RFC 8446, 5.1).
+        [0x15 | 0x16, 3, ..] => Service::Tls,
+        _ if lower.starts_with(b"http/")
+            || lower.starts_with(b"<!doctype")
+            || lower.starts_with(b"<html") =>
+        {
+            Service::Http
+        }
+        _ if lower.starts_with(b"ssh-") => Service::Ssh,
+        _ if bytes.iter().take(64).all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) => Service::Text,
+        _ => Service::Binary,
+    }
+}
+
+fn anomaly(kind: AnomalyKind, question: &str, detail: &str) -> Anomaly {
+    Anomaly { kind, place: question.to_owned(), detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! The seam between the API and the firmware families that speak it.
+//!
+//! A dialect says how its firmware is known, what to ask of it, and how to read the answers. It is a delta on the
+//! generic replies: one file, its fixtures, and its row in the registry.
+
+use crate::decode::{Document, Status};
+use crate::record::{Oddities, Record};
+use bitlink_model::{Family, Identity, MinerSnapshot};
+use std::fmt::Debug;
+
+/// One firmware family.
+pub trait Dialect: Debug + Sync {
+    /// Its name.
+    fn family(&self) -> Family;
+
+    /// Whether what was heard so far marks this firmware. Asked in the order of the registry; the first that says yes
+    /// has it.
+    fn claims(&self, evidence: &Evidence) -> bool;
+
+    /// What else to ask before the identity is known.
+    fn identity_questions(&self) -> &'static [Question] {
+        &[]
+    }
+
+    /// Who the miner is, from everything heard during identification.
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity;
+
+    /// What to ask for a full reading, in order.
+    fn questions(&self) -> &'static [Question];
+
+    /// Whether the firmware answers several questions in one request. A miner that turns out not to is asked one by
+    /// one, then and later.
+    fn joins(&self) -> bool {
+        false
+    }
+
+    /// Reads the answers into a snapshot whose identity is filled in already.
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities);
+}
+
+/// A question of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The command word.
+    pub command: &'static str,
+    /// Whether the reading is worthless without an answer.
+    pub required: bool,
+}
+
+impl Question {
+    /// A question that must be answered.
+    pub const fn must(command: &'static str) -> Self {
+        Self { command, required: true }
+    }
+
+    /// A question whose answer is welcome.
+    pub const fn may(command: &'static str) -> Self {
+        Self { command, required: false }
+    }
+}
+
+/// Decoded answers, by command.
+#[derive(Debug, Clone, Default)]
+pub struct Answers(Vec<(&'static str, Document)>);
+
+impl Answers {
+    pub(crate) fn insert(&mut self, command: &'static str, document: Document) {
+        self.0.retain(|(c, _)| *c != command);
+        self.0.push((command, document));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The answer to a command, when there is one.
+    pub fn get(&self, command: &str) -> Option<&Document> {
+        self.0.iter().find(|(c, _)| *c == command).map(|(_, document)| document)
+    }
+
+    /// The first record of a section of an answer.
+    pub fn record<'a>(
+        &'a self,
+        command: &'a str,
+        section: &str,
+        oddities: &'a Oddities,
+    ) -> Option<Record<'a>> {
+        let map = self.get(command)?.section(section).into_iter().next()?;
+        Some(Record::new(map, command, oddities))
+    }
+
+    /// All records of a section of an answer.
+    pub fn records<'a>(&'a self, command: &'a str, section: &str, oddities: &'a Oddities) -> Vec<Record<'a>> {
+        let Some(document) = self.get(command) else { return Vec::new() };
+        document.section(section).into_iter().map(|map| Record::new(map, command, oddities)).collect()
+    }
+
+    /// The statuses of all answers.
+    pub fn statuses(&self) -> impl Iterator<Item = Status> {
+        self.0.iter().filter_map(|(_, document)| document.status())
+    }
+}
+
+/// What a stranger has said so far.
+#[derive(Debug, Clone, Default)]
+pub struct Evidence {
+    /// Its answers, refusals included.
+    pub answers: Answers,
+    text: String,
+}
+
+impl Evidence {
+    /// Whether any reply contained this, whatever the case.
+    pub fn says(&self, upper_case: &str) -> bool {
+        self.text.contains(upper_case)
+    }
+
+    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+        // Enough for every marker; a hostile reply must not be kept whole.
+        let head = bytes.get(..16 * 1024).unwrap_or(bytes);
+        self.text.push_str(&String::from_utf8_lossy(head).to_uppercase());
+        self.text.push('\n');
+    }
+}
+
+/// The dialects, in the order in which they are asked whether a miner is theirs: the more special first, since custom
+/// firmware keeps much of what it replaces.
+pub fn registry() -> &'static [&'static dyn Dialect] {
+    &[
+        &crate::dialects::Whatsminer,
+        &crate::dialects::AntminerOld,
+        &crate::dialects::Antminer,
+        &crate::dialects::BfgMiner,
+        &crate::dialects::CgMiner,
+    ]
+}

@@ -1,0 +1,15 @@
+//! The firmware families. One file each; what they share is in the generic replies and in [`base`].
+
+mod antminer;
+mod antminer_old;
+mod base;
+mod cgminer;
+mod whatsminer;
+
+pub use antminer::Antminer;
+pub use antminer_old::AntminerOld;
+pub use cgminer::{BfgMiner, CgMiner};
+pub use whatsminer::Whatsminer;
+
+#[cfg(test)]
+mod tests;

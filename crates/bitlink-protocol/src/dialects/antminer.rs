@@ -1,0 +1,246 @@
+//! Bitmain's firmware of the S19, S21 and later generations, as it answers on TCP 4028.
+//!
+//! Only `version`, `stats`, `summary`, `pools` and `devs` are let through, one at a time; `devs` says nothing useful.
+//! Boards, chips, temperatures and fans are numbered keys of one `stats` record, which the older firmware shares.
+
+use super::base;
+use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::record::{Oddities, Record};
+use crate::replies::{MAX_CHIPS, Version, dash_list};
+use bitlink_model::{
+    AnomalyKind, Board, Family, Fan, HashRate, Identity, Make, MinerSnapshot, Temperature, UnitError, Voltage,
+};
+use serde_json::Value;
+
+/// Stock firmware since 2020.
+#[derive(Debug)]
+pub struct Antminer;
+
+impl Dialect for Antminer {
+    fn family(&self) -> Family {
+        Family::ANTMINER
+    }
+
+    fn claims(&self, evidence: &Evidence) -> bool {
+        is_stock(evidence)
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        identity(self.family(), heard, oddities)
+    }
+
+    fn questions(&self) -> &'static [Question] {
+        const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        read(answers, snapshot, oddities);
+    }
+}
+
+/// What custom firmware says of itself while it keeps Bitmain's model names.
+const CUSTOM: [&str; 10] = [
+    "BOSMINER",
+    "BOSER",
+    "LUXMINER",
+    "HIVEON",
+    "MARAFW",
+    "KAONSU",
+    "RWGLR",
+    "ASICSEER",
+    "VNISH",
+    "ANTHILLOS",
+];
+
+/// Whether this is Bitmain's own firmware.
+pub(super) fn is_stock(evidence: &Evidence) -> bool {
+    evidence.says("ANTMINER ") && !CUSTOM.iter().any(|mark| evidence.says(mark))
+}
+
+/// Who the miner is, by `version`: `Type` is the model, `CompileTime` the firmware's version in practice.
+pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> Identity {
+    let version = heard.get("version").and_then(|d| Version::of(d, oddities));
+    let mut firmware = base::firmware(family, version.as_ref());
+    let mut identity = Identity::default();
+    identity.make = Some(Make::ANTMINER);
+    if let Some(version) = version {
+        firmware.version = version.compile_time;
+        identity.model = version.kind.as_deref().and_then(model);
+        identity.model_raw = version.kind;
+    }
+    identity.firmware = Some(firmware);
+    identity
+}
+
+/// The model without the make, the firmware's remarks and the control board: `Antminer S19j Pro AML` is an S19j Pro.
+pub(super) fn model(kind: &str) -> Option<String> {
+    let line = kind.lines().next().unwrap_or_default();
+    let line = line.split(" (").next().unwrap_or_default();
+    let mut words: Vec<&str> = line.split_whitespace().collect();
+    words.retain(|w| !["Bitmain", "Antminer", "ANTMINER"].contains(w));
+    while words.len() > 1
+        && words.last().is_some_and(|w| matches!(*w, "AML" | "XIL" | "BB" | "CV" | "Hiveon"))
+    {
+        words.pop();
+    }
+    let words: Vec<&str> = words
+        .into_iter()
+        .map(|word| match word.trim_end_matches('.').to_ascii_lowercase().as_str() {
+            "hyd" | "hydro" => "Hydro",
+            "imm" | "immersion" => "Immersion",
+            // The hash boards' own code, printed by machines that were not told their model.
+            "bhb68601" | "bhb68606" => "S21",
+            _ => word,
+        })
+        .collect();
+    (!words.is_empty()).then(|| words.join(" "))
+}
+
+/// Reads `stats`, `pools` and `summary`.
+pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    base::read_summary(answers, snapshot, oddities);
+    base::read_pools(answers, snapshot, oddities);
+    // A header record comes first and repairs may shift the rest: the record with the numbers is known by its keys.
+    let records = answers.records("stats", "STATS", oddities);
+    let Some(&r) = records.iter().find(|r| r.map().contains_key("GHS 5s") || r.map().contains_key("fan_num"))
+    else {
+        return;
+    };
+    read_totals(r, snapshot);
+    read_boards(r, snapshot);
+    read_fans(r, snapshot);
+}
+
+/// Rates are in `rate_unit`, GH/s where it is not given; Litecoin machines say MH.
+fn rate_unit(r: Record<'_>) -> fn(f64) -> Result<HashRate, UnitError> {
+    match r.text("rate_unit").map(|u| u.trim_end_matches("/s")) {
+        Some("MH") => HashRate::from_mhs,
+        Some("TH") => HashRate::from_ths,
+        Some("KH" | "kH") => HashRate::from_khs,
+        Some("H") => HashRate::from_hs,
+        _ => HashRate::from_ghs,
+    }
+}
+
+fn read_totals(r: Record<'_>, snapshot: &mut MinerSnapshot) {
+    let unit = rate_unit(r);
+    let rates = &mut snapshot.hashrate;
+    rates.realtime = r.quantity("GHS 5s", unit).or(rates.realtime);
+    rates.average = r.quantity("GHS av", unit).or(rates.average);
+    rates.thirty_minutes =
+        r.quantity("rate_30m", unit).or_else(|| r.quantity("GHS 30m", unit)).or(rates.thirty_minutes);
+    let positive = |rate: &HashRate| rate.as_hs() > 0.0;
+    rates.expected = r.quantity("total_rateideal", unit).filter(positive);
+    snapshot.elapsed = r.seconds("Elapsed").or(snapshot.elapsed);
+    // Zero while the boards are off; then it says nothing about how they are driven.
+    snapshot.tuning.frequency = r.megahertz("frequency").or_else(|| r.megahertz("total_freqavg"));
+    snapshot.power = r
+        .watts("watt")
+        .or_else(|| r.watts("power"))
+        .or_else(|| r.watts("Power"))
+        .or_else(|| r.watts("total_power"))
+        .or_else(|| r.watts("chain_power"));
+    snapshot.tuning.voltage = r.voltage("Voltage", Voltage::from_volts);
+    snapshot.shares.hardware_error_ratio =
+        snapshot.shares.hardware_error_ratio.or_else(|| r.percent("Device Hardware%"));
+}
+
+/// Fans are `fan1` … `fan16`. Only some slots are fitted, and which differs by model: the first `fan_num` ones on new
+/// machines, two of the first six on an S9. A fan that stands still within the fitted ones is reported as it is.
+fn read_fans(r: Record<'_>, snapshot: &mut MinerSnapshot) {
+    let fitted = r.small("fan_num", 16);
+    let all: Vec<(u32, _)> = (1..=16).filter_map(|n| Some((n, r.rpm(&format!("fan{n}"))?))).collect();
+    let turning = all.iter().filter(|(_, rpm)| rpm.as_rpm() > 0.0).count();
+    // With as many turning as are fitted, the slots of the others are empty. With fewer, the first ones are meant.
+    let keep_still = fitted.is_some_and(|n| turning < n as usize);
+    let mut missing = fitted.map_or(0, |n| (n as usize).saturating_sub(turning));
+    for (_, rpm) in all {
+        let still = rpm.as_rpm() == 0.0;
+        if still && !(keep_still && missing > 0) {
+            continue;
+        }
+        if still {
+            missing -= 1;
+        }
+        let index = u32::try_from(snapshot.fans.len()).unwrap_or(u32::MAX);
+        snapshot.fans.push(Fan::new(index, rpm));
+    }
+}
+
+/// Boards are numbered from 1; an S9 counts from 6, and others from 11.
+fn read_boards(r: Record<'_>, snapshot: &mut MinerSnapshot) {
+    let said: Vec<u32> = (1..=16).filter(|n| says_board(r, *n)).collect();
+    let Some(first) = said.first() else { return };
+    let base = [11, 6, 1].into_iter().find(|base| first >= base).unwrap_or(1);
+    for n in said {
+        let board = read_board(r, n, n - base, rate_unit(r));
+        snapshot.boards.push(board);
+    }
+}
+
+/// Whether a chain exists: it has chips, a rate, or a chip map.
+fn says_board(r: Record<'_>, n: u32) -> bool {
+    let chips = r.count(&format!("chain_acn{n}")).is_some_and(|chips| chips > 0);
+    chips || r.text(&format!("chain_acs{n}")).is_some()
+}
+
+fn read_board(r: Record<'_>, n: u32, slot: u32, unit: fn(f64) -> Result<HashRate, UnitError>) -> Board {
+    let mut board = Board::in_slot(slot);
+    board.present = Some(true);
+    board.chips = r.small(&format!("chain_acn{n}"), MAX_CHIPS);
+    board.hashrate = r.quantity(&format!("chain_rate{n}"), unit);
+    board.hashrate_average = r.quantity(&format!("chain_avgrate{n}"), unit);
+    board.hashrate_expected =
+        r.quantity(&format!("chain_rateideal{n}"), unit).filter(|rate| rate.as_hs() > 0.0);
+    board.hardware_errors = r.count(&format!("chain_hw{n}"));
+    board.frequency = r.megahertz(&format!("freq_avg{n}")).or_else(|| r.megahertz(&format!("freq{n}")));
+    board.power = r.watts(&format!("chain_power{n}"));
+    read_chip_map(r, n, &mut board);
+    read_temperatures(r, n, &mut board);
+    board
+}
+
+fn read_chip_map(r: Record<'_>, n: u32, board: &mut Board) {
+    let key = format!("chain_acs{n}");
+    let Some(text) = r.text(&key) else { return };
+    let map: String = text.chars().filter(|c| !c.is_whitespace()).take(MAX_CHIPS as usize).collect();
+    if !map.chars().all(|c| matches!(c, 'o' | 'O' | 'x' | 'X' | '-' | 'B' | '.')) {
+        r.odd(AnomalyKind::BadValue, &key, &Value::from(text));
+        return;
+    }
+    let bad = map.chars().filter(|c| matches!(c, 'x' | 'X')).count();
+    board.chips_bad = u32::try_from(bad).ok();
+    // All bad at once is a board that is asleep or off, not a board of dead chips.
+    board.active = Some(bad < map.len());
+    board.chip_map = Some(map);
+}
+
+/// Lists of four where there are lists, else single numbers: `tempN` the board, `temp2_N` the chips. Newest builds have
+/// numbers for the two ends instead.
+fn read_temperatures(r: Record<'_>, n: u32, board: &mut Board) {
+    let list = |key: &str| -> Vec<Temperature> {
+        let values = dash_list(r, key);
+        // All zero: absent or switched off.
+        if values.iter().all(|v| *v == 0.0) {
+            return Vec::new();
+        }
+        values.into_iter().filter_map(|v| r.sensor(key, v)).collect()
+    };
+    let ends = |kind: &str| -> Vec<Temperature> {
+        ["in", "out"].iter().filter_map(|end| r.celsius_or_zero(&format!("temp_{end}_{kind}_{n}"))).collect()
+    };
+    let or_ends =
+        |sensors: Vec<Temperature>, kind: &str| if sensors.is_empty() { ends(kind) } else { sensors };
+    board.board_sensors = or_ends(list(&format!("temp_pcb{n}")), "pcb");
+    board.chip_sensors = or_ends(list(&format!("temp_chip{n}")), "chip");
+    let single = |key: String| r.celsius_or_zero(&key);
+    board.board_temperature =
+        board.board_sensors.iter().copied().max().or_else(|| single(format!("temp{n}")));
+    board.chip_temperature = board
+        .chip_sensors
+        .iter()
+        .copied()
+        .max()
+        .or_else(|| single(format!("temp2_{n}")).max(single(format!("temp3_{n}"))));
+    board.chip_temperature_min = board.chip_sensors.iter().copied().min();
+}

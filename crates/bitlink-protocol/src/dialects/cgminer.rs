@@ -1,0 +1,106 @@
+//! The reference implementation and its fork, on whatever hardware: everything that speaks the API and that no more
+//! special dialect claims. (cgminer API-README; bfgminer README.RPC)
+
+use super::base;
+use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::record::Oddities;
+use crate::replies::{Device, DeviceDetails, Version};
+use bitlink_model::{Family, Identity, Make, MinerSnapshot};
+
+/// cgminer.
+#[derive(Debug)]
+pub struct CgMiner;
+
+/// bfgminer.
+#[derive(Debug)]
+pub struct BfgMiner;
+
+const QUESTIONS: [Question; 3] = [Question::must("summary"), Question::may("devs"), Question::may("pools")];
+
+impl Dialect for CgMiner {
+    fn family(&self) -> Family {
+        Family::CGMINER
+    }
+
+    fn claims(&self, evidence: &Evidence) -> bool {
+        let answers = &evidence.answers;
+        let has = |command: &str, section: &str| {
+            answers.get(command).is_some_and(|d| !d.section(section).is_empty())
+        };
+        has("version", "VERSION") || has("devdetails", "DEVDETAILS") || has("summary", "SUMMARY")
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        identity(self.family(), heard, oddities)
+    }
+
+    fn questions(&self) -> &'static [Question] {
+        &QUESTIONS
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        read(answers, snapshot, oddities);
+    }
+}
+
+impl Dialect for BfgMiner {
+    fn family(&self) -> Family {
+        Family::BFGMINER
+    }
+
+    fn claims(&self, evidence: &Evidence) -> bool {
+        evidence.says("BFGMINER")
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        identity(self.family(), heard, oddities)
+    }
+
+    fn questions(&self) -> &'static [Question] {
+        &QUESTIONS
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        read(answers, snapshot, oddities);
+    }
+}
+
+fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> Identity {
+    let version = heard.get("version").and_then(|d| Version::of(d, oddities));
+    let details = heard.get("devdetails").map(|d| DeviceDetails::all(d, oddities)).unwrap_or_default();
+    let raw =
+        version.as_ref().and_then(|v| v.kind.clone()).or_else(|| details.into_iter().find_map(|d| d.model));
+    let mut identity = Identity::default();
+    identity.firmware = Some(base::firmware(family, version.as_ref()));
+    if let Some(raw) = raw {
+        // Firmware that is not known by name, on a machine whose name is.
+        let (make, model) = match raw.to_ascii_uppercase().find("ANTMINER ") {
+            Some(at) => (Some(Make::ANTMINER), super::antminer::model(raw.get(at..).unwrap_or(&raw))),
+            None => (None, Some(raw.lines().next().unwrap_or_default().trim().to_owned())),
+        };
+        identity.make = make;
+        identity.model = model.filter(|m| !m.is_empty());
+        identity.model_raw = Some(raw);
+    }
+    identity
+}
+
+fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    base::read_summary(answers, snapshot, oddities);
+    base::read_pools(answers, snapshot, oddities);
+    if let Some(document) = answers.get("devs") {
+        snapshot.boards = Device::all(document, oddities)
+            .iter()
+            .enumerate()
+            .map(|(i, device)| base::board(device, i))
+            .collect();
+    }
+}
