@@ -1,2 +1,138 @@
-//! The one door for checks.
-fn main() {}
+//! `cargo xtask`: the one door for everything that checks, builds or packages this workspace.
+//!
+//! This file reads the command line and hands over to one module per subject. It holds no check of its own, and no
+//! part of the product depends on it.
+
+mod bench;
+mod ci;
+mod dist;
+mod docs;
+mod examples;
+mod fmt;
+mod interop;
+mod lint;
+mod process;
+mod steps;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::steps::OnFailure;
+use crate::workspace::Workspace;
+
+/// Checks, builds and packages Bit-Link Miner Manager.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// The commands of `cargo xtask`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything the gate runs: fmt, lint, docs, tidy, test, bench, examples, interop
+    Ci {
+        /// Run the remaining steps after one has failed
+        #[arg(long)]
+        keep_going: bool,
+    },
+    /// Format every Rust file of the workspace
+    Fmt {
+        /// Only say what is not formatted, and change nothing
+        #[arg(long)]
+        check: bool,
+    },
+    /// Run clippy with warnings as errors, and cargo-deny
+    Lint {
+        /// Also compare the dependencies with the advisory database, which is fetched over the network
+        #[arg(long)]
+        advisories: bool,
+    },
+    /// Check what no compiler checks: layers, file sizes, headers, documents
+    Tidy,
+    /// Run all tests including doc tests; with arguments, hand them to the test runner and leave doc tests out
+    Test(PassedOn),
+    /// Run the benchmarks; arguments go to `cargo bench`
+    Bench(PassedOn),
+    /// Build the API documentation with warnings as errors
+    Docs {
+        /// Open the result in a browser
+        #[arg(long)]
+        open: bool,
+    },
+    /// Let other people's libraries read our simulator and compare their answers with ours
+    Interop {
+        /// Fail, rather than skip, when python3, the network or the script is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Build the release binary, the shell completions and the man page into `target/dist`
+    Dist,
+}
+
+/// Arguments handed on to another program word for word.
+#[derive(Debug, Args)]
+struct PassedOn {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command and says whether all its steps passed or were skipped.
+fn run(command: Command) -> Result<bool> {
+    let workspace = Workspace::locate()?;
+    let mut on_failure = OnFailure::KeepGoing;
+    let steps = match command {
+        Command::Ci { keep_going } => {
+            if !keep_going {
+                on_failure = OnFailure::Stop;
+            }
+            ci::steps()
+        }
+        Command::Fmt { check: true } => vec![fmt::check()],
+        Command::Fmt { check: false } => vec![fmt::write()],
+        Command::Lint { advisories } => lint::steps(advisories),
+        Command::Tidy => vec![tidy::step()],
+        Command::Test(passed_on) => test::steps(passed_on.args),
+        Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
+        Command::Docs { open } => vec![docs::step(open)],
+        Command::Interop { required } => vec![interop::step(required)],
+        Command::Dist => vec![dist::step()],
+    };
+    Ok(steps::run(&workspace, steps, on_failure).is_success())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn arguments_after_test_are_passed_on_untouched() {
+        let cli = Cli::try_parse_from(["xtask", "test", "-p", "bitlink-model", "--", "--nocapture"]).unwrap();
+        let Command::Test(passed_on) = cli.command else { panic!("not parsed as `test`") };
+        assert_eq!(passed_on.args, ["-p", "bitlink-model", "--", "--nocapture"]);
+    }
+}

@@ -1,0 +1,35 @@
+//! The gate: every check that a change must pass before it lands, in the order in which they fail fastest.
+//!
+//! It runs nothing of its own; each step belongs to the module of its subject. The same command runs on a developer's
+//! machine and on the build server, and needs no more than the Rust toolchain: what else is missing is skipped and
+//! counted.
+
+use crate::steps::Step;
+use crate::{bench, docs, examples, fmt, interop, lint, test, tidy};
+
+/// The steps of `cargo xtask ci`.
+pub(crate) fn steps() -> Vec<Step> {
+    let mut steps = vec![fmt::check()];
+    steps.extend(lint::steps(false));
+    steps.push(docs::step(false));
+    steps.push(tidy::step());
+    steps.extend(test::steps(Vec::new()));
+    steps.push(bench::run_once());
+    steps.push(examples::step());
+    steps.push(interop::step(false));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_leaves_nothing_out() {
+        let names: Vec<_> = steps().iter().map(Step::name).collect();
+        assert_eq!(
+            names,
+            ["fmt", "clippy", "deny", "docs", "tidy", "test", "doc-test", "bench", "examples", "interop"]
+        );
+    }
+}
