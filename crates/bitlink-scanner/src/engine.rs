@@ -1,0 +1,284 @@
+//! The machinery of a scan: a fixed pool of workers that pull endpoint numbers and probe them, a bounded queue of open
+//! ports, and a second pool that identifies what listens there. Decides when work starts and ends and that every
+//! endpoint is settled once; how to probe, pace, identify and judge is told by other files.
+//!
+//! Memory is bounded by the widths of the pools and the lengths of the queues, never by the number of targets.
+
+use crate::config::ScanConfig;
+use crate::event::ScanEvent;
+use crate::identify::{Identifier, identify};
+use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
+use crate::pace::{Gate, Pacer};
+use crate::probe::{Probed, probe};
+use crate::report::{Scope, Tally};
+use crate::resolve::{Resolver, resolve_all};
+use crate::scan::Judge;
+use crate::targets::{ScanPlan, ScanTargets};
+use bitlink_model::{Miner, MinerSnapshot, Timestamp};
+use bitlink_transport::{Endpoint, Transport};
+use futures::FutureExt;
+use std::future::Future;
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// How many open ports may wait to be asked who they are before the sweep waits for them. Some tens of bytes each.
+const OPEN_QUEUE: usize = 4_096;
+
+/// All that a scan needs to run.
+pub(crate) struct Job {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) identifier: Arc<dyn Identifier>,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) targets: ScanTargets,
+    /// The plan of the targets before their names are resolved.
+    pub(crate) plan: ScanPlan,
+    pub(crate) config: ScanConfig,
+    pub(crate) events: mpsc::Sender<ScanEvent>,
+    pub(crate) stop: Arc<Notify>,
+}
+
+/// What the workers of a scan share.
+pub(crate) struct Shared {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) identifier: Arc<dyn Identifier>,
+    judge: Arc<Judge>,
+    plan: ScanPlan,
+    pub(crate) config: ScanConfig,
+    pub(crate) tally: Tally,
+    pub(crate) gate: Gate,
+    pub(crate) pacer: Pacer,
+    next: AtomicU64,
+    events: mpsc::Sender<ScanEvent>,
+}
+
+/// Runs a scan to its end, to its stop, or until nobody listens any more.
+pub(crate) async fn run(job: Job) {
+    let started = Instant::now();
+    let Job { transport, identifier, resolver, judge, targets, plan, config, events, stop } = job;
+
+    let names = targets.names().len() as u64;
+    let mut plan = plan;
+    let mut unknown = Vec::new();
+    let mut stopped = false;
+    if names > 0 {
+        tokio::select! {
+            () = stop.notified() => stopped = true,
+            (resolved, nameless) = resolve_all(&targets, &*resolver, config.name_timeout) => {
+                // Resolving adds a bounded number of addresses for each name, so the limit was checked before. A plan
+                // of nothing but unknown names is empty.
+                plan = resolved.plan_up_to(&config, u64::MAX).unwrap_or_default();
+                unknown = nameless;
+            }
+        }
+    }
+    // A stop before the names were known leaves each of them without an outcome, once.
+    let nameless = if stopped { names } else { unknown.len() as u64 };
+    let mut scope = Scope {
+        total: plan.len().saturating_add(nameless),
+        addresses: plan.addresses(),
+        skipped: plan.skipped(),
+        stopped,
+        narrowed_to: None,
+    };
+    tracing::debug!(total = scope.total, addresses = scope.addresses, "a scan begins");
+
+    let shared = Arc::new(Shared {
+        transport,
+        identifier,
+        judge,
+        plan,
+        tally: Tally::default(),
+        gate: Gate::new(config.concurrency),
+        pacer: Pacer::new(config.rate),
+        next: AtomicU64::new(0),
+        events,
+        config,
+    });
+    let begun = ScanEvent::Started { total: scope.total, addresses: scope.addresses, skipped: scope.skipped };
+    if shared.events.send(begun).await.is_err() {
+        return;
+    }
+    for unknown in unknown {
+        let event = ScanEvent::NameUnknown { name: unknown.name, error: unknown.error };
+        if shared.tell(OutcomeKind::NameUnknown, Some(event)).await.is_break() {
+            return;
+        }
+    }
+    if !scope.stopped {
+        scope.stopped = work(&shared, scope.total, &stop).await;
+    }
+    scope.narrowed_to = shared.gate.narrowed_to();
+    let report = shared.tally.report(&scope, started.elapsed());
+    tracing::debug!(counts = ?report.counts, elapsed = ?report.elapsed, "a scan is over");
+    let found = report.counts.of(OutcomeKind::Found);
+    let failed = report.counts.of(OutcomeKind::Failed);
+    // A consumer that is gone does not want to know.
+    drop(shared.events.send(ScanEvent::Complete { found, failed, report: Box::new(report) }).await);
+}
+
+/// Sets the pools to work and tells progress until they are done. Returns whether they were stopped.
+async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
+    let (open, opened) = mpsc::channel(OPEN_QUEUE);
+    let opened = Arc::new(Mutex::new(opened));
+    // No more workers than work.
+    let endpoints = usize::try_from(shared.plan.len()).unwrap_or(usize::MAX);
+    let mut workers = JoinSet::new();
+    for _ in 0..shared.config.concurrency.min(endpoints) {
+        workers.spawn(sweep(Arc::clone(shared), open.clone()));
+    }
+    for _ in 0..shared.config.identify_concurrency.min(endpoints) {
+        workers.spawn(identify_opened(Arc::clone(shared), Arc::clone(&opened)));
+    }
+    // The queue closes with the last sweeper.
+    drop(open);
+
+    let mut progress = Progress::new(total);
+    let mut ticks = interval(shared.config.progress_interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is now.
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            () = stop.notified() => {
+                workers.shutdown().await;
+                return true;
+            }
+            joined = workers.join_next() => match joined {
+                None => return false,
+                Some(Ok(())) => {}
+                // Whatever a worker does is contained; should one fail all the same, the others go on with its work.
+                Some(Err(error)) => tracing::error!(%error, "a worker of the scan failed"),
+            },
+            _ = ticks.tick() => {
+                // Full or closed: progress is not worth waiting for.
+                drop(shared.events.try_send(progress.event(&shared.tally)));
+            }
+        }
+    }
+}
+
+/// Probes endpoints until there are no more.
+async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<Endpoint>) {
+    loop {
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let Some(endpoint) = shared.plan.nth(number) else { return };
+        let outcome = match contained(probe(&shared, endpoint, number)).await {
+            Ok(Probed::Open) => {
+                if open.send(endpoint).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            Ok(Probed::Closed(outcome)) => outcome,
+            Err(failure) => Outcome::Failed(failure),
+        };
+        if shared.settle(endpoint, outcome).await.is_break() {
+            return;
+        }
+    }
+}
+
+/// Identifies open ports until the sweep is over and the queue is empty.
+async fn identify_opened(shared: Arc<Shared>, opened: Arc<Mutex<mpsc::Receiver<Endpoint>>>) {
+    loop {
+        let next = opened.lock().await.recv().await;
+        let Some(endpoint) = next else { return };
+        let flow = match contained(identify(&shared, endpoint)).await {
+            Ok(Ok(snapshot)) => {
+                let miner = Box::new(shared.miner(endpoint, snapshot));
+                shared.tell(OutcomeKind::Found, Some(ScanEvent::Found(miner))).await
+            }
+            Ok(Err(outcome)) => shared.settle(endpoint, outcome).await,
+            Err(failure) => shared.settle(endpoint, Outcome::Failed(failure)).await,
+        };
+        if flow.is_break() {
+            return;
+        }
+    }
+}
+
+/// Contains a defect to one endpoint: what a hostile machine provokes in one probe must not end the others.
+async fn contained<T>(work: impl Future<Output = T>) -> Result<T, ScanFailure> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|_panic_has_been_printed| ScanFailure::Defect)
+}
+
+impl Shared {
+    /// Gives an endpoint its outcome, and tells of it when it is worth telling.
+    async fn settle(&self, endpoint: Endpoint, outcome: Outcome) -> ControlFlow<()> {
+        let kind = outcome.kind();
+        let told = kind.is_notable() || self.config.report_all;
+        self.tell(kind, told.then_some(ScanEvent::Outcome { endpoint, outcome })).await
+    }
+
+    /// Counts an outcome and queues its event in one step, so that neither happens without the other whenever the scan
+    /// is stopped. Breaks when nobody listens any more.
+    async fn tell(&self, kind: OutcomeKind, event: Option<ScanEvent>) -> ControlFlow<()> {
+        let Some(event) = event else {
+            self.tally.record(kind);
+            return ControlFlow::Continue(());
+        };
+        match self.events.reserve().await {
+            Ok(room) => {
+                self.tally.record(kind);
+                room.send(event);
+                ControlFlow::Continue(())
+            }
+            Err(_nobody_listens) => ControlFlow::Break(()),
+        }
+    }
+
+    fn miner(&self, endpoint: Endpoint, mut snapshot: MinerSnapshot) -> Miner {
+        snapshot.observed_at.get_or_insert_with(|| Timestamp::from(SystemTime::now()));
+        let (status, findings) = (self.judge)(&snapshot);
+        Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings)
+    }
+}
+
+/// How fast the scan goes lately.
+struct Progress {
+    total: u64,
+    then: Instant,
+    done_then: u64,
+    rate: Option<f64>,
+}
+
+/// How much the latest interval weighs against those before.
+const LATEST: f64 = 0.3;
+
+impl Progress {
+    fn new(total: u64) -> Self {
+        Self { total, then: Instant::now(), done_then: 0, rate: None }
+    }
+
+    #[allow(clippy::cast_precision_loss)]
+    fn event(&mut self, tally: &Tally) -> ScanEvent {
+        let counts = tally.counts();
+        let (now, done) = (Instant::now(), counts.sum());
+        let seconds = now.duration_since(self.then).as_secs_f64();
+        if seconds > 0.0 {
+            let latest = done.saturating_sub(self.done_then) as f64 / seconds;
+            self.rate = Some(self.rate.map_or(latest, |before| before + LATEST * (latest - before)));
+            (self.then, self.done_then) = (now, done);
+        }
+        let rate = self.rate.unwrap_or(0.0);
+        let left = self.total.saturating_sub(done) as f64;
+        ScanEvent::Progress {
+            done,
+            total: self.total,
+            found: counts.of(OutcomeKind::Found),
+            in_flight: tally.in_flight(),
+            rate,
+            eta: Duration::try_from_secs_f64(left / rate).ok(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

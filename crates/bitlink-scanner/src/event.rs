@@ -1,0 +1,114 @@
+//! What a scan tells while it runs, and the stream that brings it.
+
+use crate::outcome::Outcome;
+use crate::report::ScanReport;
+use crate::targets::{SkippedTargets, TargetError};
+use bitlink_model::Miner;
+use bitlink_transport::Endpoint;
+use futures::Stream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+/// Something that happened in a scan.
+///
+/// Every event but [`Progress`](ScanEvent::Progress) reaches the consumer, however slow it is: the scan waits for room
+/// in its queue. Progress is left out when there is no room.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ScanEvent {
+    /// The scan has begun; names are resolved.
+    #[non_exhaustive]
+    Started {
+        /// How many outcomes there will be: endpoints, and names without an address.
+        total: u64,
+        /// How many different addresses the endpoints have.
+        addresses: u64,
+        /// What was named and is left out.
+        skipped: SkippedTargets,
+    },
+    /// A miner. Told apart by endpoint: a machine that answers at two scanned ports or addresses comes twice, with the
+    /// same id where it tells enough of itself.
+    Found(Box<Miner>),
+    /// An endpoint came to something worth telling that is no miner: something answered, or failed. With
+    /// [`ScanConfig::report_all`](crate::ScanConfig::report_all) also those where nothing is.
+    #[non_exhaustive]
+    Outcome {
+        /// The endpoint.
+        endpoint: Endpoint,
+        /// What it came to.
+        outcome: Outcome,
+    },
+    /// A host name has no address.
+    #[non_exhaustive]
+    NameUnknown {
+        /// The name.
+        name: String,
+        /// Why.
+        error: TargetError,
+    },
+    /// How far the scan is.
+    #[non_exhaustive]
+    Progress {
+        /// Outcomes so far.
+        done: u64,
+        /// Outcomes there will be.
+        total: u64,
+        /// Miners so far.
+        found: u64,
+        /// Connections being tried or talked over just now.
+        in_flight: u64,
+        /// Outcomes per second lately.
+        rate: f64,
+        /// How long the rest takes at that rate; unknown while there is none.
+        eta: Option<Duration>,
+    },
+    /// The scan is over. The last event.
+    #[non_exhaustive]
+    Complete {
+        /// Miners found.
+        found: u64,
+        /// Endpoints that [failed](Outcome::Failed): the port was open, or this machine could not ask, and no answer
+        /// served. Dead addresses and machines that are no miners are no failures.
+        failed: u64,
+        /// Everything in numbers.
+        report: Box<ScanReport>,
+    },
+}
+
+/// The events of one scan. Dropping it stops the scan at once, closing every connection.
+#[derive(Debug)]
+pub struct ScanStream {
+    events: mpsc::Receiver<ScanEvent>,
+    stop: Arc<Notify>,
+    /// Owns the scan: aborts it when dropped.
+    _task: JoinSet<()>,
+}
+
+impl ScanStream {
+    pub(crate) fn new(events: mpsc::Receiver<ScanEvent>, stop: Arc<Notify>, task: JoinSet<()>) -> Self {
+        Self { events, stop, _task: task }
+    }
+
+    /// The next event; `None` after [`ScanEvent::Complete`]. Cancel-safe.
+    pub async fn recv(&mut self) -> Option<ScanEvent> {
+        self.events.recv().await
+    }
+
+    /// Ends the scan early. Connections are closed, and [`ScanEvent::Complete`] comes after the events that are
+    /// already queued, with a report in which the rest is [not probed](Outcome::NotProbed).
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+}
+
+impl Stream for ScanStream {
+    type Item = ScanEvent;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<ScanEvent>> {
+        self.events.poll_recv(cx)
+    }
+}

@@ -1,0 +1,166 @@
+//! Starting a scan: the front door of the crate.
+
+use crate::config::{ConfigError, ScanConfig};
+use crate::engine::{Job, run};
+use crate::event::{ScanEvent, ScanStream};
+use crate::identify::{Identifier, Reader};
+use crate::judge::judge;
+use crate::report::ScanReport;
+use crate::resolve::{Resolver, SystemResolver};
+use crate::targets::{ScanTargets, TargetError};
+use bitlink_model::{Finding, Miner, MinerSnapshot, MinerStatus};
+use bitlink_transport::Transport;
+use std::fmt;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+/// Judges a miner by its first reading.
+pub(crate) type Judge = dyn Fn(&MinerSnapshot) -> (MinerStatus, Vec<Finding>) + Send + Sync;
+
+/// Starts a scan with the usual parts: see [`Scanner`].
+///
+/// # Errors
+/// [`ScanError`], before anything is touched. What happens later is told by the events.
+pub fn scan(
+    transport: Arc<dyn Transport>,
+    targets: ScanTargets,
+    config: ScanConfig,
+) -> Result<ScanStream, ScanError> {
+    Scanner::new(transport).scan(targets, config)
+}
+
+/// Scans to the end and keeps every miner. For networks whose miners fit into memory and callers who can wait.
+///
+/// # Errors
+/// [`ScanError`], before anything is touched.
+pub async fn scan_to_end(
+    transport: Arc<dyn Transport>,
+    targets: ScanTargets,
+    config: ScanConfig,
+) -> Result<(Vec<Miner>, ScanReport), ScanError> {
+    Scanner::new(transport).scan_to_end(targets, config).await
+}
+
+/// Why a scan cannot start.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// User: the targets.
+    #[error(transparent)]
+    Targets(#[from] TargetError),
+    /// User: the settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Program: a scan needs a tokio runtime with time enabled.
+    #[error("a scan can only be started inside a tokio runtime")]
+    NoRuntime,
+    /// Program: the scan ended without a report, because its runtime was shut down.
+    #[error("the runtime was shut down during the scan")]
+    Interrupted,
+}
+
+/// The parts of a scan, each replaceable: how bytes travel, how a machine is identified, how names are resolved and how
+/// a found miner is judged.
+#[derive(Clone)]
+pub struct Scanner {
+    transport: Arc<dyn Transport>,
+    identifier: Option<Arc<dyn Identifier>>,
+    resolver: Arc<dyn Resolver>,
+    judge: Arc<Judge>,
+}
+
+impl Scanner {
+    /// Over a transport, with [`Reader`], [`SystemResolver`] and [`judge`](crate::judge()).
+    pub fn new(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, identifier: None, resolver: Arc::new(SystemResolver), judge: Arc::new(judge) }
+    }
+
+    /// With another way to identify machines. [`ScanConfig::patience`] is then the identifier's own business.
+    #[must_use]
+    pub fn with_identifier(mut self, identifier: Arc<dyn Identifier>) -> Self {
+        self.identifier = Some(identifier);
+        self
+    }
+
+    /// With another way to resolve names.
+    #[must_use]
+    pub fn with_resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// With another judgement of the miners found: a status and the findings behind it.
+    #[must_use]
+    pub fn with_judge(
+        mut self,
+        judge: impl Fn(&MinerSnapshot) -> (MinerStatus, Vec<Finding>) + Send + Sync + 'static,
+    ) -> Self {
+        self.judge = Arc::new(judge);
+        self
+    }
+
+    /// Starts a scan.
+    ///
+    /// # Errors
+    /// [`ScanError`], before anything is touched.
+    pub fn scan(&self, targets: ScanTargets, config: ScanConfig) -> Result<ScanStream, ScanError> {
+        config.validate()?;
+        let plan = targets.plan(&config)?;
+        let runtime = Handle::try_current().map_err(|_no_runtime| ScanError::NoRuntime)?;
+        let identifier = self
+            .identifier
+            .clone()
+            .unwrap_or_else(|| Arc::new(Reader::new(Arc::clone(&self.transport), config.patience)));
+        let (events, receiver) = mpsc::channel(config.event_queue);
+        let stop = Arc::new(Notify::new());
+        let mut task = JoinSet::new();
+        task.spawn_on(
+            run(Job {
+                transport: Arc::clone(&self.transport),
+                identifier,
+                resolver: Arc::clone(&self.resolver),
+                judge: Arc::clone(&self.judge),
+                targets,
+                plan,
+                config,
+                events,
+                stop: Arc::clone(&stop),
+            }),
+            &runtime,
+        );
+        Ok(ScanStream::new(receiver, stop, task))
+    }
+
+    /// Scans to the end and keeps every miner.
+    ///
+    /// # Errors
+    /// [`ScanError`], before anything is touched; or [`ScanError::Interrupted`].
+    pub async fn scan_to_end(
+        &self,
+        targets: ScanTargets,
+        config: ScanConfig,
+    ) -> Result<(Vec<Miner>, ScanReport), ScanError> {
+        let mut events = self.scan(targets, config)?;
+        let mut miners = Vec::new();
+        while let Some(event) = events.recv().await {
+            match event {
+                ScanEvent::Found(miner) => miners.push(*miner),
+                ScanEvent::Complete { report, .. } => return Ok((miners, *report)),
+                _ => {}
+            }
+        }
+        Err(ScanError::Interrupted)
+    }
+}
+
+impl fmt::Debug for Scanner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scanner")
+            .field("transport", &self.transport)
+            .field("identifier", &self.identifier)
+            .field("resolver", &self.resolver)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,1 @@
+//! Targets as text, and what they come to.
