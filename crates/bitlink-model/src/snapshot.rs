@@ -12,17 +12,25 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// Declares a record of optional readings: every field defaults to unknown and is left out of the output while it is.
+/// Declares a record of optional readings: every field defaults to unknown and is left out of the output while it is,
+/// but for those in brackets, which number the record within its list.
 macro_rules! readings {
     (
         $(#[$doc:meta])*
-        $name:ident { $( $(#[$fdoc:meta])* $field:ident : $ty:ty $(= $serial:literal)? ),+ $(,)? }
+        $name:ident {
+            $( [ $( $(#[$adoc:meta])* $afield:ident : $aty:ty ),+ $(,)? ] )?
+            $( $(#[$fdoc:meta])* $field:ident : $ty:ty $(= $serial:literal)? ),+ $(,)?
+        }
     ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(default)]
         #[non_exhaustive]
         pub struct $name {
+            $( $(
+                $(#[$adoc])*
+                pub $afield: $aty,
+            )+ )?
             $(
                 $(#[$fdoc])*
                 #[serde(skip_serializing_if = "is_unknown")]
@@ -174,8 +182,10 @@ impl Temperatures {
 readings! {
     /// One hash board.
     Board {
-        /// Slot number, from 0.
-        slot: u32,
+        [
+            /// Slot number, from 0.
+            slot: u32,
+        ]
         /// Serial number.
         serial: Option<String>,
         /// Whether the board is found at all.
@@ -231,8 +241,10 @@ impl Board {
 readings! {
     /// One fan.
     Fan {
-        /// Number, from 0, in the miner's order.
-        index: u32,
+        [
+            /// Number, from 0, in the miner's order.
+            index: u32,
+        ]
         /// Where it sits.
         location: Option<FanLocation>,
         /// Speed.
@@ -265,8 +277,10 @@ pub enum FanLocation {
 readings! {
     /// One power supply.
     Psu {
-        /// Number, from 0.
-        index: u32,
+        [
+            /// Number, from 0.
+            index: u32,
+        ]
         /// Model.
         model: Option<String>,
         /// Serial number.
@@ -295,8 +309,10 @@ readings! {
 readings! {
     /// One configured pool. Passwords are never kept.
     Pool {
-        /// The number that commands use for it. From 0 on most firmware, from 1 on WhatsMiner.
-        id: u32,
+        [
+            /// The number that commands use for it. From 0 on most firmware, from 1 on WhatsMiner.
+            id: u32,
+        ]
         /// Address as configured.
         url: Option<String>,
         /// Worker name.

@@ -12,4 +12,4 @@ pub use cgminer::{BfgMiner, CgMiner};
 pub use whatsminer::Whatsminer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

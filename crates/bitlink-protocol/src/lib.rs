@@ -2,6 +2,49 @@
 //!
 //! Nothing here opens a socket, looks at a clock or starts a task. An application that depends on this crate alone
 //! compiles no async runtime.
+//!
+//! * [`Command`] puts a question into bytes; [`decode`] turns the bytes that come back into a [`Document`], mending what
+//!   real firmware is known to break; [`replies`] reads documents into typed replies.
+//! * A [`Conversation`] is several questions with one purpose: [`Identify`] finds out who answers, [`ReadSnapshot`] takes
+//!   a full reading, [`ReadMiner`] does both. Whoever owns the socket drives it.
+//! * A [`Dialect`] is one firmware family; [`registry`] lists them.
+//!
+//! # One question
+//! ```
+//! use bitlink_protocol::{decode, replies::Summary, ApiReply, Command, Oddities};
+//!
+//! let question = Command::new("summary").to_json()?;
+//! assert_eq!(question.bytes, br#"{"command":"summary"}"#.as_slice());
+//!
+//! // … send it, read until the miner closes, and:
+//! let reply = ApiReply::terminated(r#"{"STATUS":[{"STATUS":"S","Code":11}],"SUMMARY":[{"Elapsed":77,"GHS av":110100.0}]}"#);
+//! let document = decode("summary", &reply)?.value;
+//! let summary = Summary::of(&document, &Oddities::default()).expect("a summary");
+//! assert_eq!(summary.hashrate.average.unwrap().as_ths(), 110.1);
+//! assert_eq!(summary.hashrate.realtime, None, "absent is never zero");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A whole miner
+//! ```
+//! use bitlink_protocol::{ApiReply, Conversation, ReadMiner, Reply, Request, Step};
+//!
+//! # fn ask_over_your_socket(_: &Request) -> Result<Reply, bitlink_protocol::ExchangeFailure> {
+//! #     Ok(Reply::Api(ApiReply::terminated(r#"{"STATUS":[{"STATUS":"S","Code":22,"Description":"cgminer 4.12.0"}],
+//! #         "VERSION":[{"CGMiner":"4.12.0","API":"3.7"}],"SUMMARY":[{"MHS 5s":90000000.0}]}"#)))
+//! # }
+//! let mut conversation = ReadMiner::new();
+//! let mut step = conversation.step(None);
+//! let reading = loop {
+//!     match step {
+//!         Step::Ask(request) => step = conversation.step(Some(ask_over_your_socket(&request))),
+//!         Step::Done(result) => break result?,
+//!     }
+//! };
+//! assert_eq!(reading.identified.family().as_str(), "cgminer");
+//! println!("{:?}", reading.snapshot.hashrate.current());
+//! # Ok::<(), bitlink_protocol::ProtocolError>(())
+//! ```
 
 pub use bitlink_model as model;
 

@@ -108,8 +108,9 @@ impl Identify {
 
     fn give_up(&mut self) -> Step<Identified> {
         self.done = true;
-        let denied = self.evidence.answers.statuses().all(|s| s.code == Some(ACCESS_DENIED));
-        Step::Done(Err(if denied && !self.last_reply.is_empty() {
+        let mut codes = self.evidence.answers.statuses().map(|s| s.code).peekable();
+        let denied = codes.peek().is_some() && codes.all(|code| code == Some(ACCESS_DENIED));
+        Step::Done(Err(if denied {
             ProtocolError::AccessDenied { question: OPENING.join(", ") }
         } else {
             ProtocolError::NotIdentified { excerpt: Excerpt::of_bytes(&self.last_reply) }
@@ -199,13 +200,11 @@ impl ReadSnapshot {
 
     fn hear_joined(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<(), ProtocolError> {
         let questions: Vec<Question> = self.to_ask.drain(..).collect();
+        let asked = questions.iter().map(|q| q.command).collect::<Vec<_>>().join("+");
         let decoded = match outcome {
-            Ok(Reply::Api(reply)) => decode("joined question", &reply),
+            Ok(Reply::Api(reply)) => decode(&asked, &reply),
             // A miner that is not there is not asked again one by one.
-            Err(failure) => {
-                let first = questions.first().map_or("joined question", |q| q.command);
-                return Err(no_reply(first, failure));
-            }
+            Err(failure) => return Err(no_reply(&asked, failure)),
         };
         match decoded {
             Ok(Parsed { value, anomalies }) if value.is_joined() => {

@@ -127,7 +127,8 @@ impl<'a> Record<'a> {
                 _ => return None,
             };
             let digits = text.get(..text.len() - 1)?.trim();
-            digits.parse::<f64>().ok().map(|n| n * factor).filter(|n| n.is_finite())
+            // Three digits and a multiplier name a whole number.
+            digits.parse::<f64>().ok().map(|n| (n * factor).round()).filter(|n| n.is_finite())
         });
         if number.is_none() && !says_nothing(value) {
             self.odd(AnomalyKind::BadValue, key, value);

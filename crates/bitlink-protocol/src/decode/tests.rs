@@ -10,6 +10,7 @@ fn read(text: &str) -> Parsed<Document> {
 }
 
 /// A defective reply is read as if it were the sound one, and the mending is told.
+#[allow(clippy::needless_pass_by_value)] // keeps the table below readable
 fn mended(defective: &str, sound: Value, kind: AnomalyKind) {
     let parsed = read(defective);
     assert_eq!(Value::Object(parsed.value.root().clone()), sound, "{defective}");

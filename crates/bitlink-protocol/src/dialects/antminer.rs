@@ -172,9 +172,15 @@ fn read_boards(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let said: Vec<u32> = (1..=16).filter(|n| says_board(r, *n)).collect();
     let Some(first) = said.first() else { return };
     let base = [11, 6, 1].into_iter().find(|base| first >= base).unwrap_or(1);
-    for n in said {
-        let board = read_board(r, n, n - base, rate_unit(r));
-        snapshot.boards.push(board);
+    for n in *first..=said.last().copied().unwrap_or(*first) {
+        snapshot.boards.push(if said.contains(&n) {
+            read_board(r, n, n - base, rate_unit(r))
+        } else {
+            // A gap between boards is a board that is not found. Behind the last one, nobody can tell.
+            let mut missing = Board::in_slot(n - base);
+            missing.present = Some(false);
+            missing
+        });
     }
 }
 
@@ -209,9 +215,9 @@ fn read_chip_map(r: Record<'_>, n: u32, board: &mut Board) {
         return;
     }
     let bad = map.chars().filter(|c| matches!(c, 'x' | 'X')).count();
-    board.chips_bad = u32::try_from(bad).ok();
     // All bad at once is a board that is asleep or off, not a board of dead chips.
     board.active = Some(bad < map.len());
+    board.chips_bad = u32::try_from(bad).ok().filter(|_| bad < map.len());
     board.chip_map = Some(map);
 }
 

@@ -1,1 +1,136 @@
-//! Tests.
+//! Every fixture is read as a whole miner: identified, then read in full. What is read is kept as a snapshot, together
+//! with what was asked for it.
+
+use crate::{
+    ApiReply, Completion, Conversation, ExchangeFailure, ProtocolError, ReadMiner, Reading, Reply, Request,
+    Step,
+};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A miner that answers from a fixture.
+pub(crate) struct Fixture {
+    replies: BTreeMap<String, Vec<u8>>,
+    pub(crate) asked: Vec<String>,
+}
+
+impl Fixture {
+    pub(crate) fn parse(text: &str) -> Self {
+        let sections = text.split(">>> ").skip(1).filter_map(|section| section.split_once('\n'));
+        let replies = sections
+            .map(|(command, reply)| {
+                (command.trim().to_owned(), reply.strip_suffix('\n').unwrap_or(reply).as_bytes().to_vec())
+            })
+            .collect();
+        Self { replies, asked: Vec::new() }
+    }
+
+    fn load(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+        Self::parse(&std::fs::read_to_string(path).unwrap())
+    }
+
+    pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, ExchangeFailure> {
+        let Request::Api(request) = request;
+        let request: Value = serde_json::from_slice(&request.bytes).unwrap();
+        let command = request["command"].as_str().unwrap();
+        self.asked.push(command.to_owned());
+        let joined = command.contains('+') && self.replies.contains_key("*joined*");
+        let bytes = if joined { self.join(command) } else { self.one(command) };
+        if bytes.is_empty() {
+            return Err(ExchangeFailure::ClosedWithoutReply);
+        }
+        Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
+    }
+
+    fn one(&self, command: &str) -> Vec<u8> {
+        self.replies.get(command).or_else(|| self.replies.get("*refusal*")).cloned().unwrap_or_default()
+    }
+
+    fn join(&self, command: &str) -> Vec<u8> {
+        let mut out = b"{".to_vec();
+        for part in command.split('+') {
+            out.extend(format!("\"{part}\":[").bytes());
+            out.extend(self.one(part));
+            out.extend(b"],");
+        }
+        out.extend(b"\"id\":1}");
+        out
+    }
+
+    pub(crate) fn read(&mut self) -> Result<Reading, ProtocolError> {
+        let mut conversation = ReadMiner::new();
+        let mut step = conversation.step(None);
+        for _ in 0..50 {
+            match step {
+                Step::Ask(request) => step = conversation.step(Some(self.answer(&request))),
+                Step::Done(result) => return result,
+            }
+        }
+        panic!("the conversation does not end: {:?}", self.asked);
+    }
+}
+
+/// Reads a fixture and keeps the whole reading as a snapshot.
+fn check(name: &str) -> Reading {
+    let mut fixture = Fixture::load(&format!("{name}.txt"));
+    let reading = fixture.read().unwrap();
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_json_snapshot!(name, serde_json::json!({
+            "asked": fixture.asked,
+            "snapshot": reading.snapshot,
+        }));
+    });
+    reading
+}
+
+/// One test per fixture, and a test that none was forgotten.
+macro_rules! fixtures {
+    ($($test:ident = $name:literal),+ $(,)?) => {
+        $( #[test] fn $test() { check($name); } )+
+
+        #[test]
+        fn every_fixture_is_read() {
+            let listed = [$($name),+];
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+            for file in std::fs::read_dir(folder).unwrap() {
+                let file = file.unwrap().file_name().into_string().unwrap();
+                if let Some(name) = file.strip_suffix(".txt") {
+                    assert!(listed.contains(&name), "{name} has no test");
+                }
+            }
+        }
+    };
+}
+
+fixtures! {
+    antminer_s19_pro = "antminer-s19-pro",
+    antminer_s21_missing_board_stopped_fan = "antminer-s21-missing-board-stopped-fan",
+    antminer_s19_asleep = "antminer-s19-asleep",
+    antminer_old_s9 = "antminer-old-s9",
+    antminer_old_s17 = "antminer-old-s17",
+    whatsminer_m50_v2 = "whatsminer-m50-v2",
+    whatsminer_m30s_v1 = "whatsminer-m30s-v1",
+    whatsminer_process_down = "whatsminer-process-down",
+    cgminer_generic = "cgminer-generic",
+    bfgminer_refuses_joined = "bfgminer-refuses-joined",
+    custom_firmware_on_an_antminer = "custom-firmware-on-an-antminer",
+}
+
+#[test]
+fn models_are_normalised() {
+    let antminer = |raw: &str| super::antminer::model(raw).unwrap();
+    assert_eq!(antminer("Antminer S19j Pro AML"), "S19j Pro");
+    assert_eq!(antminer("Antminer S9\nV1.3.58"), "S9");
+    assert_eq!(antminer("Antminer S9 (vnish 3.8.6)"), "S9");
+    assert_eq!(antminer("Antminer S21 XP Hyd."), "S21 XP Hydro");
+    assert_eq!(antminer("Antminer BHB68601"), "S21");
+    assert_eq!(super::antminer::model("Antminer"), None);
+
+    let whatsminer = |raw: &str| super::whatsminer::model(raw).unwrap();
+    assert_eq!(whatsminer("M30S++_VH72"), "M30S++ VH70");
+    assert_eq!(whatsminer("M50_VH32"), "M50 VH30");
+    assert_eq!(whatsminer("M60_VK6A"), "M60 VK6A");
+    assert_eq!(whatsminer("M30S+"), "M30S+");
+}

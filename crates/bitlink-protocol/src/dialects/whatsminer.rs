@@ -136,7 +136,11 @@ fn read_summary(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.hashrate.realtime = r.mhs("HS RT").or(snapshot.hashrate.realtime);
     let positive = |rate: &HashRate| rate.as_hs() > 0.0;
     snapshot.hashrate.nameplate = r.ghs("Factory GHS").filter(positive);
-    snapshot.hashrate.expected = r.mhs("Target MHS").filter(positive).or(snapshot.hashrate.nameplate);
+    snapshot.hashrate.expected = r.mhs("Target MHS").filter(positive);
+    if snapshot.hashrate.expected.is_none() && snapshot.hashrate.nameplate.is_some() {
+        snapshot.hashrate.expected = snapshot.hashrate.nameplate;
+        snapshot.provenance.mark("hashrate.expected_hs", Source::Nameplate);
+    }
     snapshot.uptime = r.seconds("Uptime");
     // -1 is "not known".
     snapshot.power = r.watts("Power_RT").or_else(|| r.watts("Power"));

@@ -1,1 +1,99 @@
-//! Tests.
+//! How readings go on when answers are missing, refused or odd.
+
+use super::*;
+use crate::Service;
+use crate::dialects::tests::Fixture;
+use proptest::prelude::*;
+
+const VERSION: &str = r#"{"STATUS":[{"STATUS":"S","Code":22,"Description":"cgminer 4.12.0"}],"VERSION":[{"CGMiner":"4.12.0","API":"3.7"}]}"#;
+const SUMMARY: &str =
+    r#"{"STATUS":[{"STATUS":"S","Code":11}],"SUMMARY":[{"Elapsed":5,"MHS 5s":90000000.0}]}"#;
+const REFUSED: &str = r#"{"STATUS":[{"STATUS":"E","Code":14,"Msg":"Invalid command"}]}"#;
+
+fn miner(sections: &[(&str, &str)]) -> Fixture {
+    let sections: Vec<String> =
+        sections.iter().map(|(command, reply)| format!(">>> {command}\n{reply}\n")).collect();
+    Fixture::parse(&sections.concat())
+}
+
+#[test]
+fn a_miner_that_answers_little_is_still_read() {
+    let mut fixture = miner(&[("version", VERSION), ("summary", SUMMARY), ("*refusal*", REFUSED)]);
+    let reading = fixture.read().unwrap();
+    assert_eq!(reading.snapshot.hashrate.realtime.unwrap().as_ths(), 90.0);
+    assert_eq!(reading.snapshot.anomalies, [], "a command that this version does not have is nothing odd");
+    assert!(!reading.identified.joins, "it refused a joined question and is not asked one again");
+    assert_eq!(fixture.asked, ["version", "summary+devs+pools", "summary", "devs", "pools"]);
+}
+
+#[test]
+fn a_required_answer_that_is_missing_ends_the_reading_with_its_name() {
+    let error = miner(&[("version", VERSION), ("*refusal*", REFUSED)]).read().unwrap_err();
+    assert!(matches!(error, ProtocolError::Miner { question, code: 14, .. } if question == "summary"));
+}
+
+#[test]
+fn an_access_list_is_told_from_a_broken_miner() {
+    let denied = miner(&[]).read().unwrap_err();
+    assert!(matches!(denied, ProtocolError::AccessDenied { .. }), "closed without a byte: {denied}");
+    let words = r#"{"STATUS":[{"STATUS":"E","Code":45,"Msg":"Access denied to 'version' command"}]}"#;
+    let denied = miner(&[("*refusal*", words)]).read().unwrap_err();
+    assert!(matches!(denied, ProtocolError::AccessDenied { .. }), "{denied}");
+}
+
+#[test]
+fn a_stranger_is_asked_once_and_named() {
+    let mut ssh = miner(&[("*refusal*", "SSH-2.0-OpenSSH_9.2")]);
+    assert!(matches!(ssh.read(), Err(ProtocolError::NotAMiner { service: Service::Ssh, .. })));
+    assert_eq!(ssh.asked, ["version"]);
+    let mut odd = miner(&[("*refusal*", r#"{"result":null,"error":"what?"}"#)]);
+    assert!(matches!(odd.read(), Err(ProtocolError::NotIdentified { .. })));
+    assert_eq!(odd.asked, OPENING);
+}
+
+#[test]
+fn no_answer_to_the_first_question_asks_no_second() {
+    let mut identify = Identify::new();
+    assert!(matches!(identify.step(None), Step::Ask(_)));
+    let step = identify.step(Some(Err(ExchangeFailure::TimedOut)));
+    assert!(matches!(
+        step,
+        Step::Done(Err(ProtocolError::NoReply { failure: ExchangeFailure::TimedOut, .. }))
+    ));
+    assert!(matches!(identify.step(None), Step::Done(Err(ProtocolError::Finished))));
+}
+
+#[test]
+fn a_joined_answer_that_lacks_a_part_is_asked_for_it() {
+    let mut conversation = ReadMiner::new();
+    let answer = |text: &str| Some(Ok(Reply::Api(ApiReply::terminated(text))));
+    assert!(matches!(conversation.step(None), Step::Ask(_)));
+    assert!(matches!(conversation.step(answer(VERSION)), Step::Ask(_)));
+    let joined = format!(r#"{{"summary":[{SUMMARY}],"id":1}}"#);
+    let Step::Ask(crate::Request::Api(next)) = conversation.step(answer(&joined)) else {
+        panic!("must ask on")
+    };
+    assert_eq!(next.bytes, br#"{"command":"devs"}"#.as_slice());
+}
+
+proptest! {
+    /// Whatever a miner says, a reading ends, within a bounded number of questions, and nothing panics.
+    #[test]
+    fn every_conversation_ends(replies in proptest::collection::vec(prop_oneof![
+        Just(VERSION.to_owned()), Just(SUMMARY.to_owned()), Just(REFUSED.to_owned()),
+        Just(r#"{"STATUS":"E","Code":14,"Msg":"invalid cmd"}"#.to_owned()),
+        Just(r#"{"STATS":[{"GHS 5s":"1e400","fan_num":-3,"temp_pcb1":"--1--","chain_acn1":1e9,"Type":"Antminer "}]}"#.to_owned()),
+        ".{0,80}",
+    ], 1..12)) {
+        let mut conversation = ReadMiner::new();
+        let mut step = conversation.step(None);
+        let mut asked = 0;
+        while let Step::Ask(_) = step {
+            asked += 1;
+            prop_assert!(asked < 30);
+            let reply = replies[asked % replies.len()].clone();
+            let outcome = if reply.is_empty() { Err(ExchangeFailure::Reset) } else { Ok(Reply::Api(ApiReply::terminated(reply))) };
+            step = conversation.step(Some(outcome));
+        }
+    }
+}
