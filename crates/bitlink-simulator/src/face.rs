@@ -1,0 +1,173 @@
+//! A face: how one firmware family answers. Adding a firmware is one file under `faces/` and one row in the table here.
+
+use crate::faces::{antminer::Antminer, cgminer::Cgminer, whatsminer::Whatsminer};
+use crate::miner::{MinerSpec, Model};
+use crate::node::{Node, Record};
+use crate::state::MinerState;
+use bitlink_model::Family;
+use std::fmt;
+use std::str::FromStr;
+
+/// What a face may look at while it answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub(crate) spec: &'a MinerSpec,
+    pub(crate) state: &'a MinerState,
+}
+
+/// One firmware family.
+pub(crate) trait Face: fmt::Debug + Sync {
+    /// The family that a client should recognise.
+    fn family(&self) -> Family;
+
+    /// The machines it runs on; the first is the usual one.
+    fn models(&self) -> &'static [Model];
+
+    /// The first of [`models`](Self::models).
+    fn default_model(&self) -> &'static Model;
+
+    /// How its network names begin.
+    fn host_prefix(&self) -> &'static str;
+
+    /// Whether a client can tell a sleeping machine from a broken one.
+    fn tells_sleep(&self) -> bool;
+
+    /// Answers a request on the API port.
+    fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document;
+}
+
+/// Declares the simulated firmwares: variant, name, face.
+macro_rules! faces {
+    ($( $(#[$doc:meta])* $variant:ident = $name:literal, $face:expr; )+) => {
+        /// A simulated firmware, by name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum FaceName {
+            $( $(#[$doc])* $variant, )+
+        }
+
+        impl FaceName {
+            /// Every simulated firmware.
+            pub const ALL: &'static [Self] = &[$( Self::$variant, )+];
+
+            /// Its name, as in configuration.
+            pub const fn name(self) -> &'static str {
+                match self { $( Self::$variant => $name, )+ }
+            }
+
+            pub(crate) fn face(self) -> &'static dyn Face {
+                match self { $( Self::$variant => &$face, )+ }
+            }
+        }
+    };
+}
+
+faces! {
+    /// The reference implementation.
+    Cgminer = "cgminer", Cgminer;
+    /// Bitmain's firmware of the S19, S21 and later generations.
+    Antminer = "antminer", Antminer;
+    /// MicroBT's firmware with version 2 of its API.
+    Whatsminer = "whatsminer", Whatsminer { v1: false };
+    /// MicroBT's firmware with version 1 of its API.
+    WhatsminerV1 = "whatsminer-v1", Whatsminer { v1: true };
+}
+
+impl FaceName {
+    /// The machines this firmware runs on; the first is the usual one.
+    pub fn models(self) -> &'static [Model] {
+        self.face().models()
+    }
+}
+
+impl fmt::Display for FaceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that is no simulated firmware.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no firmware called {0:?} can be simulated; known: {known}", known = names())]
+pub struct UnknownFace(String);
+
+fn names() -> String {
+    FaceName::ALL.iter().map(|face| face.name()).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for FaceName {
+    type Err = UnknownFace;
+
+    fn from_str(text: &str) -> Result<Self, UnknownFace> {
+        let wanted = text.trim();
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|face| face.name().eq_ignore_ascii_case(wanted))
+            .ok_or_else(|| UnknownFace(wanted.to_owned()))
+    }
+}
+
+/// How a request was written, and so how it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Text,
+}
+
+/// What a firmware puts after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// One NUL, then it closes.
+    Nul,
+    /// It closes.
+    Close,
+}
+
+/// A reply before it becomes bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Document {
+    pub(crate) form: Form,
+    pub(crate) content: Content,
+    pub(crate) ending: Ending,
+}
+
+/// What a reply holds.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Content {
+    /// The answer to one command.
+    Single(Record),
+    /// The answers to several commands joined with `+`, by command.
+    Joined(Vec<(String, Record)>),
+}
+
+impl Document {
+    /// The bytes, terminator included.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = match (&self.content, self.form) {
+            (Content::Single(record), Form::Json) => Node::Record(record.clone()).to_json().into_bytes(),
+            (Content::Joined(parts), Form::Json) => {
+                let slots =
+                    parts.iter().map(|(command, reply)| (command.clone().into(), Node::one(reply.clone())));
+                Node::Record(Record { fields: slots.collect() }.int("id", 1)).to_json().into_bytes()
+            }
+            (Content::Single(record), Form::Text) => text_of(record).into_bytes(),
+            (Content::Joined(parts), Form::Text) => {
+                let parts = parts.iter().map(|(command, reply)| format!("CMD={command}|{}", text_of(reply)));
+                parts.collect::<String>().into_bytes()
+            }
+        };
+        if self.ending == Ending::Nul {
+            bytes.push(0);
+        }
+        bytes
+    }
+}
+
+fn text_of(reply: &Record) -> String {
+    let mut out = String::with_capacity(1024);
+    for (section, value) in reply.fields.iter().filter(|(key, _)| key != "id") {
+        value.to_text(section, &mut out);
+    }
+    out
+}

@@ -1,0 +1,6 @@
+//! The simulated firmware families, one file each, and the records that most of them print alike.
+
+pub(crate) mod antminer;
+pub(crate) mod cgminer;
+pub(crate) mod standard;
+pub(crate) mod whatsminer;

@@ -1,0 +1,110 @@
+//! A simulated miner in time: what somebody who connects to it meets.
+
+use crate::clock::SimClock;
+use crate::fault::{Episode, Fault, FaultKind, Schedule};
+use crate::miner::{MinerSpec, SimMiner, Truth};
+use crate::state::{MinerState, Phase};
+use bitlink_transport::{Act, Door, Host, Script};
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+/// A simulated miner with a clock, ready to be put behind a transport. Faults can be switched while it runs.
+#[derive(Debug)]
+pub struct SimHost {
+    clock: SimClock,
+    latency: bool,
+    inner: RwLock<SimMiner>,
+}
+
+impl SimHost {
+    /// The port of the API.
+    pub const API_PORT: u16 = 4028;
+
+    /// A miner on a clock.
+    pub fn new(miner: SimMiner, clock: SimClock) -> Self {
+        Self { clock, latency: true, inner: RwLock::new(miner) }
+    }
+
+    /// Answers at once instead of after some milliseconds.
+    #[must_use]
+    pub fn without_latency(mut self) -> Self {
+        self.latency = false;
+        self
+    }
+
+    /// What it is.
+    pub fn spec(&self) -> MinerSpec {
+        self.read(|miner, _| miner.spec().clone())
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &SimClock {
+        &self.clock
+    }
+
+    /// Its state now.
+    pub fn state(&self) -> MinerState {
+        self.read(|miner, now| miner.state_on(now, self.clock.epoch_s()))
+    }
+
+    /// What is true of it now.
+    pub fn truth(&self) -> Truth {
+        self.read(SimMiner::truth_at)
+    }
+
+    /// Lets a fault begin now. It stays until it is [mended](Self::mend).
+    pub fn break_with(&self, fault: Fault) {
+        let now = self.clock.elapsed();
+        self.write(|miner| miner.episodes.push(Episode { fault, when: Schedule::From(now) }));
+    }
+
+    /// Lets every fault of this kind that is there end now, and never come back.
+    pub fn mend(&self, kind: FaultKind) {
+        let now = self.clock.elapsed();
+        self.write(|miner| {
+            miner.mend(kind, now);
+        });
+    }
+
+    /// Reboots it: connections are refused for a while, then it counts from zero.
+    pub fn reboot(&self, lasting: Duration) {
+        let now = self.clock.elapsed();
+        let when = Schedule::Between(now, now + lasting);
+        self.write(|miner| miner.episodes.push(Episode { fault: Fault::Rebooting, when }));
+    }
+
+    // A panic while the lock was held cannot leave the list of faults half-written, so poison means nothing here.
+    fn read<T>(&self, f: impl FnOnce(&SimMiner, Duration) -> T) -> T {
+        let miner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
+        f(&miner, self.clock.elapsed())
+    }
+
+    fn write(&self, f: impl FnOnce(&mut SimMiner)) {
+        f(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Host for SimHost {
+    fn connect(&self, port: u16) -> Door {
+        self.read(|miner, now| match miner.phase_at(now) {
+            Phase::Hung => Door::Silent,
+            Phase::Down => Door::Refused,
+            _ if port != Self::API_PORT => Door::Refused,
+            _ => Door::Open { after: if self.latency { miner.way() } else { Duration::ZERO } },
+        })
+    }
+
+    fn respond(&self, _: u16, request: &[u8]) -> Script {
+        self.read(|miner, now| {
+            let bytes = miner.reply_on(now, self.clock.epoch_s(), request);
+            let mut acts = Vec::with_capacity(2);
+            if self.latency {
+                acts.push(Act::Wait(miner.think_time(now)));
+            }
+            if !bytes.is_empty() {
+                acts.push(Act::Send(bytes));
+            }
+            Script { acts }
+        })
+    }
+}
