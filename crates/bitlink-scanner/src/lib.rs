@@ -80,6 +80,6 @@ pub use identify::{Identifier, Reader};
 pub use judge::{HOT_CELSIUS, RULE_HOT, RULE_NOT_MINING, RULE_SLOW, SLOW_RATIO, judge};
 pub use outcome::{Outcome, OutcomeKind, ScanFailure};
 pub use report::{OutcomeCounts, RoundTrips, ScanReport};
-pub use resolve::{Resolver, SystemResolver};
+pub use resolve::{Resolver, SystemResolver, endpoints};
 pub use scan::{ScanError, Scanner, scan, scan_to_end};
 pub use targets::{Quoted, ScanPlan, ScanTargets, SkippedTargets, TargetError};

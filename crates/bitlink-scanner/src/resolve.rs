@@ -1,13 +1,14 @@
 //! Host names into addresses, before the sweep begins. The one place of this crate that asks a name server, through a
 //! trait, so that tests need none.
 
+use crate::config::ScanConfig;
 use crate::targets::{ScanTargets, TargetError};
 use futures::future::BoxFuture;
 use futures::{StreamExt, stream};
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -34,6 +35,22 @@ impl Resolver for SystemResolver {
             // The port plays no part in it.
             Ok(tokio::net::lookup_host((name, 0)).await?.map(|endpoint| endpoint.ip()).collect())
         })
+    }
+}
+
+/// Every endpoint that the targets name, names resolved: for callers that need the whole list and not a scan.
+///
+/// # Errors
+/// [`TargetError`]: the first name without an address, or more addresses than the configuration allows.
+pub async fn endpoints(
+    targets: &ScanTargets,
+    resolver: &dyn Resolver,
+    config: &ScanConfig,
+) -> Result<Vec<SocketAddr>, TargetError> {
+    let (targets, unknown) = resolve_all(targets, resolver, config.name_timeout).await;
+    match unknown.into_iter().next() {
+        Some(unknown) => Err(unknown.error),
+        None => Ok(targets.plan(config)?.iter().collect()),
     }
 }
 
