@@ -1,0 +1,316 @@
+//! The one task that watches: it owns every poll, every miner's state and the schedule. It decides nothing about health
+//! ([`Judge`](crate::Judge)), turns ([`Schedule`]) or the wire ([`converse`](bitlink_transport::converse)); it brings
+//! them together.
+
+mod member;
+mod poll;
+
+use crate::clock::Clock;
+use crate::config::MonitorConfig;
+use crate::event::{EventQueue, MonitorEvent};
+use crate::health::Miss;
+use crate::schedule::{Pace, Schedule};
+use crate::state::{Coverage, FleetSnapshot};
+use bitlink_transport::{Endpoint, Patience, Transport};
+use member::{Change, Member};
+use poll::{Answer, poll};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// What a handle can ask for.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Add(Vec<Endpoint>),
+    Remove(Vec<Endpoint>),
+    PollNow(Endpoint),
+    Shutdown,
+}
+
+/// Putting a snapshot together costs about this per miner, so that is the least time between two of them: a fleet of
+/// 50,000 is published twice a second, a fleet of 100 as often as it changes.
+const PUBLISH_PAUSE_PER_MINER: Duration = Duration::from_micros(10);
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    config: MonitorConfig,
+    patience: Patience,
+    started: Instant,
+    schedule: Schedule<Endpoint>,
+    members: BTreeMap<Endpoint, Member>,
+    /// Every poll that runs. Dropping the engine ends them.
+    polls: JoinSet<Result<Answer, Miss>>,
+    running: HashMap<Id, Running>,
+    next_generation: u64,
+    counted: Counted,
+    next_full: Duration,
+    published: Duration,
+    changed: bool,
+    state: watch::Sender<Arc<FleetSnapshot>>,
+    commands: mpsc::Receiver<Command>,
+    /// Last, so that whoever waits for the end of the events finds all else gone.
+    events: Closing,
+}
+
+/// Closes the queue however the engine ends.
+#[derive(Debug)]
+struct Closing(Arc<EventQueue>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Which miner a running poll is for. A miner that was removed and added again is another one.
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    endpoint: Endpoint,
+    generation: u64,
+}
+
+/// Counts for [`Coverage`].
+#[derive(Debug, Default)]
+struct Counted {
+    answered: u64,
+    failed: u64,
+    gaps: u32,
+    gap_total: Duration,
+    effective_interval: Option<Duration>,
+}
+
+impl Engine {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        config: MonitorConfig,
+        events: Arc<EventQueue>,
+        state: watch::Sender<Arc<FleetSnapshot>>,
+        commands: mpsc::Receiver<Command>,
+    ) -> Self {
+        let mut config = config.sanitised();
+        config.rules = config.rules.with_least_gap(config.interval * 3);
+        Self {
+            transport,
+            clock,
+            patience: config.poll_patience(),
+            started: Instant::now(),
+            schedule: Schedule::new(config.interval, config.seed).with_longest_pause(config.dead_pause),
+            members: BTreeMap::new(),
+            polls: JoinSet::new(),
+            running: HashMap::new(),
+            next_generation: 0,
+            counted: Counted::default(),
+            next_full: config.interval,
+            published: Duration::ZERO,
+            changed: false,
+            state,
+            commands,
+            events: Closing(events),
+            config,
+        }
+    }
+
+    /// Adds the miners that are watched from the start, without a word, and publishes the state that has them.
+    pub(crate) fn start_with(&mut self, targets: impl IntoIterator<Item = Endpoint>) {
+        self.add(targets.into_iter().collect(), false);
+        self.publish(Duration::ZERO);
+    }
+
+    pub(crate) async fn run(mut self) {
+        loop {
+            let now = self.started.elapsed();
+            self.start_polls(now);
+            self.tell_state(now);
+            let wake = self.next_wake(now);
+            tokio::select! {
+                // In this order, always: what happens depends on nothing but what has happened.
+                biased;
+                command = self.commands.recv() => match command {
+                    Some(Command::Shutdown) | None => break,
+                    Some(command) => self.obey(command),
+                },
+                Some(ended) = self.polls.join_next_with_id(), if !self.polls.is_empty() => self.ended(ended),
+                () = sleep_until(self.started + wake) => {}
+            }
+        }
+        self.wind_down().await;
+    }
+
+    /// Lets running polls end, within the grace, and drops the others.
+    async fn wind_down(&mut self) {
+        let end = Instant::now() + self.config.grace;
+        while let Ok(Some(ended)) = tokio::time::timeout_at(end, self.polls.join_next_with_id()).await {
+            self.ended(ended);
+        }
+        self.polls.shutdown().await;
+        self.publish(self.started.elapsed());
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Add(endpoints) => self.add(endpoints, true),
+            Command::Remove(endpoints) => endpoints.into_iter().for_each(|endpoint| self.remove(endpoint)),
+            Command::PollNow(endpoint) => self.schedule.hurry(&endpoint, self.started.elapsed()),
+            Command::Shutdown => {}
+        }
+    }
+
+    fn add(&mut self, endpoints: Vec<Endpoint>, tell: bool) {
+        for endpoint in &endpoints {
+            if self.members.contains_key(endpoint) {
+                continue;
+            }
+            let member = Member::new(*endpoint, self.next_generation, &self.config.rules);
+            self.next_generation += 1;
+            if tell {
+                self.events.0.push(MonitorEvent::Added(Arc::clone(&member.miner)));
+            }
+            self.members.insert(*endpoint, member);
+            self.changed = true;
+        }
+        self.schedule.extend(endpoints, self.started.elapsed());
+    }
+
+    fn remove(&mut self, endpoint: Endpoint) {
+        self.schedule.remove(&endpoint);
+        if let Some(member) = self.members.remove(&endpoint) {
+            self.events.0.push(MonitorEvent::Removed(member.miner));
+            self.changed = true;
+        }
+    }
+
+    /// Starts every poll that is due, as far as the limit on polls at once allows.
+    fn start_polls(&mut self, now: Duration) {
+        while self.polls.len() < self.config.max_in_flight {
+            let Some(due) = self.schedule.take_due(now) else { break };
+            let Some(member) = self.members.get_mut(&due.key) else {
+                self.schedule.remove(&due.key);
+                self.schedule.done(&due.key, now, Pace::Regular);
+                continue;
+            };
+            if let Some(gap) = member.starts_poll(now) {
+                self.counted.gaps += 1;
+                self.counted.gap_total += gap;
+            }
+            let running = Running { endpoint: due.key, generation: member.generation };
+            let work = poll(Arc::clone(&self.transport), due.key, member.identified.clone(), self.patience);
+            // owned by this engine's JoinSet, which ends it when the engine goes
+            let task = self.polls.spawn(work);
+            self.running.insert(task.id(), running);
+        }
+    }
+
+    /// A poll has ended, one way or another.
+    fn ended(&mut self, ended: Result<(Id, Result<Answer, Miss>), JoinError>) {
+        let (id, outcome) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                tracing::error!(%error, "a poll broke off; this is a bug");
+                (error.id(), Err(Miss::NotAsked { why: "the poll broke off".to_owned() }))
+            }
+        };
+        let Some(Running { endpoint, generation }) = self.running.remove(&id) else { return };
+        let now = self.started.elapsed();
+        match outcome {
+            Ok(_) => self.counted.answered += 1,
+            Err(_) => self.counted.failed += 1,
+        }
+        let Some(member) = self.members.get_mut(&endpoint).filter(|m| m.generation == generation) else {
+            // Removed meanwhile; what it said concerns nobody.
+            self.schedule.done(&endpoint, now, Pace::Regular);
+            return;
+        };
+        let time = self.clock.now();
+        let change = match outcome {
+            Ok(answer) => member.heard(time, answer, &self.config.rules),
+            Err(miss) => member.missed(time, &miss),
+        };
+        let pace = member.pace();
+        self.schedule.done(&endpoint, now, pace);
+        self.changed = true;
+        self.tell(endpoint, &change);
+    }
+
+    fn tell(&self, endpoint: Endpoint, change: &Change) {
+        let Some(member) = self.members.get(&endpoint) else { return };
+        let miner = &member.miner;
+        if let Some(before) = change.other_machine {
+            self.events.0.push(MonitorEvent::IdentityChanged { miner: Arc::clone(miner), before });
+        }
+        let to = miner.status;
+        if let Some(from) = change.status_from {
+            tracing::debug!(%endpoint, %from, %to, "status changed");
+            self.events.0.push(MonitorEvent::StatusChanged { miner: Arc::clone(miner), from, to });
+        }
+        if change.seen {
+            self.events.0.push(MonitorEvent::MinerUpdated(Arc::clone(miner)));
+        }
+    }
+
+    fn publish_pause(&self) -> Duration {
+        PUBLISH_PAUSE_PER_MINER.saturating_mul(u32::try_from(self.members.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Publishes the state when it has changed and the last time is long enough ago, and in any case when a round ends.
+    fn tell_state(&mut self, now: Duration) {
+        if now >= self.next_full {
+            let gaps = std::mem::take(&mut self.counted.gaps);
+            let total = std::mem::take(&mut self.counted.gap_total);
+            self.counted.effective_interval = total.checked_div(gaps);
+            let snapshot = self.publish(now);
+            self.events.0.push(MonitorEvent::FullSnapshot(snapshot));
+            while self.next_full <= now {
+                self.next_full += self.config.interval;
+            }
+        } else if self.changed && now >= self.published + self.publish_pause() {
+            self.publish(now);
+        }
+    }
+
+    fn publish(&mut self, now: Duration) -> Arc<FleetSnapshot> {
+        let mut coverage = Coverage {
+            polls_answered: self.counted.answered,
+            polls_failed: self.counted.failed,
+            in_flight: self.polls.len(),
+            lag: self.schedule.lag(now),
+            effective_interval: self.counted.effective_interval,
+            ..Coverage::default()
+        };
+        let miners = self
+            .members
+            .values()
+            .map(|member| {
+                coverage.count(&member.miner, member.live);
+                Arc::clone(&member.miner)
+            })
+            .collect();
+        let snapshot = Arc::new(FleetSnapshot { taken_at: self.clock.now(), miners, coverage });
+        self.state.send_replace(Arc::clone(&snapshot));
+        self.published = now;
+        self.changed = false;
+        snapshot
+    }
+
+    /// When there is something to do next, if nothing happens until then.
+    fn next_wake(&self, now: Duration) -> Duration {
+        let mut wake = self.next_full;
+        if self.polls.len() < self.config.max_in_flight
+            && let Some(due) = self.schedule.next_due()
+        {
+            wake = wake.min(due);
+        }
+        if self.changed {
+            wake = wake.min(self.published + self.publish_pause());
+        }
+        wake.max(now)
+    }
+}
+
+#[cfg(test)]
+mod tests;

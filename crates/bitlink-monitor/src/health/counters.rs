@@ -1,0 +1,241 @@
+//! What must be remembered from reading to reading: rates over a window, restarts, the last share, faults that the
+//! firmware listed. Knows no limits.
+
+use super::rules::{Rules, rule};
+use bitlink_model::{DeviceError, Finding, HashRate, MinerSnapshot, MiningState, Timestamp};
+use bitlink_protocol::Excerpt;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Everything remembered of one miner.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory {
+    pub(super) trend: Trend,
+    pub(super) shares: ShareWindow,
+    pub(super) last_share: LastShare,
+    pub(super) starts: Starts,
+    pub(super) errors: Errors,
+    /// What the miner last said of its mining: it need not say so every time.
+    pub(super) state: Option<MiningState>,
+    /// How many boards it last said that it should have.
+    pub(super) boards_expected: Option<usize>,
+}
+
+impl Memory {
+    /// What was watched without a break until now, and no longer is.
+    pub(super) fn forget_rates(&mut self) {
+        self.trend = Trend::default();
+        self.shares = ShareWindow::default();
+        self.last_share = LastShare::default();
+        self.errors = Errors::default();
+        self.state = None;
+    }
+}
+
+/// A hash rate smoothed over some five minutes, for firmware that gives a rate of some seconds and nothing between that
+/// and the mean since start.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trend(Option<(Timestamp, f64)>);
+
+impl Trend {
+    const SECONDS: f64 = 300.0;
+
+    pub(super) fn add(&mut self, now: Timestamp, rate: HashRate, longest_gap: Duration) -> Option<HashRate> {
+        let fresh = rate.as_hs();
+        let value = match self.0 {
+            Some((at, value)) if now >= at && now.since(at) <= longest_gap => {
+                let weight = 1.0 - (-now.since(at).as_secs_f64() / Self::SECONDS).exp();
+                value + weight * (fresh - value)
+            }
+            _ => fresh,
+        };
+        self.0 = Some((now, value));
+        HashRate::from_hs(value).ok()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// Shares counted over a window that ends now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ShareWindow {
+    samples: VecDeque<(Timestamp, Counts)>,
+    last: Option<(Timestamp, Counts)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    pub(super) stale: Option<u64>,
+}
+
+impl Counts {
+    /// The miner's totals, or the sums over its pools where it gives none.
+    pub(super) fn of(snapshot: &MinerSnapshot) -> Option<Self> {
+        let shares = &snapshot.shares;
+        let over_pools = |get: fn(&bitlink_model::Pool) -> Option<u64>| {
+            snapshot.pools.iter().filter_map(get).reduce(u64::saturating_add)
+        };
+        Some(Self {
+            accepted: shares.accepted.or_else(|| over_pools(|p| p.accepted))?,
+            rejected: shares.rejected.or_else(|| over_pools(|p| p.rejected))?,
+            stale: shares.stale.or_else(|| over_pools(|p| p.stale)),
+        })
+    }
+}
+
+impl ShareWindow {
+    /// Takes the counters and returns what they grew by over the window, if they are known for some of it.
+    pub(super) fn add(&mut self, now: Timestamp, counts: Counts, rules: &Rules) -> Option<Counts> {
+        let broken = self.last.is_some_and(|(at, last)| {
+            now < at
+                || now.since(at) > rules.longest_gap
+                || counts.accepted < last.accepted
+                || counts.rejected < last.rejected
+                || counts.stale.is_some() != last.stale.is_some()
+                || counts.stale < last.stale
+        });
+        if broken {
+            self.samples.clear();
+        }
+        self.last = Some((now, counts));
+        let step = rules.shares_window / 10;
+        if self.samples.back().is_none_or(|(at, _)| now.since(*at) >= step) {
+            self.samples.push_back((now, counts));
+        }
+        // The oldest sample is the last one that is not inside the window.
+        while self.samples.get(1).is_some_and(|(at, _)| now.since(*at) >= rules.shares_window) {
+            self.samples.pop_front();
+        }
+        let (_, base) = self.samples.front()?;
+        Some(Counts {
+            accepted: counts.accepted.saturating_sub(base.accepted),
+            rejected: counts.rejected.saturating_sub(base.rejected),
+            stale: counts.stale.zip(base.stale).map(|(now, then)| now.saturating_sub(then)),
+        })
+    }
+}
+
+/// When a share was last seen to be accepted.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastShare {
+    watching_since: Option<Timestamp>,
+    accepted: Option<u64>,
+    grew: Option<Timestamp>,
+}
+
+impl LastShare {
+    /// How long ago the last share was accepted, by whatever knows best: the miner itself, or its counter as seen from
+    /// here. `None` where neither says anything.
+    pub(super) fn age(&mut self, now: Timestamp, snapshot: &MinerSnapshot) -> Option<Duration> {
+        let accepted = snapshot
+            .shares
+            .accepted
+            .or_else(|| snapshot.pools.iter().filter_map(|p| p.accepted).reduce(u64::saturating_add));
+        if let Some(accepted) = accepted {
+            if self.accepted.is_some_and(|before| before != accepted) {
+                self.grew = Some(now);
+            }
+            self.accepted = Some(accepted);
+            self.watching_since.get_or_insert(now);
+        }
+        let told = snapshot
+            .pools
+            .iter()
+            .filter_map(|p| p.last_share_age.map(bitlink_model::Span::as_duration))
+            .min();
+        let by_its_clock = snapshot
+            .device_time
+            .zip(snapshot.pools.iter().filter_map(|p| p.last_share).max())
+            .map(|(device_now, share)| device_now.since(share));
+        let seen = self.grew.map(|grew| now.since(grew));
+        let known = [told, by_its_clock, seen].into_iter().flatten().min();
+        known.or_else(|| accepted.and(self.watching_since).map(|since| now.since(since)))
+    }
+
+    /// Time that does not count has passed until now.
+    pub(super) fn restart(&mut self, now: Timestamp) {
+        self.watching_since = Some(now);
+        self.grew = Some(now);
+    }
+}
+
+/// Restarts of the mining program, seen as its running time falling back.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Starts {
+    last: Option<(Timestamp, Duration)>,
+    times: VecDeque<Timestamp>,
+}
+
+impl Starts {
+    /// Running times are whole seconds, taken at different moments of a reading, and clocks are corrected.
+    const SLACK: Duration = Duration::from_mins(1);
+    /// More restarts than any limit can ask for.
+    const MOST: usize = 128;
+
+    /// Takes a running time and returns how many restarts lie within the window.
+    pub(super) fn add(&mut self, now: Timestamp, running: Duration, window: Duration) -> usize {
+        if let Some((at, before)) = self.last {
+            let passed = now.since(at);
+            let due = before + passed;
+            let restarted = running < before || running + Self::SLACK + passed / 20 < due;
+            if restarted {
+                self.times.push_back(now);
+            }
+        }
+        self.last = Some((now, running));
+        while self.times.len() > Self::MOST || self.times.front().is_some_and(|at| now.since(*at) > window) {
+            self.times.pop_front();
+        }
+        self.times.len()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.times.len()
+    }
+}
+
+/// Faults that the firmware listed, kept for a while after it stopped to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Errors(Vec<Listed>);
+
+#[derive(Debug, Clone)]
+struct Listed {
+    error: DeviceError,
+    since: Timestamp,
+    seen: Timestamp,
+}
+
+impl Errors {
+    /// No firmware lists more, and nobody reads more.
+    const MOST: usize = 64;
+
+    pub(super) fn add(&mut self, now: Timestamp, errors: &[DeviceError], keep: Duration) {
+        for error in errors {
+            let same = |l: &&mut Listed| l.error.code == error.code && l.error.message == error.message;
+            if let Some(listed) = self.0.iter_mut().find(same) {
+                listed.seen = now;
+                listed.error.severity = error.severity;
+            } else if self.0.len() < Self::MOST {
+                self.0.push(Listed { error: error.clone(), since: now, seen: now });
+            }
+        }
+        self.0.retain(|listed| listed.seen == now || now.since(listed.seen) < keep);
+    }
+
+    pub(super) fn findings(&self) -> impl Iterator<Item = Finding> + '_ {
+        self.0.iter().map(|Listed { error, since, .. }| {
+            let message = Excerpt::of(&error.message);
+            let message = match &error.code {
+                Some(code) => format!("the firmware reports {message} (code {})", Excerpt::of(code)),
+                None => format!("the firmware reports {message}"),
+            };
+            Finding::new(rule::DEVICE_ERROR, error.severity, message)
+                .since(*since)
+                .clears_when("the firmware no longer lists it")
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Raising and clearing: one gate per rule, part and severity. Knows time and hysteresis, not what is measured.
+
+use super::rules::rule;
+use bitlink_model::{Finding, Rule, Severity, Timestamp};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Which gate: a rule may watch several parts (fan 2, board 0) at several severities.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) rule: Rule,
+    pub(super) part: u32,
+    pub(super) severity: Severity,
+}
+
+/// What a reading says about a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The limit is broken.
+    Bad,
+    /// Not broken, and not better by the margin either.
+    Between,
+    /// Better by the margin.
+    Good,
+}
+
+/// Every gate that is not simply at rest.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Gates(BTreeMap<Key, Gate>);
+
+#[derive(Debug, Clone)]
+struct Gate {
+    /// Since when the limit has been broken without a break.
+    since: Timestamp,
+    /// When that was last seen.
+    seen: Timestamp,
+    /// Set once it has lasted long enough.
+    raised: Option<Finding>,
+}
+
+/// Findings that say nothing new while another one stands: (hidden, by).
+const IMPLIED: &[(Rule, Rule)] = &[
+    (rule::HASHRATE_LOW, rule::NOT_HASHING),
+    (rule::HASHRATE_LOW, rule::MINING_FAILED),
+    (rule::NOT_HASHING, rule::MINING_FAILED),
+    (rule::NO_SHARES, rule::NOT_HASHING),
+    (rule::NO_SHARES, rule::MINING_FAILED),
+    (rule::NO_SHARES, rule::POOLS_DEAD),
+];
+
+impl Gates {
+    /// Takes one look at one limit. `tell` puts into words what is wrong; it is called only when that is wanted.
+    pub(super) fn see(
+        &mut self,
+        now: Timestamp,
+        longest_gap: Duration,
+        key: Key,
+        seen: Seen,
+        hold: Duration,
+        tell: impl FnOnce() -> Finding,
+    ) {
+        match seen {
+            Seen::Good => {
+                self.0.remove(&key);
+            }
+            Seen::Between => match self.0.get_mut(&key) {
+                Some(gate) if gate.raised.is_some() => {
+                    gate.seen = now;
+                    gate.raised = Some(tell().since(gate.since));
+                }
+                _ => {
+                    self.0.remove(&key);
+                }
+            },
+            Seen::Bad => {
+                let gate = self.0.entry(key).or_insert_with(|| Gate { since: now, seen: now, raised: None });
+                // Not watched for long, or the clock was set back: it may not have lasted.
+                let unwatched = gate.raised.is_none() && now.since(gate.seen) > longest_gap;
+                if unwatched || now < gate.since {
+                    gate.since = now;
+                }
+                gate.seen = now;
+                if gate.raised.is_some() || now.since(gate.since) >= hold {
+                    gate.raised = Some(tell().since(gate.since));
+                }
+            }
+        }
+    }
+
+    /// Takes a rule back altogether: it does not apply now.
+    pub(super) fn excuse(&mut self, rule: &Rule) {
+        if !self.0.is_empty() {
+            self.0.retain(|key, _| key.rule != *rule);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    fn raised(&self, rule: &Rule) -> bool {
+        self.0.iter().any(|(key, gate)| key.rule == *rule && gate.raised.is_some())
+    }
+
+    /// What stands, the worst of each rule and part only, and nothing that follows from another finding.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut findings: Vec<(u32, &Finding)> = Vec::new();
+        for (key, gate) in &self.0 {
+            let Some(finding) = &gate.raised else { continue };
+            match findings.last_mut() {
+                // Keys are in order of severity within a rule and part.
+                Some((part, last)) if *part == key.part && last.rule == key.rule => *last = finding,
+                _ => findings.push((key.part, finding)),
+            }
+        }
+        findings.retain(|(_, f)| !IMPLIED.iter().any(|(hidden, by)| f.rule == *hidden && self.raised(by)));
+        findings.into_iter().map(|(_, finding)| finding.clone()).collect()
+    }
+}
