@@ -43,6 +43,8 @@ fn interop(workspace: &Workspace) -> Result<Outcome> {
     let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
     let mut compare = Command::new(python);
     compare.current_dir(workspace.root()).arg(script).arg("--bitlink").arg(bitlink);
+    // Its lines come as they are printed, and it leaves nothing behind among the sources.
+    compare.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
     process::run(&mut compare)?;
     Ok(Outcome::Passed)
 }

@@ -1,6 +1,6 @@
 //! Runs a conversation over a transport: the one place where the two meet.
 
-use crate::error::TransportError;
+use crate::error::{Stage, TransportError};
 use crate::transport::{Endpoint, Limits, Transport};
 use bitlink_protocol::{Conversation, ProtocolError, Step};
 use std::time::Duration;
@@ -72,7 +72,8 @@ pub enum ConverseError {
     Protocol(ProtocolError),
 }
 
-/// Runs a conversation with one miner to its end: one question at a time, each on a connection of its own.
+/// Runs a conversation with one miner to its end: one question at a time, each on a connection of its own. Once the
+/// time for the whole is over, questions are answered with a timeout and not asked any more.
 ///
 /// # Errors
 /// [`ConverseError::Transport`] with the transport's own error when a lack of reply ended the conversation, else
@@ -87,16 +88,22 @@ where
     C: Conversation + Send,
 {
     let started = Instant::now();
-    let end = started + patience.whole;
+    let end = after(started, patience.whole);
     let mut exchanges = 0_u32;
     let mut last_error = None;
     let mut step = conversation.step(None);
     loop {
         match step {
+            // A question that nobody waits for an answer to is not asked: it may be a command.
+            Step::Ask(_) if Instant::now() >= end => {
+                let error = TransportError::TimedOut { stage: Stage::Connecting, received: 0 };
+                step = conversation.step(Some(Err(error.failure())));
+                last_error = Some(error);
+            }
             Step::Ask(request) => {
                 exchanges += 1;
                 let limits = Limits {
-                    deadline: end.min(Instant::now() + patience.per_exchange),
+                    deadline: end.min(after(Instant::now(), patience.per_exchange)),
                     settle: patience.settle,
                     max_reply_bytes: patience.max_reply_bytes,
                 };
@@ -117,3 +124,12 @@ where
         }
     }
 }
+
+/// A time so long that the clock cannot tell its end is taken for a year: nobody waits longer for a miner.
+fn after(now: Instant, time: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    now.checked_add(time).unwrap_or_else(|| now + YEAR)
+}
+
+#[cfg(test)]
+mod tests;

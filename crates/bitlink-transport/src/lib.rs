@@ -2,7 +2,9 @@
 //!
 //! Everything above asks through [`Transport`], as an `Arc<dyn Transport>`, and cannot tell what carries the bytes:
 //! [`TcpTransport`] is the real network, [`MemoryTransport`] a network of simulated machines without sockets or real
-//! time. [`converse`] runs a whole conversation of the protocol crate over any of them.
+//! time. Around any of them, [`FaultTransport`] makes things go wrong by a seed and [`RecordingTransport`] keeps what
+//! passes; [`ReplayTransport`] plays that back. [`converse`] runs a whole conversation of the protocol crate over any
+//! of them, and [`exchange_on`] is the one loop that reads a reply, on whatever stream.
 //!
 //! This crate decides nothing about whom to ask, how often or how many at once, and knows nothing of JSON.
 //!
@@ -44,20 +46,26 @@
 
 mod drive;
 mod error;
+mod fault;
 mod host;
 mod memory;
 mod read;
+mod record;
 mod script;
 mod tcp;
+mod transcript;
 mod transport;
 
 pub use drive::{ConverseError, Conversed, Patience, converse};
 pub use error::{Stage, TransportError};
+pub use fault::{Fault, FaultPlan, FaultTransport};
 pub use host::{Act, Door, Host, Script};
 pub use memory::{MemoryTransport, Traffic};
 pub use read::exchange_on;
+pub use record::{RecordingTransport, ReplayTransport};
 pub use script::{Ending, play};
 pub use tcp::{TcpConfig, TcpTransport};
+pub use transcript::{RecordedExchange, RecordedFailure, Transcript, TranscriptError};
 #[cfg(feature = "test-util")]
 pub use transport::MockTransport;
 pub use transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
