@@ -17,6 +17,7 @@ use crate::targets::{ScanPlan, ScanTargets};
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
 use bitlink_transport::{Endpoint, Transport};
 use futures::FutureExt;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -244,30 +245,29 @@ impl Shared {
 /// How fast the scan goes lately.
 struct Progress {
     total: u64,
-    then: Instant,
-    done_then: u64,
-    rate: Option<f64>,
+    /// How many were done when, over the last [`LATELY`], the oldest first.
+    samples: VecDeque<(Instant, u64)>,
 }
 
-/// How much the latest interval weighs against those before.
-const LATEST: f64 = 0.3;
+/// Silent addresses end in bursts, one for each timeout; shorter than several of those, a rate would jump about.
+const LATELY: Duration = Duration::from_secs(10);
 
 impl Progress {
     fn new(total: u64) -> Self {
-        Self { total, then: Instant::now(), done_then: 0, rate: None }
+        Self { total, samples: VecDeque::from([(Instant::now(), 0)]) }
     }
 
     #[allow(clippy::cast_precision_loss)]
     fn event(&mut self, tally: &Tally) -> ScanEvent {
         let counts = tally.counts();
         let (now, done) = (Instant::now(), counts.sum());
-        let seconds = now.duration_since(self.then).as_secs_f64();
-        if seconds > 0.0 {
-            let latest = done.saturating_sub(self.done_then) as f64 / seconds;
-            self.rate = Some(self.rate.map_or(latest, |before| before + LATEST * (latest - before)));
-            (self.then, self.done_then) = (now, done);
+        while self.samples.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= LATELY) {
+            self.samples.pop_front();
         }
-        let rate = self.rate.unwrap_or(0.0);
+        let (then, done_then) = self.samples.front().copied().unwrap_or((now, done));
+        self.samples.push_back((now, done));
+        let seconds = now.duration_since(then).as_secs_f64();
+        let rate = if seconds > 0.0 { done.saturating_sub(done_then) as f64 / seconds } else { 0.0 };
         let left = self.total.saturating_sub(done) as f64;
         ScanEvent::Progress {
             done,
@@ -275,6 +275,7 @@ impl Progress {
             found: counts.of(OutcomeKind::Found),
             in_flight: tally.in_flight(),
             rate,
+            // Infinite or not a number while there is no rate.
             eta: Duration::try_from_secs_f64(left / rate).ok(),
         }
     }
