@@ -3,6 +3,7 @@
 
 use crate::outcome::OutcomeKind;
 use crate::targets::SkippedTargets;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -53,7 +54,7 @@ impl ScanReport {
 }
 
 /// How many endpoints came to each kind of outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutcomeCounts([u64; OutcomeKind::ALL.len()]);
 
 impl OutcomeCounts {
@@ -76,6 +77,14 @@ impl OutcomeCounts {
         if let Some(count) = self.0.get_mut(kind as usize) {
             *count += more;
         }
+    }
+}
+
+impl fmt::Debug for OutcomeCounts {
+    /// The counts that are not zero.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counted = self.iter().filter(|(_, count)| *count > 0);
+        f.debug_map().entries(counted.map(|(kind, count)| (kind.as_str(), count))).finish()
     }
 }
 

@@ -202,7 +202,7 @@ async fn the_same_over_real_sockets() {
     let targets: ScanTargets = wanted.keys().copied().collect();
     // Generous but for the machine that says nothing.
     let patience =
-        Patience::default().with_per_exchange(Duration::from_secs(2)).with_whole(Duration::from_secs(20));
+        Patience::default().with_per_exchange(Duration::from_secs(4)).with_whole(Duration::from_secs(20));
     let config =
         ScanConfig::default().with_patience(patience).with_probe_timeouts(vec![Duration::from_secs(5)]);
     let (outcomes, report) = outcomes(Arc::new(TcpTransport::new()), targets, config).await;
