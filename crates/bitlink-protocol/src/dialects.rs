@@ -1,4 +1,4 @@
-//! The firmware families. One file each; what they share is in the generic replies and in [`base`].
+//! The firmware families. One file each; what they share is in the generic replies and in `base`.
 
 mod antminer;
 mod antminer_old;

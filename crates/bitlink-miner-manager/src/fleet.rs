@@ -1,0 +1,180 @@
+//! [`Fleet`]: one place that knows how to reach miners, and everything that can be asked of them.
+
+use crate::error::Error;
+use bitlink_model::{Miner, MinerSnapshot, Span, Timestamp};
+use bitlink_monitor::{Monitor, MonitorConfig, MonitorStream};
+use bitlink_protocol::{ReadMiner, Reading};
+use bitlink_scanner::{ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge};
+use bitlink_transport::{
+    Conversed, Endpoint, Patience, RecordingTransport, TcpTransport, Transcript, Transport, converse,
+};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// The miners that can be reached over one transport. Build it once; it is cheap to clone and holds no connections.
+///
+/// ```
+/// # use bitlink_miner_manager::{Fleet, transport::{Door, Host, MemoryTransport, Script}};
+/// # use std::{sync::Arc, time::Duration};
+/// # #[derive(Debug)] struct Simulated;
+/// # impl Host for Simulated {
+/// #     fn connect(&self, _: u16) -> Door { Door::Open { after: Duration::ZERO } }
+/// #     fn respond(&self, _: u16, request: &[u8]) -> Script { Script::reply(match request {
+/// #         br#"{"command":"version"}"# => r#"{"STATUS":[{"STATUS":"S","Code":22}],"VERSION":[{"CGMiner":"4.12.0","API":"3.7"}]}"#,
+/// #         br#"{"command":"summary"}"# => r#"{"STATUS":[{"STATUS":"S","Code":11}],"SUMMARY":[{"MHS av":5000000.0}]}"#,
+/// #         _ => r#"{"STATUS":[{"STATUS":"E","Code":14}]}"# }) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), bitlink_miner_manager::Error> {
+/// # let network = MemoryTransport::new().with_host([10, 0, 0, 7].into(), Simulated);
+/// // `Fleet::new()` reaches miners over TCP; this one lives in memory.
+/// let fleet = Fleet::over(Arc::new(network));
+///
+/// let (miners, report) = fleet.discover("10.0.0.0/29").await?;
+/// assert!(report.adds_up());
+/// for miner in &miners {
+///     println!("{} {} {:.2} TH/s", miner.ip, miner.model, miner.stats.hashrate_avg);
+/// }
+///
+/// let miner = fleet.get("10.0.0.7").await?;
+/// assert_eq!(miner.stats.hashrate_avg, 5.0);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    transport: Arc<dyn Transport>,
+    scan: ScanConfig,
+    monitor: MonitorConfig,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fleet {
+    /// Over TCP, with the usual settings.
+    pub fn new() -> Self {
+        Self::over(Arc::new(TcpTransport::new()))
+    }
+
+    /// Over any transport: memory in a test, a recording, one that injects faults.
+    pub fn over(transport: Arc<dyn Transport>) -> Self {
+        Self { transport, scan: ScanConfig::default(), monitor: MonitorConfig::default() }
+    }
+
+    /// With other settings for scans and for single readings, which take their patience and ports from here.
+    #[must_use]
+    pub fn with_scan(mut self, config: ScanConfig) -> Self {
+        self.scan = config;
+        self
+    }
+
+    /// With other settings for watching.
+    #[must_use]
+    pub fn with_monitor(mut self, config: MonitorConfig) -> Self {
+        self.monitor = config;
+        self
+    }
+
+    /// Starts to look for miners. `targets` in any form that [`ScanTargets`] reads.
+    ///
+    /// # Errors
+    /// [`Error::Target`] or [`Error::Config`], before anything is touched.
+    pub fn scan(&self, targets: &str) -> Result<ScanStream, Error> {
+        self.scan_targets(ScanTargets::parse(targets)?)
+    }
+
+    /// Starts to look for miners among targets that were read before.
+    ///
+    /// # Errors
+    /// [`Error::Target`] or [`Error::Config`], before anything is touched.
+    pub fn scan_targets(&self, targets: ScanTargets) -> Result<ScanStream, Error> {
+        Ok(Scanner::new(Arc::clone(&self.transport)).scan(targets, self.scan.clone())?)
+    }
+
+    /// Looks for miners and waits for the end: what was found, and the report that accounts for every address.
+    ///
+    /// # Errors
+    /// As [`Fleet::scan`].
+    pub async fn discover(&self, targets: &str) -> Result<(Vec<Miner>, ScanReport), Error> {
+        let targets = ScanTargets::parse(targets)?;
+        Ok(Scanner::new(Arc::clone(&self.transport)).scan_to_end(targets, self.scan.clone()).await?)
+    }
+
+    /// One full reading of one miner. `host` is an address or a name, with `:port` where it is not the usual one.
+    ///
+    /// # Errors
+    /// [`Error::Target`], [`Error::NotOne`], or [`Error::Read`] with the reason.
+    pub async fn get(&self, host: &str) -> Result<Miner, Error> {
+        let endpoint = self.endpoint(host).await?;
+        read(&*self.transport, endpoint, &self.scan.patience).await
+    }
+
+    /// The same, and everything that was said on the way, whether it served or not: for bug reports and new firmware.
+    ///
+    /// # Errors
+    /// [`Error::Target`] or [`Error::NotOne`]. A reading that fails is the first part of the result.
+    pub async fn get_raw(&self, host: &str) -> Result<(Result<Miner, Error>, Transcript), Error> {
+        let endpoint = self.endpoint(host).await?;
+        let recording = RecordingTransport::new(Arc::clone(&self.transport));
+        let miner = read(&recording, endpoint, &self.scan.patience).await;
+        Ok((miner, recording.take_transcript()))
+    }
+
+    /// Starts to watch miners. Each is named by an address or a name, with `:port` where it is not the usual one; a range
+    /// watches every address in it. What cannot be watched comes back as
+    /// [`MonitorEvent::Rejected`](crate::MonitorEvent::Rejected), and the rest goes on.
+    pub async fn watch(&self, targets: impl IntoIterator<Item: AsRef<str>>) -> MonitorStream {
+        let mut known = Vec::new();
+        let mut rejected = Vec::new();
+        let ports = self.scan.clone().with_ports(vec![self.monitor.port]);
+        for text in targets {
+            let text = text.as_ref();
+            let found = match ScanTargets::parse(text) {
+                Ok(targets) => endpoints(&targets, &SystemResolver, &ports).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Ok(found) => known.extend(found),
+                Err(error) => rejected.push((text.to_owned(), error.to_string())),
+            }
+        }
+        let stream = self.watch_endpoints(known);
+        for (target, reason) in rejected {
+            stream.reject(target, reason);
+        }
+        stream
+    }
+
+    /// Starts to watch miners at known endpoints, as a scan has found them.
+    pub fn watch_endpoints(&self, endpoints: impl IntoIterator<Item = Endpoint>) -> MonitorStream {
+        Monitor::new(Arc::clone(&self.transport)).with_config(self.monitor.clone()).start(endpoints)
+    }
+
+    /// The one endpoint that a text names.
+    async fn endpoint(&self, host: &str) -> Result<Endpoint, Error> {
+        let found = endpoints(&ScanTargets::parse(host)?, &SystemResolver, &self.scan).await?;
+        match found.as_slice() {
+            [endpoint] => Ok(*endpoint),
+            several => Err(Error::NotOne { text: host.to_owned(), count: several.len() }),
+        }
+    }
+}
+
+/// One full reading, judged as a scan judges what it finds.
+async fn read(transport: &dyn Transport, endpoint: Endpoint, patience: &Patience) -> Result<Miner, Error> {
+    let Conversed { value: Reading { snapshot, .. }, elapsed, .. } =
+        converse(transport, endpoint, ReadMiner::new(), patience)
+            .await
+            .map_err(|source| Error::Read { endpoint, source })?;
+    let snapshot = dated(snapshot, elapsed.into());
+    let (status, findings) = judge(&snapshot);
+    Ok(Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings))
+}
+
+fn dated(mut snapshot: MinerSnapshot, round_trip: Span) -> MinerSnapshot {
+    snapshot.observed_at = Some(Timestamp::from(SystemTime::now()));
+    snapshot.round_trip = Some(round_trip);
+    snapshot
+}
