@@ -4,7 +4,9 @@ use crate::error::Error;
 use bitlink_model::{Miner, MinerSnapshot, Span, Timestamp};
 use bitlink_monitor::{Monitor, MonitorConfig, MonitorStream};
 use bitlink_protocol::{ReadMiner, Reading};
-use bitlink_scanner::{ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge};
+use bitlink_scanner::{
+    ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge,
+};
 use bitlink_transport::{
     Conversed, Endpoint, Patience, RecordingTransport, TcpTransport, Transcript, Transport, converse,
 };

@@ -83,12 +83,12 @@ pub use bitlink_model::{
     Finding, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule, Severity, Timestamp,
 };
 pub use bitlink_monitor::{
-    ConfigError as MonitorConfigError, Coverage, FleetSnapshot, MonitorConfig, MonitorEvent, MonitorHandle, MonitorStream,
-    Rules,
+    ConfigError as MonitorConfigError, Coverage, FleetSnapshot, MonitorConfig, MonitorEvent, MonitorHandle,
+    MonitorStream, Rules,
 };
 pub use bitlink_scanner::{
-    ConfigError as ScanConfigError, Outcome, OutcomeKind, ScanConfig, ScanError, ScanEvent, ScanFailure, ScanReport,
-    ScanStream, ScanTargets, TargetError,
+    ConfigError as ScanConfigError, Outcome, OutcomeKind, ScanConfig, ScanError, ScanEvent, ScanFailure,
+    ScanReport, ScanStream, ScanTargets, TargetError,
 };
 pub use error::Error;
 pub use fleet::Fleet;

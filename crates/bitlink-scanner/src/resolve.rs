@@ -26,7 +26,6 @@ pub trait Resolver: Debug + Send + Sync + 'static {
 
 /// The operating system's resolver.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct SystemResolver;
 
 impl Resolver for SystemResolver {

@@ -133,4 +133,5 @@ fn models_are_normalised() {
     assert_eq!(whatsminer("M50_VH32"), "M50 VH30");
     assert_eq!(whatsminer("M60_VK6A"), "M60 VK6A");
     assert_eq!(whatsminer("M30S+"), "M30S+");
+    assert_eq!(whatsminer("M20SV21"), "M20S V20", "printed without the line on older units");
 }

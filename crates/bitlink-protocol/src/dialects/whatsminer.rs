@@ -100,20 +100,21 @@ impl Dialect for Whatsminer {
     }
 }
 
-/// `M30S++_VH72` is an `M30S++` of the variant `VH70`: the last character numbers the production run.
+/// `M30S++_VH72`, on some units `M30S++VH72`, is an `M30S++` of the variant `VH70`: the last digit numbers the production
+/// run.
 pub(super) fn model(raw: &str) -> Option<String> {
-    let name = raw.trim().to_ascii_uppercase().replace("WHATSMINER", "");
+    let name = raw.to_ascii_uppercase().replace("WHATSMINER", "").replace('_', "");
     let name = name.trim();
-    let Some((series, variant)) = name.split_once('_') else {
+    let Some((series, variant)) = name.rsplit_once('V').filter(|(series, variant)| {
+        !series.is_empty() && !variant.is_empty() && variant.bytes().all(|b| b.is_ascii_alphanumeric())
+    }) else {
         return (!name.is_empty()).then(|| name.to_owned());
     };
-    let mut variant: String = variant.chars().filter(char::is_ascii_alphanumeric).collect();
-    // Letters at the end name a variant of their own (`VK6A`).
-    if variant.chars().last().is_some_and(|c| c.is_ascii_digit()) {
-        variant.pop();
-        variant.push('0');
-    }
-    Some(format!("{series} {variant}"))
+    // A letter at the end names a variant of its own (`VK6A`).
+    Some(match variant.strip_suffix(|c: char| c.is_ascii_digit()) {
+        Some(run) => format!("{series} V{run}0"),
+        None => format!("{series} V{variant}"),
+    })
 }
 
 /// The content of a reply of WhatsMiner's own family.
