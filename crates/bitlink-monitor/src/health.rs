@@ -157,3 +157,6 @@ impl Judge {
         Verdict { status, findings, live: matches!(standing, Standing::Heard) }
     }
 }
+
+#[cfg(test)]
+mod tests;
