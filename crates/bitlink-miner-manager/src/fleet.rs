@@ -8,7 +8,8 @@ use bitlink_scanner::{
     ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge,
 };
 use bitlink_transport::{
-    Conversed, Endpoint, Patience, RecordingTransport, TcpTransport, Transcript, Transport, converse,
+    ConverseError, Conversed, Endpoint, Patience, RecordingTransport, TcpTransport, Transcript, Transport,
+    converse,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -166,10 +167,12 @@ impl Fleet {
 
 /// One full reading, judged as a scan judges what it finds.
 async fn read(transport: &dyn Transport, endpoint: Endpoint, patience: &Patience) -> Result<Miner, Error> {
-    let Conversed { value: Reading { snapshot, .. }, elapsed, .. } =
-        converse(transport, endpoint, ReadMiner::new(), patience)
-            .await
-            .map_err(|source| Error::Read { endpoint, source })?;
+    let failed = |source| Error::Read { endpoint, source };
+    let Conversed { value: Reading { snapshot, failure, .. }, elapsed, .. } =
+        converse(transport, endpoint, ReadMiner::new(), patience).await.map_err(failed)?;
+    if let Some(failure) = failure {
+        return Err(failed(ConverseError::Protocol(failure)));
+    }
     let snapshot = dated(snapshot, elapsed.into());
     let (status, findings) = judge(&snapshot);
     Ok(Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings))

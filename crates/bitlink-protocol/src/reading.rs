@@ -325,9 +325,13 @@ impl Conversation for ReadSnapshot {
     }
 }
 
-/// A reading of a stranger: identification, then a full reading.
+/// A reading of a stranger: identification, then a full reading. Once a miner has said who it is it is known to be there,
+/// so a reading that fails after that is still a [`Reading`], with the [failure](Reading::failure) in it.
 #[derive(Debug)]
-pub struct ReadMiner(Stage);
+pub struct ReadMiner {
+    stage: Stage,
+    known: bool,
+}
 
 #[derive(Debug)]
 enum Stage {
@@ -343,17 +347,21 @@ pub struct Reading {
     pub identified: Identified,
     /// What it said.
     pub snapshot: MinerSnapshot,
+    /// Why the reading is empty, when it is: the miner said who it is, and then an answer was missing without which a
+    /// reading is worthless. The snapshot then holds the identity and nothing else.
+    pub failure: Option<ProtocolError>,
 }
 
 impl ReadMiner {
     /// A conversation with a stranger.
     pub fn new() -> Self {
-        Self(Stage::Identifying(Identify::new()))
+        Self { stage: Stage::Identifying(Identify::new()), known: false }
     }
 
-    /// A conversation with a miner that was identified before; how to speak with it may be learnt anew.
+    /// A conversation with a miner that was identified before, and may teach anew how to speak with it. There is nothing
+    /// to find out about who it is, so a reading that fails is an error.
     pub fn again(identified: Identified) -> Self {
-        Self(Stage::Reading(Box::new(ReadSnapshot::new(identified))))
+        Self { stage: Stage::Reading(Box::new(ReadSnapshot::new(identified))), known: true }
     }
 }
 
@@ -368,18 +376,30 @@ impl Conversation for ReadMiner {
 
     fn step(&mut self, mut outcome: Option<Result<Reply, ExchangeFailure>>) -> Step<Reading> {
         loop {
-            match &mut self.0 {
+            match &mut self.stage {
                 Stage::Identifying(identify) => match identify.step(outcome.take()) {
                     Step::Ask(request) => return Step::Ask(request),
                     Step::Done(Err(error)) => return Step::Done(Err(error)),
                     Step::Done(Ok(identified)) => {
-                        self.0 = Stage::Reading(Box::new(ReadSnapshot::new(identified)));
+                        self.stage = Stage::Reading(Box::new(ReadSnapshot::new(identified)));
                     }
                 },
                 Stage::Reading(read) => {
                     let step = read.step(outcome.take());
-                    let identified = read.identified();
-                    return step.map(|snapshot| Reading { identified: identified.clone(), snapshot });
+                    let identified = read.identified().clone();
+                    return match step {
+                        Step::Ask(request) => Step::Ask(request),
+                        Step::Done(Err(error)) if self.known || error == ProtocolError::Finished => {
+                            Step::Done(Err(error))
+                        }
+                        Step::Done(Err(error)) => {
+                            let snapshot = read.blank();
+                            Step::Done(Ok(Reading { identified, snapshot, failure: Some(error) }))
+                        }
+                        Step::Done(Ok(snapshot)) => {
+                            Step::Done(Ok(Reading { identified, snapshot, failure: None }))
+                        }
+                    };
                 }
             }
         }

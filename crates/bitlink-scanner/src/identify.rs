@@ -5,12 +5,13 @@ use crate::engine::Shared;
 use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
-use bitlink_model::{MinerSnapshot, Span};
+use bitlink_model::{Anomaly, AnomalyKind, MinerSnapshot, Span};
 use bitlink_protocol::{Conversation, ReadMiner, Reading};
 use bitlink_transport::{
     ConverseError, Conversed, Endpoint, Patience, Stage, Transport, TransportError, converse,
 };
 use futures::future::BoxFuture;
+use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,9 +48,18 @@ async fn read<C>(reader: &Reader, endpoint: Endpoint, conversation: C) -> Result
 where
     C: Conversation<Output = Reading> + Send,
 {
-    let Conversed { value: Reading { mut snapshot, .. }, elapsed, .. } =
+    let Conversed { value: Reading { mut snapshot, failure, .. }, elapsed, .. } =
         converse(&*reader.transport, endpoint, conversation, &reader.patience).await?;
     snapshot.round_trip = Some(Span::from(elapsed));
+    // It said who it is, so it is found; what it did not say is told as an oddity.
+    if let Some(failure) = failure {
+        let cause = failure.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        snapshot.anomalies.push(Anomaly {
+            kind: AnomalyKind::NoAnswer,
+            place: "reading".to_owned(),
+            detail: format!("{failure}{cause}"),
+        });
+    }
     Ok(snapshot)
 }
 

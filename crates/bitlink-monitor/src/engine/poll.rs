@@ -27,7 +27,11 @@ pub(super) async fn poll(
     let conversation = known.map_or_else(ReadMiner::new, |known| ReadMiner::again((*known).clone()));
     let asked = converse(&*transport, endpoint, conversation, &patience);
     match tokio::time::timeout(patience.whole + OVERRUN, asked).await {
-        Ok(Ok(conversed)) => Ok(Answer { reading: conversed.value, round_trip: conversed.elapsed }),
+        Ok(Ok(conversed)) => match &conversed.value.failure {
+            None => Ok(Answer { reading: conversed.value, round_trip: conversed.elapsed }),
+            // It said who it is and nothing about how it does.
+            Some(failure) => Err(Miss::Unusable { why: chain(failure) }),
+        },
         Ok(Err(error)) => Err(miss(&error)),
         Err(_) => Err(Miss::Unanswered { why: "the transport did not keep its deadline".to_owned() }),
     }

@@ -27,9 +27,25 @@ fn a_miner_that_answers_little_is_still_read() {
 }
 
 #[test]
-fn a_required_answer_that_is_missing_ends_the_reading_with_its_name() {
-    let error = miner(&[("version", VERSION), ("*refusal*", REFUSED)]).read().unwrap_err();
-    assert!(matches!(error, ProtocolError::Miner { question, code: 14, .. } if question == "summary"));
+fn a_miner_that_says_who_it_is_and_nothing_else_is_known_to_be_there() {
+    let reading = miner(&[("version", VERSION), ("*refusal*", REFUSED)]).read().unwrap();
+    assert_eq!(reading.identified.family(), Family::CGMINER);
+    assert!(
+        matches!(reading.failure, Some(ProtocolError::Miner { question, code: 14, .. }) if question == "summary")
+    );
+    assert_eq!(reading.snapshot.hashrate, bitlink_model::HashRates::default());
+}
+
+#[test]
+fn a_required_answer_that_is_missing_ends_a_later_reading_with_its_name() {
+    let identified = miner(&[("version", VERSION), ("summary", SUMMARY)]).read().unwrap().identified;
+    let mut conversation = ReadSnapshot::new(identified);
+    assert!(matches!(conversation.step(None), Step::Ask(_)));
+    let step = conversation.step(Some(Err(ExchangeFailure::TimedOut)));
+    assert!(matches!(
+        step,
+        Step::Done(Err(ProtocolError::NoReply { failure: ExchangeFailure::TimedOut, .. }))
+    ));
 }
 
 #[test]
