@@ -1,6 +1,11 @@
 //! A face: how one firmware family answers. Adding a firmware is one file under `faces/` and one row in the table here.
 
-use crate::faces::{antminer::Antminer, cgminer::Cgminer, whatsminer::Whatsminer};
+use crate::faces::antminer::Antminer;
+use crate::faces::antminer_old::AntminerOld;
+use crate::faces::bfgminer::Bfgminer;
+use crate::faces::cgminer::Cgminer;
+use crate::faces::whatsminer::Whatsminer;
+use crate::http::{Request, Response};
 use crate::miner::{MinerSpec, Model};
 use crate::node::{Node, Record};
 use crate::state::MinerState;
@@ -30,10 +35,22 @@ pub(crate) trait Face: fmt::Debug + Sync {
     fn host_prefix(&self) -> &'static str;
 
     /// Whether a client can tell a sleeping machine from a broken one.
-    fn tells_sleep(&self) -> bool;
+    fn tells_sleep(&self, _model: &Model) -> bool {
+        false
+    }
 
     /// Answers a request on the API port.
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document;
+
+    /// Whether it has a web server.
+    fn has_web(&self) -> bool {
+        false
+    }
+
+    /// Answers a request to its web server.
+    fn web(&self, _moment: &Moment<'_>, _request: &Request<'_>) -> Response {
+        Response::html(404, "")
+    }
 }
 
 /// Declares the simulated firmwares: variant, name, face.
@@ -65,6 +82,10 @@ macro_rules! faces {
 faces! {
     /// The reference implementation.
     Cgminer = "cgminer", Cgminer;
+    /// Luke Dashjr's fork of it.
+    Bfgminer = "bfgminer", Bfgminer;
+    /// Bitmain's firmware up to the S17 generation.
+    AntminerOld = "antminer-old", AntminerOld;
     /// Bitmain's firmware of the S19, S21 and later generations.
     Antminer = "antminer", Antminer;
     /// MicroBT's firmware with version 2 of its API.

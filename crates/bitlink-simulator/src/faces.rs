@@ -1,6 +1,8 @@
 //! The simulated firmware families, one file each, and the records that most of them print alike.
 
 pub(crate) mod antminer;
+pub(crate) mod antminer_old;
+pub(crate) mod bfgminer;
 pub(crate) mod cgminer;
 pub(crate) mod standard;
 pub(crate) mod whatsminer;

@@ -7,6 +7,7 @@ use crate::host::SimHost;
 use crate::miner::{MinerSpec, SimMiner, Truth};
 use crate::number::{count, index};
 use crate::seed::Seed;
+use crate::serve::{FleetServer, ServeError, ServeOptions};
 use bitlink_model::Mac;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -362,6 +363,14 @@ impl SimFleet {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.hosts.is_empty()
+    }
+
+    /// Serves the fleet on real sockets. Must be called within a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// [`ServeError`] when the port of the API cannot be taken on every address.
+    pub fn serve(&self, options: &ServeOptions) -> Result<FleetServer, ServeError> {
+        FleetServer::start(self.hosts().map(|(address, host)| (address, Arc::clone(host))), options)
     }
 
     /// What is true of every miner now, by address.

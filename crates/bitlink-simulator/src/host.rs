@@ -19,6 +19,8 @@ pub struct SimHost {
 impl SimHost {
     /// The port of the API.
     pub const API_PORT: u16 = 4028;
+    /// The port of the web server.
+    pub const WEB_PORT: u16 = 80;
 
     /// A miner on a clock.
     pub fn new(miner: SimMiner, clock: SimClock) -> Self {
@@ -89,14 +91,20 @@ impl Host for SimHost {
         self.read(|miner, now| match miner.phase_at(now) {
             Phase::Hung => Door::Silent,
             Phase::Down => Door::Refused,
-            _ if port != Self::API_PORT => Door::Refused,
+            _ if port != Self::API_PORT && !(port == Self::WEB_PORT && miner.face().has_web()) => {
+                Door::Refused
+            }
             _ => Door::Open { after: if self.latency { miner.way() } else { Duration::ZERO } },
         })
     }
 
-    fn respond(&self, _: u16, request: &[u8]) -> Script {
+    fn respond(&self, port: u16, request: &[u8]) -> Script {
         self.read(|miner, now| {
-            let bytes = miner.reply_on(now, self.clock.epoch_s(), request);
+            let bytes = if port == Self::WEB_PORT {
+                miner.web_reply_on(now, self.clock.epoch_s(), request)
+            } else {
+                miner.reply_on(now, self.clock.epoch_s(), request)
+            };
             let mut acts = Vec::with_capacity(2);
             if self.latency {
                 acts.push(Act::Wait(miner.think_time(now)));

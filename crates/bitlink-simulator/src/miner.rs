@@ -3,6 +3,7 @@
 use crate::dynamics;
 use crate::face::{Face, FaceName, Moment};
 use crate::fault::{Episode, Fault, FaultKind};
+use crate::http;
 use crate::number::{count, index, millis, real};
 use crate::seed::Seed;
 use crate::state::{MinerState, Phase};
@@ -214,6 +215,19 @@ impl SimMiner {
         self.face().answer(&Moment { spec: &self.spec, state: &state }, request).to_bytes()
     }
 
+    /// The bytes with which its web server answers a request; none when it has no web server.
+    pub fn web_reply_on(&self, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
+        if !self.face().has_web() {
+            return Vec::new();
+        }
+        let state = self.state_on(elapsed, epoch_s);
+        let response = http::Request::parse(request).map_or_else(
+            || http::Response::html(400, "<html><body><h1>400 - Bad Request</h1></body></html>"),
+            |request| self.face().web(&Moment { spec: &self.spec, state: &state }, &request),
+        );
+        response.to_bytes()
+    }
+
     /// Ends every fault of a kind at a moment.
     pub(crate) fn mend(&mut self, kind: FaultKind, now: Duration) {
         self.episodes = self
@@ -254,6 +268,7 @@ impl SimMiner {
             nominal_power: Power::from_watts(self.spec.nominal_w).ok(),
             condition,
             faults,
+            tells_sleep: self.face().tells_sleep(model),
         }
     }
 
@@ -341,6 +356,8 @@ pub struct Truth {
     pub condition: Condition,
     /// What is wrong with it just now.
     pub faults: Vec<Fault>,
+    /// Whether its firmware lets a client know that it sleeps.
+    pub tells_sleep: bool,
 }
 
 impl Truth {
@@ -349,7 +366,7 @@ impl Truth {
     pub fn expected_status(&self) -> MinerStatus {
         match self.condition {
             Condition::Healthy => MinerStatus::Active,
-            Condition::Idle if self.face.face().tells_sleep() => MinerStatus::Active,
+            Condition::Idle if self.tells_sleep => MinerStatus::Active,
             Condition::Idle | Condition::Sick | Condition::Starting => MinerStatus::Warning,
             Condition::Gone => MinerStatus::Dead,
         }

@@ -18,6 +18,8 @@ pub(crate) enum Node {
     Bool(bool),
     /// A list.
     List(Vec<Node>),
+    /// A list whose members stand side by side without commas, as `bmminer` prints its statistics.
+    Glued(Vec<Node>),
     /// A record.
     Record(Record),
 }
@@ -129,6 +131,13 @@ impl Node {
                 }
                 out.push(']');
             }
+            Self::Glued(items) => {
+                out.push('[');
+                for item in items {
+                    item.write_json(out);
+                }
+                out.push(']');
+            }
             Self::Record(record) => {
                 out.push('{');
                 for (i, (key, value)) in record.fields.iter().enumerate() {
@@ -148,7 +157,7 @@ impl Node {
     /// `POOL=0,key=value,…|` for lists whose records begin with their own index.
     pub(crate) fn to_text(&self, section: &str, out: &mut String) {
         match self {
-            Self::List(items) => {
+            Self::List(items) | Self::Glued(items) => {
                 for item in items {
                     item.to_text(section, out);
                 }

@@ -3,13 +3,15 @@
 //! Its quirks: five permitted commands and no joined ones, always three pools, `total rate` with a space,
 //! `Tenperature`, `Pool Stale%%`, board rates as texts, `Last Share Difficulty` of a device that is a time.
 
-mod fresh;
+pub(crate) mod fresh;
+pub(crate) mod web;
 
 use super::{cgminer::records, standard};
 use crate::calendar::ago;
 use crate::call::Call;
 use crate::daemon::{Daemon, Part};
 use crate::face::{Content, Document, Ending, Face, Moment};
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, percent};
 use crate::number::{index, real, whole};
@@ -115,21 +117,29 @@ impl Face for Antminer {
         "Antminer"
     }
 
-    fn tells_sleep(&self) -> bool {
-        false
-    }
-
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {
         let call = Call::read(request, &["command"]);
         let wants_new =
             call.json.as_ref().and_then(|json| json.get("new_api")).is_some_and(|flag| *flag == true);
         if wants_new
             && let Ok(command) = &call.command
-            && let Some(reply) = fresh::reply(moment, command)
+            && let Some(reply) = fresh::reply(moment, command, fresh::Channel::Api)
         {
             return Document { form: call.form, content: Content::Single(reply), ending: Ending::Nul };
         }
         self.answer_call(moment, &call)
+    }
+
+    fn has_web(&self) -> bool {
+        true
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        let build = build(moment);
+        // The type has a page of its own since the S21 came.
+        let tells_type = build.newer && build.compiled.ends_with("2024");
+        let site = web::Site { compiled: build.compiled, newer: true, tells_type, api: &|_| None };
+        web::answer(moment, &site, request)
     }
 }
 
@@ -182,7 +192,8 @@ impl Daemon for Antminer {
             ),
             "summary" => Part::section(11, "Summary", "SUMMARY", Node::one(summary(moment))),
             "pools" => {
-                let pools = (0_i64..).zip(slots(&state.pools)).map(|(i, slot)| pool(moment, i, slot));
+                let pools =
+                    (0_i64..).zip(slots(&state.pools)).map(|(i, slot)| pool(moment, i, slot, "Pool Stale%%"));
                 Part::section(7, format!("{POOL_SLOTS} Pool(s)"), "POOLS", records(pools.collect()))
             }
             "stats" => {
@@ -272,8 +283,13 @@ pub(crate) fn human(difficulty: u64) -> String {
     format!("{value:.decimals$}{suffix}")
 }
 
-/// A pool, or an empty slot.
-fn pool(moment: &Moment<'_>, position: i64, slot: Option<&PoolState>) -> Record {
+/// A pool, or an empty slot; the spelling of the key of the stale share is the only thing that differs between builds.
+pub(crate) fn pool(
+    moment: &Moment<'_>,
+    position: i64,
+    slot: Option<&PoolState>,
+    stale_key: &'static str,
+) -> Record {
     let empty = PoolState::empty();
     let pool = slot.unwrap_or(&empty);
     let submitted = pool.accepted + pool.rejected + pool.stale;
@@ -309,7 +325,7 @@ fn pool(moment: &Moment<'_>, position: i64, slot: Option<&PoolState>) -> Record 
         .flag("Has GBT", false)
         .count("Best Share", if pool.accepted > 0 { moment.state.best_share } else { 0 })
         .fixed("Pool Rejected%", percent(pool.rejected, submitted), 4)
-        .fixed("Pool Stale%%", percent(pool.stale, submitted), 4)
+        .fixed(stale_key, percent(pool.stale, submitted), 4)
 }
 
 fn device(moment: &Moment<'_>) -> Record {

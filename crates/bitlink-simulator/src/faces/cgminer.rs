@@ -60,10 +60,6 @@ impl Face for Cgminer {
         "cgminer"
     }
 
-    fn tells_sleep(&self) -> bool {
-        false
-    }
-
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {
         self.answer_call(moment, &Call::read(request, &["command"]))
     }

@@ -9,6 +9,7 @@ use crate::call::{Call, CallError};
 use crate::daemon::Part;
 use crate::face::{Content, Document, Ending, Face, Form, Moment};
 use crate::fault::Fault;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, mhs, percent};
 use crate::number::{index, real, signed, whole};
@@ -102,7 +103,7 @@ impl Face for Whatsminer {
         "WhatsMiner"
     }
 
-    fn tells_sleep(&self) -> bool {
+    fn tells_sleep(&self, _: &Model) -> bool {
         true
     }
 
@@ -123,6 +124,19 @@ impl Face for Whatsminer {
             }),
         };
         Document { form: Form::Json, content, ending: Ending::Close }
+    }
+
+    fn has_web(&self) -> bool {
+        true
+    }
+
+    /// Only what the family is known by: everything leads to the login over TLS, which is not simulated.
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        Response::html(
+            307,
+            "<html><body><a href=\"/cgi-bin/luci\">LuCI - Lua Configuration Interface</a></body></html>",
+        )
+        .with_header("Location", format!("https://{}{}", moment.spec.address, request.target))
     }
 }
 

@@ -9,8 +9,17 @@ use crate::node::{Node, Record, ghs};
 use crate::number::{index, real, whole};
 use crate::state::{Phase, PoolState};
 
+/// Where the reply is given: the API prints the time with decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Channel {
+    /// TCP 4028.
+    Api,
+    /// The web server.
+    Web,
+}
+
 /// The reply to one command, `None` when this shape does not exist for it.
-pub(crate) fn reply(moment: &Moment<'_>, command: &str) -> Option<Record> {
+pub(crate) fn reply(moment: &Moment<'_>, command: &str, channel: Channel) -> Option<Record> {
     // While asleep there is nothing to report, but the pools are still there.
     let asleep = moment.state.phase == Phase::Asleep;
     let only = |record: Record| if asleep { Node::List(Vec::new()) } else { Node::one(record) };
@@ -26,16 +35,17 @@ pub(crate) fn reply(moment: &Moment<'_>, command: &str) -> Option<Record> {
         "warning" => ("WARNING", Node::List(Vec::new())),
         _ => return None,
     };
-    Some(envelope(moment, command).put(section, value))
+    Some(envelope(moment, command, channel).put(section, value))
 }
 
-fn envelope(moment: &Moment<'_>, message: &str) -> Record {
+fn envelope(moment: &Moment<'_>, message: &str, channel: Channel) -> Record {
     let build = build(moment);
-    let status = Record::new()
-        .text("STATUS", "S")
-        .count("when", moment.state.when_s)
-        .text("Msg", message)
-        .text("api_version", "1.0.0");
+    let status = Record::new().text("STATUS", "S");
+    let status = match channel {
+        Channel::Api => status.fixed("when", real(moment.state.when_s), 3),
+        Channel::Web => status.count("when", moment.state.when_s),
+    };
+    let status = status.text("Msg", message).text("api_version", "1.0.0");
     let info = Record::new()
         .text("miner_version", build.miner)
         .text("CompileTime", build.compiled)

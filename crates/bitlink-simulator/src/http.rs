@@ -1,0 +1,110 @@
+//! The little of HTTP/1.1 that a miner's web server speaks: where a request ends, what it asks, how a reply looks.
+//! Every reply closes the connection; nothing is kept alive.
+
+use std::fmt::Write;
+
+/// Longest request taken; longer ones are answered as they stand.
+const LONGEST: usize = 64 << 10;
+
+/// Whether a request has arrived: its head, and as much body as its head says.
+pub(crate) fn is_complete(request: &[u8]) -> bool {
+    if request.len() >= LONGEST {
+        return true;
+    }
+    let Some(head) = head_len(request) else { return false };
+    let body = Request::parse(request).and_then(|r| r.header("content-length")?.parse::<usize>().ok());
+    request.len() >= head.saturating_add(body.unwrap_or(0))
+}
+
+/// Length of the head with the empty line that ends it.
+fn head_len(request: &[u8]) -> Option<usize> {
+    request.windows(4).position(|four| four == b"\r\n\r\n").map(|at| at + 4)
+}
+
+/// A request, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'a str,
+    /// Path with query.
+    pub(crate) target: &'a str,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the head of a request; `None` when it is no HTTP.
+    pub(crate) fn parse(request: &'a [u8]) -> Option<Self> {
+        let head = std::str::from_utf8(request.get(..head_len(request)?)?).ok()?;
+        let mut lines = head.split("\r\n");
+        let mut first = lines.next()?.split(' ');
+        let (method, target, version) = (first.next()?, first.next()?, first.next()?);
+        if !version.starts_with("HTTP/1.") || !target.starts_with('/') {
+            return None;
+        }
+        let headers =
+            lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();
+        Some(Self { method, target, headers })
+    }
+
+    /// The value of a header, by name in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+    }
+
+    /// The path without its query.
+    pub(crate) fn path(&self) -> &'a str {
+        self.target.split('?').next().unwrap_or(self.target)
+    }
+}
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
+}
+
+impl Response {
+    /// A page.
+    pub(crate) fn html(status: u16, body: impl Into<String>) -> Self {
+        Self { status, content_type: "text/html", headers: Vec::new(), body: body.into() }
+    }
+
+    /// A document.
+    pub(crate) fn json(body: impl Into<String>) -> Self {
+        Self { status: 200, content_type: "application/json", headers: Vec::new(), body: body.into() }
+    }
+
+    /// With one more header.
+    pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The bytes.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let reason = match self.status {
+            200 => "OK",
+            307 => "Temporary Redirect",
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            _ => "Error",
+        };
+        let mut out = format!(
+            "HTTP/1.1 {} {reason}\r\nServer: lighttpd/1.4.32\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n",
+            self.status,
+            self.content_type,
+            self.body.len(),
+        );
+        for (name, value) in &self.headers {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "{name}: {value}\r\n");
+        }
+        out.push_str("\r\n");
+        out.push_str(&self.body);
+        out.into_bytes()
+    }
+}

@@ -1,0 +1,91 @@
+//! One connection: reads one request as the machine would and plays what it does with it.
+
+use crate::call::REQUEST_BYTES;
+use crate::host::SimHost;
+use crate::http;
+use bitlink_transport::{Act, Host, Script};
+use socket2::SockRef;
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// A client that has sent nothing for this long is dropped (whatsminer-and-http.md A1).
+const IDLE: Duration = Duration::from_secs(10);
+/// Nobody is served longer than this, whatever the machine does.
+const LONGEST: Duration = Duration::from_mins(2);
+
+/// Serves one client. Hands the connection back when the machine leaves it open.
+pub(super) async fn serve<H: Host>(mut stream: TcpStream, host: &H, port: u16) -> Option<TcpStream> {
+    // A refusal to set an option of a socket costs speed only.
+    let _ = stream.set_nodelay(true);
+    let request = match timeout(IDLE, read(&mut stream, port)).await {
+        Ok(Ok(request)) if !request.is_empty() => request,
+        _ => return None,
+    };
+    match timeout(LONGEST, play(&mut stream, host.respond(port, &request))).await {
+        Ok(Ok(End::LeftOpen)) => return Some(stream),
+        Ok(Ok(End::Reset)) => {
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+        }
+        // The client has gone, or has been served for too long.
+        Ok(Err(_)) | Err(_) => {}
+        Ok(Ok(End::Close)) => {
+            let _ = stream.shutdown().await;
+        }
+    }
+    None
+}
+
+/// Whether the other side has not closed yet.
+pub(super) fn is_open(stream: &TcpStream) -> bool {
+    let mut byte = [0_u8; 256];
+    match stream.try_read(&mut byte) {
+        Ok(n) => n > 0,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+    }
+}
+
+/// The API takes what one read gives, as cgminer does; the web server reads a whole request.
+async fn read(stream: &mut TcpStream, port: u16) -> io::Result<Vec<u8>> {
+    let mut request = vec![0_u8; REQUEST_BYTES];
+    let n = stream.read(&mut request).await?;
+    request.truncate(n);
+    if port != SimHost::WEB_PORT {
+        return Ok(request);
+    }
+    let mut more = [0_u8; 4096];
+    while !http::is_complete(&request) {
+        let n = stream.read(&mut more).await?;
+        if n == 0 {
+            break;
+        }
+        request.extend_from_slice(more.get(..n).unwrap_or_default());
+    }
+    Ok(request)
+}
+
+/// How a connection ends.
+enum End {
+    Close,
+    LeftOpen,
+    Reset,
+}
+
+async fn play(stream: &mut TcpStream, script: Script) -> io::Result<End> {
+    for act in script.acts {
+        match act {
+            Act::Send(bytes) => stream.write_all(&bytes).await?,
+            Act::Wait(time) => tokio::time::sleep(time).await,
+            Act::SendForever(bytes) if bytes.is_empty() => return Ok(End::LeftOpen),
+            Act::SendForever(bytes) => loop {
+                stream.write_all(&bytes).await?;
+            },
+            Act::Reset => return Ok(End::Reset),
+            // Leaving it open is also the mildest thing to do with an act that is not known here.
+            _ => return Ok(End::LeftOpen),
+        }
+    }
+    Ok(End::Close)
+}
