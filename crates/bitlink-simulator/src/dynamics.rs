@@ -28,14 +28,14 @@ struct Now<'a> {
 
 impl Now<'_> {
     fn any(&self, at_ms: i64, wanted: impl Fn(Fault) -> bool) -> bool {
-        self.miner.episodes.iter().any(|e| wanted(e.fault) && e.covers(at_ms))
+        self.miner.spec.episodes.iter().any(|e| wanted(e.fault) && e.covers(at_ms))
     }
 
     /// Part of the nominal rate that the whole machine makes, boards aside: warm-up and faults.
     fn drive(&self, at_ms: i64) -> f64 {
         let since = at_ms - self.boot_ms;
         let warm = (seconds(since - INIT_MS) / seconds(RAMP_MS - INIT_MS)).clamp(0.0, 1.0);
-        self.miner.episodes.iter().filter(|e| e.covers(at_ms)).fold(warm, |rate, e| match e.fault {
+        self.miner.spec.episodes.iter().filter(|e| e.covers(at_ms)).fold(warm, |rate, e| match e.fault {
             Fault::PsuFault | Fault::AllPoolsDead | Fault::Asleep | Fault::Booting | Fault::Rebooting => 0.0,
             Fault::Slow { percent } => rate * f64::from(percent) / 100.0,
             Fault::Overheating => rate * 0.97,
@@ -48,7 +48,7 @@ impl Now<'_> {
     }
 
     fn chips_lost(&self, board: usize, at_ms: i64) -> u16 {
-        let lost = self.miner.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| match e.fault {
+        let lost = self.miner.spec.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| match e.fault {
             Fault::ChipsLost { board: b, chips } if usize::from(b) == board => chips,
             _ => 0,
         });
@@ -84,7 +84,7 @@ impl Now<'_> {
     fn edges(&self) -> Vec<i64> {
         let warm = self.boot_ms + RAMP_MS;
         let mut edges = vec![self.boot_ms, self.boot_ms + INIT_MS, warm];
-        for episode in &self.miner.episodes {
+        for episode in &self.miner.spec.episodes {
             episode.edges(self.boot_ms, self.at_ms.max(warm), &mut edges);
         }
         edges.sort_unstable();
@@ -95,7 +95,7 @@ impl Now<'_> {
 
 /// What a machine that is asked now does first: answer, refuse, or nothing.
 pub(crate) fn phase(miner: &SimMiner, at_ms: i64) -> Phase {
-    let has = |wanted: Fault| miner.episodes.iter().any(|e| e.fault == wanted && e.covers(at_ms));
+    let has = |wanted: Fault| miner.spec.episodes.iter().any(|e| e.fault == wanted && e.covers(at_ms));
     if has(Fault::Rebooting) {
         Phase::Down
     } else if has(Fault::Unresponsive) {
@@ -114,7 +114,7 @@ pub(crate) fn phase(miner: &SimMiner, at_ms: i64) -> Phase {
 /// When the machine last booted.
 fn boot(miner: &SimMiner, at_ms: i64) -> i64 {
     let first = -crate::number::millis(miner.spec.uptime);
-    let reboots = miner.episodes.iter().filter(|e| e.fault == Fault::Rebooting);
+    let reboots = miner.spec.episodes.iter().filter(|e| e.fault == Fault::Rebooting);
     reboots.filter_map(|e: &Episode| e.last_end(at_ms)).fold(first, i64::max).min(at_ms)
 }
 
@@ -137,7 +137,8 @@ pub(crate) fn state(miner: &SimMiner, at_ms: i64, epoch_s: u64) -> MinerState {
         (rate * (1.0 + part * miner.seed().of(what).wave(at_ms, period_ms))).max(0.0)
     };
     let elapsed_ms = at_ms - boot_ms;
-    let faults: Vec<Fault> = miner.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| e.fault).collect();
+    let faults: Vec<Fault> =
+        miner.spec.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| e.fault).collect();
     let output_off = faults.iter().any(|f| matches!(f, Fault::PsuFault | Fault::Asleep));
     let total_mh = total.at(at_ms) * 1e6;
     MinerState {

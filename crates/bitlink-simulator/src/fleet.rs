@@ -1,6 +1,7 @@
 //! Many simulated miners from one seed, each at its address.
 
 use crate::clock::SimClock;
+use crate::defect::Defect;
 use crate::face::{FaceName, UnknownFace};
 use crate::fault::{Episode, Fault, FaultKind, Schedule};
 use crate::host::SimHost;
@@ -32,6 +33,10 @@ pub struct FleetSpec {
     pub faults: Vec<FaultKind>,
     /// Whether faults come and go instead of staying. Default false: a snapshot can be compared with the truth.
     pub intermittent: bool,
+    /// The part of the miners, 0 to 1, that answer wrongly. Default 0.
+    pub defective: f64,
+    /// In which ways, one each. Default none.
+    pub defects: Vec<Defect>,
     /// The address of the first miner; the others follow. Default 127.0.10.1.
     pub first: Ipv4Addr,
     /// Miners that have just been switched on instead of having run for days. Default false.
@@ -58,6 +63,8 @@ impl Default for FleetSpec {
                 FaultKind::Unresponsive,
             ],
             intermittent: false,
+            defective: 0.0,
+            defects: Vec::new(),
             first: Ipv4Addr::new(127, 0, 10, 1),
             cold: false,
             instant: false,
@@ -103,6 +110,14 @@ impl FleetSpec {
     #[must_use]
     pub fn with_intermittent(mut self, intermittent: bool) -> Self {
         self.intermittent = intermittent;
+        self
+    }
+
+    /// With a part of the miners, 0 to 1, answering wrongly in one of these ways each.
+    #[must_use]
+    pub fn with_defects(mut self, defective: f64, defects: Vec<Defect>) -> Self {
+        self.defective = defective;
+        self.defects = defects;
         self
     }
 
@@ -174,9 +189,12 @@ impl FleetSpec {
         if self.cold {
             spec.uptime = Duration::ZERO;
         }
-        // Every so-manieth is sick instead of everybody by lot: small fleets keep the share.
-        let is_sick = |n: usize| count(crate::number::real(index(n)) * self.sick.clamp(0.0, 1.0) + 0.5);
-        if is_sick(n + 1) > is_sick(n)
+        if is_due(n, self.defective)
+            && let Some(defect) = seed.of("defect").pick(&self.defects)
+        {
+            spec.defects.push(*defect);
+        }
+        if is_due(n, self.sick)
             && let Some(kind) = seed.of("fault").pick(&self.faults)
         {
             let fault = concrete(*kind, &spec, seed.of("where"));
@@ -202,6 +220,12 @@ impl FleetSpec {
             _ => Schedule::Always,
         }
     }
+}
+
+/// Whether the `n`-th of many is among a part of them. Evenly spread instead of by lot: small fleets keep the part.
+fn is_due(n: usize, part: f64) -> bool {
+    let before = |n: usize| count(crate::number::real(index(n)) * part.clamp(0.0, 1.0) + 0.5);
+    before(n + 1) > before(n)
 }
 
 /// A fault of a kind somewhere on a machine.

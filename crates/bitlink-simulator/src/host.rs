@@ -1,6 +1,7 @@
 //! A simulated miner in time: what somebody who connects to it meets.
 
 use crate::clock::SimClock;
+use crate::defect::{Defect, deliver};
 use crate::fault::{Episode, Fault, FaultKind, Schedule};
 use crate::miner::{MinerSpec, SimMiner, Truth};
 use crate::state::{MinerState, Phase};
@@ -57,7 +58,7 @@ impl SimHost {
     /// Lets a fault begin now. It stays until it is [mended](Self::mend).
     pub fn break_with(&self, fault: Fault) {
         let now = self.clock.elapsed();
-        self.write(|miner| miner.episodes.push(Episode { fault, when: Schedule::From(now) }));
+        self.write(|miner| miner.spec.episodes.push(Episode { fault, when: Schedule::From(now) }));
     }
 
     /// Lets every fault of this kind that is there end now, and never come back.
@@ -72,7 +73,13 @@ impl SimHost {
     pub fn reboot(&self, lasting: Duration) {
         let now = self.clock.elapsed();
         let when = Schedule::Between(now, now + lasting);
-        self.write(|miner| miner.episodes.push(Episode { fault: Fault::Rebooting, when }));
+        self.write(|miner| miner.spec.episodes.push(Episode { fault: Fault::Rebooting, when }));
+    }
+
+    /// Lets its API answer wrongly in these ways from now on, and in no others.
+    pub fn set_defects(&self, defects: impl Into<Vec<Defect>>) {
+        let defects = defects.into();
+        self.write(|miner| miner.spec.defects = defects);
     }
 
     // A panic while the lock was held cannot leave the list of faults half-written, so poison means nothing here.
@@ -105,14 +112,9 @@ impl Host for SimHost {
             } else {
                 miner.reply_on(now, self.clock.epoch_s(), request)
             };
-            let mut acts = Vec::with_capacity(2);
-            if self.latency {
-                acts.push(Act::Wait(miner.think_time(now)));
-            }
-            if !bytes.is_empty() {
-                acts.push(Act::Send(bytes));
-            }
-            Script { acts }
+            let defects = if port == Self::WEB_PORT { &[] } else { miner.spec.defects.as_slice() };
+            let think = self.latency.then(|| Act::Wait(miner.think_time(now)));
+            Script { acts: think.into_iter().chain(deliver(bytes, defects)).collect() }
         })
     }
 }

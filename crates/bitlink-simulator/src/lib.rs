@@ -4,6 +4,7 @@ mod calendar;
 mod call;
 mod clock;
 mod daemon;
+mod defect;
 mod digest;
 mod dynamics;
 mod face;
@@ -24,6 +25,7 @@ mod work;
 mod tests;
 
 pub use clock::SimClock;
+pub use defect::{Defect, UnknownDefect};
 pub use face::{FaceName, UnknownFace};
 pub use fault::{Episode, Fault, FaultKind, Schedule, UnknownFault};
 pub use fleet::{FleetError, FleetSpec, Mix, MixError, SimFleet};

@@ -1,5 +1,6 @@
 //! One simulated miner: what it is, and what it answers at any moment. Pure: no clock, no socket.
 
+use crate::defect::{self, Defect};
 use crate::dynamics;
 use crate::face::{Face, FaceName, Moment};
 use crate::fault::{Episode, Fault, FaultKind};
@@ -78,6 +79,8 @@ pub struct MinerSpec {
     pub uptime: Duration,
     /// What is wrong with it, and when.
     pub episodes: Vec<Episode>,
+    /// How it answers wrongly.
+    pub defects: Vec<Defect>,
 }
 
 impl MinerSpec {
@@ -124,6 +127,7 @@ impl MinerSpec {
             difficulty: 1_u64 << count(difficulty).max(1).ilog2(),
             uptime: Duration::from_secs(3600 + chance.of("uptime").below(20 * 86_400)),
             episodes: Vec::new(),
+            defects: Vec::new(),
         }
     }
 
@@ -161,6 +165,13 @@ impl MinerSpec {
         self.with_episode(Episode::always(fault))
     }
 
+    /// Answering wrongly in one more way.
+    #[must_use]
+    pub fn with_defect(mut self, defect: Defect) -> Self {
+        self.defects.push(defect);
+        self
+    }
+
     /// With other pools.
     #[must_use]
     pub fn with_pools(mut self, pools: Vec<PoolSpec>) -> Self {
@@ -173,14 +184,12 @@ impl MinerSpec {
 #[derive(Debug, Clone)]
 pub struct SimMiner {
     pub(crate) spec: MinerSpec,
-    pub(crate) episodes: Vec<Episode>,
 }
 
 impl SimMiner {
     /// A miner from its specification.
     pub fn new(spec: MinerSpec) -> Self {
-        let episodes = spec.episodes.clone();
-        Self { spec, episodes }
+        Self { spec }
     }
 
     /// What it is.
@@ -204,7 +213,8 @@ impl SimMiner {
         dynamics::phase(self, millis(elapsed))
     }
 
-    /// The bytes with which its API answers a request, terminator included.
+    /// The bytes with which its API answers a request, terminator included, and with those of its defects that are in
+    /// the bytes. How they are sent is the [`SimHost`](crate::SimHost)'s business.
     pub fn reply_at(&self, elapsed: Duration, request: &[u8]) -> Vec<u8> {
         self.reply_on(elapsed, crate::SimClock::EPOCH_S, request)
     }
@@ -212,7 +222,15 @@ impl SimMiner {
     /// As [`reply_at`](Self::reply_at), with another calendar second for the beginning.
     pub fn reply_on(&self, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
         let state = self.state_on(elapsed, epoch_s);
-        self.face().answer(&Moment { spec: &self.spec, state: &state }, request).to_bytes()
+        let mut document = self.face().answer(&Moment { spec: &self.spec, state: &state }, request);
+        for defect in &self.spec.defects {
+            defect::spoil(&mut document, *defect);
+        }
+        let chance = self.seed().of("garbage").nth(millis(elapsed).unsigned_abs());
+        self.spec
+            .defects
+            .iter()
+            .fold(document.to_bytes(), |bytes, defect| defect::spoil_bytes(bytes, *defect, chance))
     }
 
     /// The bytes with which its web server answers a request; none when it has no web server.
@@ -230,7 +248,8 @@ impl SimMiner {
 
     /// Ends every fault of a kind at a moment.
     pub(crate) fn mend(&mut self, kind: FaultKind, now: Duration) {
-        self.episodes = self
+        self.spec.episodes = self
+            .spec
             .episodes
             .iter()
             .flat_map(
@@ -243,7 +262,8 @@ impl SimMiner {
     pub fn truth_at(&self, elapsed: Duration) -> Truth {
         let phase = self.phase_at(elapsed);
         let at_ms = millis(elapsed);
-        let faults: Vec<Fault> = self.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| e.fault).collect();
+        let faults: Vec<Fault> =
+            self.spec.episodes.iter().filter(|e| e.covers(at_ms)).map(|e| e.fault).collect();
         let condition = match phase {
             Phase::Down | Phase::Hung => Condition::Gone,
             Phase::Asleep => Condition::Idle,
@@ -268,6 +288,7 @@ impl SimMiner {
             nominal_power: Power::from_watts(self.spec.nominal_w).ok(),
             condition,
             faults,
+            defects: self.spec.defects.clone(),
             tells_sleep: self.face().tells_sleep(model),
         }
     }
@@ -356,6 +377,8 @@ pub struct Truth {
     pub condition: Condition,
     /// What is wrong with it just now.
     pub faults: Vec<Fault>,
+    /// How it answers wrongly.
+    pub defects: Vec<Defect>,
     /// Whether its firmware lets a client know that it sleeps.
     pub tells_sleep: bool,
 }
