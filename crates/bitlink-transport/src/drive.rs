@@ -65,7 +65,7 @@ pub struct Conversed<T> {
 #[non_exhaustive]
 pub enum ConverseError {
     /// A question that the conversation needs could not be carried.
-    #[error("could not be reached")]
+    #[error("the conversation broke off")]
     Transport(#[source] TransportError),
     /// The answers did not serve.
     #[error(transparent)]
