@@ -66,6 +66,29 @@ impl Shown {
     }
 }
 
+/// For how long the miner's own windows show that its hash rate has been bad: the longest window that is bad together with
+/// all shorter ones, or the whole time since start where the mean over that is bad too. A miner that has been slow since
+/// before it was watched is slow now, not in a quarter of an hour.
+fn lasted(snapshot: &MinerSnapshot, bad: impl Fn(HashRate) -> bool) -> Duration {
+    let rates = &snapshot.hashrate;
+    let since_start = snapshot.elapsed.map(bitlink_model::Span::as_duration);
+    let windows = [
+        (rates.one_minute, Some(Duration::from_mins(1))),
+        (rates.five_minutes, Some(Duration::from_mins(5))),
+        (rates.fifteen_minutes, Some(Duration::from_mins(15))),
+        (rates.thirty_minutes, Some(Duration::from_mins(30))),
+        (rates.one_hour, Some(Duration::from_hours(1))),
+        (rates.average, since_start),
+    ];
+    windows
+        .into_iter()
+        .filter_map(|(rate, window)| Some((rate?, window?)))
+        .take_while(|(rate, _)| bad(*rate))
+        .map(|(_, window)| since_start.map_or(window, |start| window.min(start)))
+        .max()
+        .unwrap_or_default()
+}
+
 impl Exam<'_> {
     pub(super) fn run(mut self) {
         self.restarts();
@@ -108,13 +131,40 @@ impl Exam<'_> {
 
     /// One look at a condition that holds or does not.
     fn condition(&mut self, watch: Watch, bad: bool, hold: Duration, tell: impl FnOnce(Watch) -> Finding) {
+        self.condition_lasting(watch, bad, hold, Duration::ZERO, tell);
+    }
+
+    /// The same, where the reading itself shows for how long the condition has held.
+    fn condition_lasting(
+        &mut self,
+        watch: Watch,
+        bad: bool,
+        hold: Duration,
+        lasted: Duration,
+        tell: impl FnOnce(Watch) -> Finding,
+    ) {
         let seen = if bad { Seen::Bad } else { Seen::Good };
         let key = Key { rule: watch.rule.clone(), part: watch.part, severity: watch.severity };
-        self.gates.see(self.now, self.rules.longest_gap, key, seen, hold, || tell(watch));
+        self.gates.see(self.now, self.rules.longest_gap, key, seen, hold, lasted, || tell(watch));
     }
 
     /// One look at both limits of a band.
     fn band(&mut self, rule: &Rule, value: f64, band: &Band, worse: Worse, shown: Shown, what: &str) {
+        self.band_lasting(rule, value, band, worse, shown, what, |_| Duration::ZERO);
+    }
+
+    /// The same, where the reading itself shows for how long a limit has been broken.
+    #[allow(clippy::too_many_arguments)] // each is one fact of the look
+    fn band_lasting(
+        &mut self,
+        rule: &Rule,
+        value: f64,
+        band: &Band,
+        worse: Worse,
+        shown: Shown,
+        what: &str,
+        lasted: impl Fn(f64) -> Duration,
+    ) {
         let levels = [(band.warning, Severity::Warning), (band.critical, Severity::Critical)];
         for (limit, severity) in levels {
             let Some(Limit { value: limit, hold }) = limit else { continue };
@@ -130,7 +180,7 @@ impl Exam<'_> {
                 Seen::Between
             };
             let key = Key { rule: rule.clone(), part: 0, severity };
-            self.gates.see(self.now, self.rules.longest_gap, key, seen, hold, || {
+            self.gates.see(self.now, self.rules.longest_gap, key, seen, hold, lasted(limit), || {
                 let (value, limit, clear) =
                     (shown.evidence(value), shown.evidence(limit), shown.evidence(clear));
                 let clears_when = match worse {
@@ -182,13 +232,20 @@ impl Exam<'_> {
         {
             let what = format!("hash rate {rate:.1} of {expected:.1}:");
             let (ratio, band) = (ratio.as_fraction(), &self.rules.hashrate_ratio);
-            self.band(&rule::HASHRATE_LOW, ratio, band, Worse::Lower, Shown::Percent, &what);
+            let snapshot = self.snapshot;
+            let lasted = |limit: f64| {
+                lasted(snapshot, |rate| {
+                    rate.ratio_to(expected).is_some_and(|ratio| ratio.as_fraction() < limit)
+                })
+            };
+            self.band_lasting(&rule::HASHRATE_LOW, ratio, band, Worse::Lower, Shown::Percent, &what, lasted);
         }
         if let Some(rate) = rates.current() {
-            self.condition(
+            self.condition_lasting(
                 Watch::critical(rule::NOT_HASHING),
                 rate == HashRate::ZERO,
                 self.rules.not_hashing_for,
+                lasted(self.snapshot, |rate| rate == HashRate::ZERO),
                 |watch| {
                     watch
                         .says("answers, should hash, and does not")

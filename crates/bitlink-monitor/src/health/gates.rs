@@ -49,7 +49,10 @@ const IMPLIED: &[(Rule, Rule)] = &[
 ];
 
 impl Gates {
-    /// Takes one look at one limit. `tell` puts into words what is wrong; it is called only when that is wanted.
+    /// Takes one look at one limit. `lasted` is for how long the reading itself shows that it has been broken; it counts
+    /// when it is the whole of `hold`, since a shorter window proves nothing about the rest. `tell` puts into words what
+    /// is wrong; it is called only when that is wanted.
+    #[allow(clippy::too_many_arguments)] // each is one fact of the look
     pub(super) fn see(
         &mut self,
         now: Timestamp,
@@ -57,6 +60,7 @@ impl Gates {
         key: Key,
         seen: Seen,
         hold: Duration,
+        lasted: Duration,
         tell: impl FnOnce() -> Finding,
     ) {
         match seen {
@@ -73,13 +77,18 @@ impl Gates {
                 }
             },
             Seen::Bad => {
-                let gate = self.0.entry(key).or_insert_with(|| Gate { since: now, seen: now, raised: None });
+                let shown = if lasted >= hold { now.minus(lasted) } else { now };
+                let gate =
+                    self.0.entry(key).or_insert_with(|| Gate { since: shown, seen: now, raised: None });
                 // Not watched for long, or the clock was set back: it may not have lasted.
                 let unwatched = gate.raised.is_none() && now.since(gate.seen) > longest_gap;
                 if unwatched || now < gate.since {
-                    gate.since = now;
+                    gate.since = shown;
                 }
                 gate.seen = now;
+                if gate.raised.is_none() {
+                    gate.since = gate.since.min(shown);
+                }
                 if gate.raised.is_some() || now.since(gate.since) >= hold {
                     gate.raised = Some(tell().since(gate.since));
                 }

@@ -114,13 +114,41 @@ fn a_miner_that_is_stopped_by_wish_is_not_slow() {
 }
 
 #[test]
+fn a_miner_that_was_slow_before_it_was_watched_is_slow_at_once() {
+    let mut patient = patient();
+    rate(&mut patient, 0.7).set(|r| r.hashrate.thirty_minutes = ths(77.0)).step();
+    assert_eq!(
+        patient.names(),
+        [("hashrate_low".to_owned(), Severity::Critical)],
+        "its own half hour shows it"
+    );
+    let half_an_hour_ago = patient.now.minus(Duration::from_mins(30));
+    assert_eq!(patient.finding(&rule::HASHRATE_LOW).since, Some(half_an_hour_ago));
+
+    let mut dips = self::patient();
+    rate(&mut dips, 0.7).set(|r| r.hashrate.thirty_minutes = ths(108.0)).step();
+    assert_eq!(dips.names(), [], "its half hour is fine, so it has only just begun");
+}
+
+#[test]
 fn a_miner_that_should_hash_and_does_not_is_critical_after_five_minutes() {
     let mut patient = patient();
-    patient.set(|r| r.mining_state = None);
-    rate(&mut patient, 0.0).step().run(4 * 60 + 50);
+    patient.set(|r| {
+        r.mining_state = None;
+        r.hashrate.realtime = Some(HashRate::ZERO);
+    });
+    patient.step().run(4 * 60 + 50);
     assert_eq!(patient.names(), []);
-    patient.step();
+    rate(&mut patient, 0.0).step();
     assert_eq!(patient.names(), [("not_hashing".to_owned(), Severity::Critical)]);
+
+    let mut asleep = self::patient();
+    rate(&mut asleep, 0.0).set(|r| r.mining_state = None).step();
+    assert_eq!(
+        asleep.names(),
+        [("not_hashing".to_owned(), Severity::Critical)],
+        "its own five minutes show it"
+    );
     patient.minutes(60);
     assert_eq!(
         patient.names(),
