@@ -5,6 +5,7 @@ use crate::faces::antminer_old::AntminerOld;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::whatsminer::Whatsminer;
+use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::{MinerSpec, Model};
 use crate::node::{Node, Record};
@@ -34,9 +35,11 @@ pub(crate) trait Face: fmt::Debug + Sync {
     /// How its network names begin.
     fn host_prefix(&self) -> &'static str;
 
-    /// Whether a client can tell a sleeping machine from a broken one.
-    fn tells_sleep(&self, _model: &Model) -> bool {
-        false
+    /// Whether a client can know of a fault from what a machine says. A missing board is not missed where nobody
+    /// says how many there should be.
+    fn reveals(&self, _model: &Model, fault: FaultKind) -> bool {
+        // A sleeping machine looks like a broken one unless the firmware says more.
+        !matches!(fault, FaultKind::Asleep)
     }
 
     /// Answers a request on the API port.

@@ -272,6 +272,8 @@ impl SimMiner {
             Phase::Mining | Phase::Stopped => Condition::Sick,
         };
         let model = self.spec.model;
+        let hidden = faults.iter().copied().filter(|fault| !self.face().reveals(model, fault.kind()));
+        let hidden_faults = hidden.collect();
         Truth {
             address: self.spec.address,
             face: self.spec.face,
@@ -289,7 +291,7 @@ impl SimMiner {
             condition,
             faults,
             defects: self.spec.defects.clone(),
-            tells_sleep: self.face().tells_sleep(model),
+            hidden_faults,
         }
     }
 
@@ -379,17 +381,21 @@ pub struct Truth {
     pub faults: Vec<Fault>,
     /// How it answers wrongly.
     pub defects: Vec<Defect>,
-    /// Whether its firmware lets a client know that it sleeps.
-    pub tells_sleep: bool,
+    /// Those faults of which its firmware lets a client know nothing.
+    pub hidden_faults: Vec<Fault>,
 }
 
 impl Truth {
     /// The status a monitor should come to. A machine that is starting is slow, hence a warning; a sleeping one is
-    /// active where the firmware lets a client know that it sleeps.
+    /// active where its firmware lets a client know that it sleeps; a fault that cannot be known raises nothing. A
+    /// machine that [answers wrongly](Self::defects) may be judged otherwise.
     pub fn expected_status(&self) -> MinerStatus {
         match self.condition {
             Condition::Healthy => MinerStatus::Active,
-            Condition::Idle if self.tells_sleep => MinerStatus::Active,
+            Condition::Idle if !self.hidden_faults.contains(&Fault::Asleep) => MinerStatus::Active,
+            Condition::Sick if self.faults.iter().all(|fault| self.hidden_faults.contains(fault)) => {
+                MinerStatus::Active
+            }
             Condition::Idle | Condition::Sick | Condition::Starting => MinerStatus::Warning,
             Condition::Gone => MinerStatus::Dead,
         }

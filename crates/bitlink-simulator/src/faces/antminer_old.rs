@@ -1,17 +1,20 @@
 //! Bitmain's firmware up to the S17 generation, `bmminer` (cgminer-api.md C.2).
 //!
-//! Its quirks: the statistics' header and data stand side by side without a comma, some numbers are texts, the S9 has
-//! its boards on chains 6, 7 and 8 of 16 and its fans on 3 and 6, the S17 prints temperatures as dash lists.
+//! The S9's quirks: the statistics' header and data stand side by side without a comma, some numbers are texts, its
+//! boards are on chains 6, 7 and 8 of 16, its fans on connectors 3 and 6 or 5 and 6. The S17 prints temperatures as
+//! dash lists and its mode tells that it sleeps.
 
 use super::antminer::{self, chip_map, dashes, miner_id, slots, web};
 use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
 use crate::face::{Document, Face, Moment};
+use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, mhs, percent};
 use crate::number::{index, real, whole};
+use crate::seed::Seed;
 use crate::state::{BoardState, Phase};
 use bitlink_model::Family;
 
@@ -74,9 +77,10 @@ impl Generation {
     }
 
     /// Where the fans sit among how many connectors.
-    const fn fans(self) -> (usize, &'static [usize]) {
+    fn fans(self, moment: &Moment<'_>) -> (usize, &'static [usize]) {
         match self {
-            Self::S9 => (8, &[3, 6]),
+            Self::S9 if Seed::new(moment.spec.seed).of("connectors").below(2) == 0 => (8, &[3, 6]),
+            Self::S9 => (8, &[5, 6]),
             Self::S17 => (4, &[1, 2, 3, 4]),
         }
     }
@@ -122,8 +126,8 @@ impl Face for AntminerOld {
         "antMiner"
     }
 
-    fn tells_sleep(&self, model: &Model) -> bool {
-        Generation::of(model) == Generation::S17
+    fn reveals(&self, model: &Model, fault: FaultKind) -> bool {
+        fault != FaultKind::Asleep || Generation::of(model) == Generation::S17
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {
@@ -177,7 +181,9 @@ impl Daemon for AntminerOld {
             "devs" => Part::section(9, "1 ASC(s)", "DEVS", Node::one(device(moment))),
             "stats" => {
                 let both = vec![version(moment, false).into(), stats(moment, generation).into()];
-                Part::section(70, format!("{prefix} stats"), "STATS", Node::Glued(both))
+                // Mended in the S17's generation (A.8 names only the older).
+                let both = if generation == Generation::S9 { Node::Glued(both) } else { Node::List(both) };
+                Part::section(70, format!("{prefix} stats"), "STATS", both)
             }
             "estats" => {
                 Part::section(70, format!("{prefix} stats"), "STATS", Node::one(stats(moment, generation)))
@@ -299,7 +305,7 @@ fn stats(moment: &Moment<'_>, generation: Generation) -> Record {
 }
 
 fn fans(mut out: Record, moment: &Moment<'_>, generation: Generation) -> Record {
-    let (connectors, used) = generation.fans();
+    let (connectors, used) = generation.fans(moment);
     out = out.count("fan_num", index(moment.state.fans_rpm.len()));
     for n in 1..=connectors {
         let fan = used.iter().position(|&at| at == n).and_then(|fan| moment.state.fans_rpm.get(fan));

@@ -5,6 +5,7 @@ use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Face, Moment};
+use crate::fault::FaultKind;
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs, percent};
 use crate::number::{count, index, real, signed};
@@ -49,6 +50,18 @@ impl Face for Bfgminer {
 
     fn host_prefix(&self) -> &'static str {
         "bfgminer"
+    }
+
+    /// It says neither how many boards and chips there should be, nor what they should do, nor anything of fans.
+    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
+        !matches!(
+            fault,
+            FaultKind::Asleep
+                | FaultKind::BoardMissing
+                | FaultKind::ChipsLost
+                | FaultKind::FanFailed
+                | FaultKind::Slow
+        )
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -5,6 +5,7 @@ use super::standard;
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Face, Moment};
+use crate::fault::FaultKind;
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use crate::number::{index, real, signed};
@@ -58,6 +59,18 @@ impl Face for Cgminer {
 
     fn host_prefix(&self) -> &'static str {
         "cgminer"
+    }
+
+    /// It says neither how many boards and chips there should be, nor what they should do, nor anything of fans.
+    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
+        !matches!(
+            fault,
+            FaultKind::Asleep
+                | FaultKind::BoardMissing
+                | FaultKind::ChipsLost
+                | FaultKind::FanFailed
+                | FaultKind::Slow
+        )
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -8,7 +8,7 @@ use crate::calendar::date_time;
 use crate::call::{Call, CallError};
 use crate::daemon::Part;
 use crate::face::{Content, Document, Ending, Face, Form, Moment};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, mhs, percent};
@@ -103,7 +103,7 @@ impl Face for Whatsminer {
         "WhatsMiner"
     }
 
-    fn tells_sleep(&self, _: &Model) -> bool {
+    fn reveals(&self, _: &Model, _: FaultKind) -> bool {
         true
     }
 
