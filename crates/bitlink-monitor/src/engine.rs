@@ -79,6 +79,7 @@ struct Running {
 struct Counted {
     answered: u64,
     failed: u64,
+    not_asked: u64,
     gaps: u32,
     gap_total: Duration,
     effective_interval: Option<Duration>,
@@ -217,8 +218,12 @@ impl Engine {
         };
         let Some(Running { endpoint, generation }) = self.running.remove(&id) else { return };
         let now = self.started.elapsed();
-        match outcome {
+        match &outcome {
             Ok(_) => self.counted.answered += 1,
+            Err(Miss::NotAsked { why }) => {
+                tracing::debug!(%endpoint, %why, "a poll could not be made");
+                self.counted.not_asked += 1;
+            }
             Err(_) => self.counted.failed += 1,
         }
         let Some(member) = self.members.get_mut(&endpoint).filter(|m| m.generation == generation) else {
@@ -277,6 +282,7 @@ impl Engine {
         let mut coverage = Coverage {
             polls_answered: self.counted.answered,
             polls_failed: self.counted.failed,
+            not_asked: self.counted.not_asked,
             in_flight: self.polls.len(),
             lag: self.schedule.lag(now),
             effective_interval: self.counted.effective_interval,

@@ -39,7 +39,7 @@ pub enum Miss {
         /// In words.
         why: String,
     },
-    /// This machine could not ask. Says nothing about the miner.
+    /// This machine could not ask. Says nothing about the miner, except that its last reading grows old.
     NotAsked {
         /// In words.
         why: String,
@@ -64,7 +64,8 @@ pub struct Verdict {
     /// Everything that is wrong, worst first, then by rule. Entries of [`Severity::Info`] are worth knowing and leave the
     /// status alone.
     pub findings: Vec<Finding>,
-    /// Whether its last reading may still be shown as live. Not so once it is dead or unreadable.
+    /// Whether its last reading may still be shown as live. Not so once it is dead or unreadable, or
+    /// could not be asked for long.
     pub live: bool,
 }
 
@@ -150,7 +151,7 @@ impl Judge {
         let status = match standing {
             Standing::Dead => MinerStatus::Dead,
             Standing::Unheard => MinerStatus::Scanning,
-            Standing::Unreadable => MinerStatus::Warning,
+            Standing::Unreadable | Standing::NotAsked => MinerStatus::Warning,
             Standing::Heard if troubled => MinerStatus::Warning,
             Standing::Heard => MinerStatus::Active,
         };

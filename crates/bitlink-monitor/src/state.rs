@@ -41,7 +41,7 @@ impl Deref for FleetSnapshot {
 pub struct Coverage {
     /// Miners watched.
     pub miners: usize,
-    /// Miners whose last reading is live: read, and neither dead nor unreadable since.
+    /// Miners whose last reading is live: read, and since then neither dead nor unreadable nor long unasked.
     pub live: usize,
     /// Miners of status active.
     pub active: usize,
@@ -57,6 +57,9 @@ pub struct Coverage {
     pub polls_answered: u64,
     /// Polls that did not, since the start.
     pub polls_failed: u64,
+    /// Polls that this machine could not make, since the start: out of sockets, or not permitted. They say nothing about
+    /// the miners.
+    pub not_asked: u64,
     /// Polls running.
     pub in_flight: usize,
     /// How long the most overdue miner has been waiting for its turn. More than nothing for long means that there are too

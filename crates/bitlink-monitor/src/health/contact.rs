@@ -2,7 +2,8 @@
 //!
 //! Silent for some polls is a warning; silent for some polls and some time is dead. A dead miner that answers shows its
 //! new numbers at once, as a warning ("recovering") until it has answered a few times in a row; one silence before that
-//! and it is dead again. A miner whose answers cannot be used is not dead.
+//! and it is dead again. A miner whose answers cannot be used is not dead. When it is this machine that could not ask,
+//! that is said after the same number of polls and the same time: what was read before is too old to stand for now.
 
 use super::rules::{Rules, rule};
 use super::{Miss, Severity};
@@ -19,6 +20,10 @@ pub(super) struct Contact {
     silent: Run,
     /// Answers of no use, in a row.
     unusable: Run,
+    /// Polls that this machine could not make, in a row.
+    not_asked: Run,
+    /// Whether they have been going on for so long that the last reading is too old.
+    overdue: bool,
     dead: bool,
     /// Usable answers since it was dead, while that is being watched, and since when.
     recovering: Option<Recovery>,
@@ -43,6 +48,7 @@ struct Recovery {
 pub(super) enum Standing {
     Unheard,
     Heard,
+    NotAsked,
     Unreadable,
     Dead,
 }
@@ -50,7 +56,7 @@ pub(super) enum Standing {
 impl Standing {
     /// Whether what its last reading said is over.
     pub(super) fn is_stale(self) -> bool {
-        matches!(self, Self::Dead | Self::Unreadable)
+        matches!(self, Self::Dead | Self::Unreadable | Self::NotAsked)
     }
 }
 
@@ -84,12 +90,17 @@ impl Contact {
 
     pub(super) fn missed(&mut self, now: Timestamp, miss: &Miss, rules: &Rules) {
         match miss {
-            Miss::NotAsked { .. } => {}
+            Miss::NotAsked { why } => {
+                self.not_asked.add(now, why);
+                let enough = self.not_asked.count >= rules.dead_after_failures;
+                self.overdue = enough && self.heard.is_some_and(|heard| now.since(heard) >= rules.dead_after);
+            }
             Miss::Unusable { why } => {
                 self.heard_something(now);
                 self.unusable.add(now, why);
             }
             Miss::Unanswered { why } => {
+                self.asked();
                 self.silent.add(now, why);
                 let enough = self.silent.count >= rules.dead_after_failures;
                 let long = self.heard.is_none_or(|heard| now.since(heard) >= rules.dead_after);
@@ -102,8 +113,14 @@ impl Contact {
         }
     }
 
+    fn asked(&mut self) {
+        self.not_asked.end();
+        self.overdue = false;
+    }
+
     fn heard_something(&mut self, now: Timestamp) {
         self.heard = Some(now);
+        self.asked();
         self.silent.end();
         if std::mem::take(&mut self.dead) {
             self.recovering = Some(Recovery { answers: 0, since: now });
@@ -122,6 +139,8 @@ impl Contact {
         {
             // The second: it was dead and has said something, but nothing that could be read.
             Standing::Unreadable
+        } else if self.read && self.overdue {
+            Standing::NotAsked
         } else if self.read {
             Standing::Heard
         } else {
@@ -139,6 +158,13 @@ impl Contact {
                 .with_numbers(polls(self.silent.count), polls(limit))
                 .clears_when("it answers");
             findings.push(with_since(finding, self.silent.since));
+        }
+        if self.standing(rules) == Standing::NotAsked {
+            let message = format!("could not be asked from here: {}", self.not_asked.why);
+            let finding = Finding::new(rule::NOT_ASKED, Severity::Warning, message)
+                .with_numbers(polls(self.not_asked.count), polls(limit))
+                .clears_when("it can be asked and answers");
+            findings.push(with_since(finding, self.not_asked.since));
         }
         if self.standing(rules) == Standing::Unreadable {
             let message = format!("answers, but of no use: {}", self.unusable.why);

@@ -15,6 +15,8 @@ pub mod rule {
     pub const RECOVERING: Rule = Rule::new("recovering");
     /// It answers, and the answers cannot be used: access denied, malformed, another service.
     pub const UNREADABLE: Rule = Rule::new("unreadable");
+    /// This machine has not been able to ask it for so long that nothing can be said of it.
+    pub const NOT_ASKED: Rule = Rule::new("not_asked");
     /// It hashes less than it should.
     pub const HASHRATE_LOW: Rule = Rule::new("hashrate_low");
     /// It should hash and does not at all.
@@ -402,6 +404,7 @@ pub const ALL_RULES: &[Rule] = &[
     rule::NO_ANSWER,
     rule::RECOVERING,
     rule::UNREADABLE,
+    rule::NOT_ASKED,
     rule::HASHRATE_LOW,
     rule::NOT_HASHING,
     rule::CHIP_HOT,

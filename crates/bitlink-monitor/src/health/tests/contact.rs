@@ -126,16 +126,42 @@ fn a_dead_miner_that_says_something_useless_is_no_longer_dead_and_not_live_eithe
     assert!(patient.severity(&rule::UNREADABLE).is_some());
 }
 
+fn out_of_sockets() -> Miss {
+    Miss::NotAsked { why: "out of sockets".to_owned() }
+}
+
 #[test]
-fn polls_that_could_not_be_made_say_nothing_of_the_miner() {
+fn polls_that_could_not_be_made_say_nothing_of_the_miner_until_its_reading_is_old() {
     let mut patient = patient();
     patient.set(|r| r.temperatures.chip_max = celsius(91.0)).step();
     let before = patient.verdict().clone();
-    for _ in 0..100 {
-        patient.miss(&Miss::NotAsked { why: "out of sockets".to_owned() });
+    for _ in 0..5 {
+        patient.miss(&out_of_sockets());
         assert_eq!(*patient.verdict(), before);
     }
+    for _ in 0..100 {
+        patient.miss(&out_of_sockets());
+        assert_eq!(patient.status(), MinerStatus::Warning, "never dead");
+        assert_eq!(patient.names(), [("not_asked".to_owned(), Severity::Warning)]);
+        assert!(!patient.verdict().live);
+    }
     assert_eq!(patient.judge.failures(), 0);
+    assert_eq!(patient.finding(&rule::NOT_ASKED).message, "could not be asked from here: out of sockets");
+    assert_eq!(patient.step().names(), [("chip_hot".to_owned(), Severity::Warning)]);
+}
+
+#[test]
+fn a_dead_miner_that_cannot_be_asked_stays_dead_and_a_stranger_unknown() {
+    let mut dead = patient();
+    dead.step();
+    for _ in 0..6 {
+        dead.miss(&silence());
+    }
+    let mut stranger = patient();
+    for _ in 0..100 {
+        assert_eq!(dead.miss(&out_of_sockets()).status(), MinerStatus::Dead);
+        assert_eq!(stranger.miss(&out_of_sockets()).status(), MinerStatus::Scanning);
+    }
 }
 
 #[test]
