@@ -65,8 +65,8 @@ pub struct Conversed<T> {
 #[non_exhaustive]
 pub enum ConverseError {
     /// A question that the conversation needs could not be carried.
-    #[error("the conversation broke off")]
-    Transport(#[source] TransportError),
+    #[error(transparent)]
+    Transport(TransportError),
     /// The answers did not serve.
     #[error(transparent)]
     Protocol(ProtocolError),
