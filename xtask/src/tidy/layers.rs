@@ -99,6 +99,8 @@ const LAYERS: &[Layer] = &[
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
         third_party: Allowed::Only(&[
             "async-trait",
+            // The other side of the logins.
+            "md-5",
             "rand",
             "rand_pcg",
             "serde_json",
