@@ -299,6 +299,8 @@ readings! {
         output_current: Option<Current> = "output_current_a",
         /// Power coming out.
         output_power: Option<Power> = "output_power_w",
+        /// Power coming out as a share of what goes in.
+        efficiency: Option<Ratio> = "efficiency_ratio",
         /// Its hottest sensor.
         temperature: Option<Temperature> = "temperature_celsius",
         /// Its own fan.
@@ -432,6 +434,8 @@ readings! {
         target_frequency: Option<Frequency> = "target_frequency_hz",
         /// Supply voltage of the boards.
         voltage: Option<Voltage> = "voltage_v",
+        /// Chip temperature that the fans are steered towards.
+        target_temperature: Option<Temperature> = "target_temperature_celsius",
         /// Whether the machine is cooled by a fluid.
         liquid_cooled: Option<bool>,
     }
