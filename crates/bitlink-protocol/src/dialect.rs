@@ -17,6 +17,12 @@ pub trait Dialect: Debug + Sync {
     /// has it.
     fn claims(&self, evidence: &Evidence) -> bool;
 
+    /// Whether it claims whatever speaks the API, and gives way to a special dialect that the answers to its identity
+    /// questions mark: not every vendor's firmware names itself in `version`.
+    fn gives_way(&self) -> bool {
+        false
+    }
+
     /// What else to ask before the identity is known.
     fn identity_questions(&self) -> &'static [Question] {
         &[]
@@ -45,17 +51,24 @@ pub struct Question {
     pub command: &'static str,
     /// Whether the reading is worthless without an answer.
     pub required: bool,
+    /// The command in whose place it is asked: only when that one had no usable answer.
+    pub instead_of: Option<&'static str>,
 }
 
 impl Question {
     /// A question that must be answered.
     pub const fn must(command: &'static str) -> Self {
-        Self { command, required: true }
+        Self { command, required: true, instead_of: None }
     }
 
     /// A question whose answer is welcome.
     pub const fn may(command: &'static str) -> Self {
-        Self { command, required: false }
+        Self { command, required: false, instead_of: None }
+    }
+
+    /// A question that is asked when an earlier one had no usable answer.
+    pub const fn instead(command: &'static str, of: &'static str) -> Self {
+        Self { command, required: false, instead_of: Some(of) }
     }
 }
 

@@ -18,6 +18,9 @@ const ACCESS_DENIED: i64 = 45;
 /// The firmware's word for "I do not know that command" (cgminer `api.c`, `MSG_INVCMD`).
 const INVALID_COMMAND: i64 = 14;
 
+/// A miner's clock that is before this has never been set (September 2001).
+const CLOCK_IS_SET_MS: i64 = 1_000_000_000_000;
+
 /// A miner whose dialect is known.
 #[derive(Debug, Clone)]
 pub struct Identified {
@@ -37,7 +40,8 @@ impl Identified {
 }
 
 /// Finds out who answers, in the fewest questions: `version`, which nearly everything answers, then `devdetails` and
-/// `summary` while no dialect claims the miner, then what the dialect that does still needs.
+/// `summary` while no dialect claims the miner, then what the dialect that does still needs. A dialect that claims
+/// everything gives way to a more special one that the further answers mark.
 #[derive(Debug, Default)]
 pub struct Identify {
     evidence: Evidence,
@@ -88,7 +92,7 @@ impl Identify {
     }
 
     fn next(&mut self) -> Step<Identified> {
-        if self.dialect.is_none() {
+        if self.dialect.is_none_or(Dialect::gives_way) {
             self.dialect = registry().iter().copied().find(|d| d.claims(&self.evidence));
         }
         let Some(dialect) = self.dialect else {
@@ -184,6 +188,17 @@ impl ReadSnapshot {
         }
     }
 
+    /// What goes out as one: everything but what is asked in the place of something else.
+    fn take_joinable(&mut self) -> Vec<Question> {
+        let (joinable, later): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(|q| q.instead_of.is_none());
+        self.to_ask = later.into();
+        joinable
+    }
+
+    fn ask_first(&mut self, questions: Vec<Question>) {
+        self.to_ask = questions.into_iter().chain(self.to_ask.drain(..)).collect();
+    }
+
     fn hear_one(&mut self, question: Question, reply: &ApiReply) -> Result<(), ProtocolError> {
         match decode(question.command, reply) {
             Ok(Parsed { value, anomalies }) => {
@@ -199,7 +214,7 @@ impl ReadSnapshot {
     }
 
     fn hear_joined(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<(), ProtocolError> {
-        let questions: Vec<Question> = self.to_ask.drain(..).collect();
+        let questions: Vec<Question> = self.take_joinable();
         let asked = questions.iter().map(|q| q.command).collect::<Vec<_>>().join("+");
         let decoded = match outcome {
             Ok(Reply::Api(reply)) => decode(&asked, &reply),
@@ -209,18 +224,20 @@ impl ReadSnapshot {
         match decoded {
             Ok(Parsed { value, anomalies }) if value.is_joined() => {
                 self.oddities.extend(anomalies);
+                let mut missing = Vec::new();
                 for question in questions {
                     match value.part(question.command) {
                         Some(part) => self.take(question, part)?,
-                        None => self.to_ask.push_back(question),
+                        None => missing.push(question),
                     }
                 }
+                self.ask_first(missing);
             }
             Err(ProtocolError::MiningProcessDown { .. }) => self.mining_process_down = true,
             // Refused, or beyond repair as a whole: from now on one by one.
             Ok(_) | Err(_) => {
                 self.identified.joins = false;
-                self.to_ask = questions.into();
+                self.ask_first(questions);
             }
         }
         Ok(())
@@ -266,9 +283,12 @@ impl ReadSnapshot {
         if self.mining_process_down {
             return Step::Done(Ok(self.process_down()));
         }
-        if self.identified.joins && self.to_ask.len() > 1 && self.answers.is_empty() {
+        let answers = &self.answers;
+        self.to_ask.retain(|q| q.instead_of.is_none_or(|other| answers.get(other).is_none()));
+        let joinable = self.to_ask.iter().filter(|q| q.instead_of.is_none());
+        if self.identified.joins && joinable.clone().count() > 1 && self.answers.is_empty() {
             self.asked = Some(Asked::Joined);
-            return ask(&Command::joined(self.to_ask.iter().map(|q| q.command)));
+            return ask(&Command::joined(joinable.map(|q| q.command)));
         }
         if let Some(question) = self.to_ask.pop_front() {
             self.asked = Some(Asked::One(question));
@@ -285,7 +305,12 @@ impl ReadSnapshot {
 
     fn finish(&mut self) -> MinerSnapshot {
         let mut snapshot = self.blank();
-        snapshot.device_time = self.answers.statuses().find_map(|s| s.when);
+        // Without a clock it counts from its boot, which tells no time.
+        snapshot.device_time = self
+            .answers
+            .statuses()
+            .find_map(|s| s.when)
+            .filter(|when| when.as_unix_millis() >= CLOCK_IS_SET_MS);
         self.identified.dialect.read(&self.answers, &mut snapshot, &self.oddities);
         snapshot.derive();
         let hashes = snapshot.hashrate.current().is_some_and(|rate| rate.as_hs() > 0.0);

@@ -30,6 +30,15 @@ impl Dialect for CgMiner {
         has("version", "VERSION") || has("devdetails", "DEVDETAILS") || has("summary", "SUMMARY")
     }
 
+    fn gives_way(&self) -> bool {
+        true
+    }
+
+    /// Drivers name themselves here where `version` says cgminer and nothing else.
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[Question::may("devdetails")] }
+    }
+
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         identity(self.family(), heard, oddities)
     }

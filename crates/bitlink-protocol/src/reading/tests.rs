@@ -23,7 +23,7 @@ fn a_miner_that_answers_little_is_still_read() {
     assert_eq!(reading.snapshot.hashrate.realtime.unwrap().as_ths(), 90.0);
     assert_eq!(reading.snapshot.anomalies, [], "a command that this version does not have is nothing odd");
     assert!(!reading.identified.joins, "it refused a joined question and is not asked one again");
-    assert_eq!(fixture.asked, ["version", "summary+devs+pools", "summary", "devs", "pools"]);
+    assert_eq!(fixture.asked, ["version", "devdetails", "summary+devs+pools", "summary", "devs", "pools"]);
 }
 
 #[test]
@@ -85,11 +85,64 @@ fn a_joined_answer_that_lacks_a_part_is_asked_for_it() {
     let answer = |text: &str| Some(Ok(Reply::Api(ApiReply::terminated(text))));
     assert!(matches!(conversation.step(None), Step::Ask(_)));
     assert!(matches!(conversation.step(answer(VERSION)), Step::Ask(_)));
+    assert!(matches!(conversation.step(answer(REFUSED)), Step::Ask(_)));
     let joined = format!(r#"{{"summary":[{SUMMARY}],"id":1}}"#);
     let Step::Ask(crate::Request::Api(next)) = conversation.step(answer(&joined)) else {
         panic!("must ask on")
     };
     assert_eq!(next.bytes, br#"{"command":"devs"}"#.as_slice());
+}
+
+/// Asks for statistics in the second-best way where the best is not known.
+#[derive(Debug)]
+struct SecondBest;
+
+impl Dialect for SecondBest {
+    fn family(&self) -> Family {
+        Family::CGMINER
+    }
+    fn claims(&self, _: &Evidence) -> bool {
+        true
+    }
+    fn identity(&self, _: &Answers, _: &Oddities) -> Identity {
+        Identity::default()
+    }
+    fn questions(&self) -> &'static [Question] {
+        const {
+            &[
+                Question::must("summary"),
+                Question::may("estats"),
+                Question::instead("stats", "estats"),
+                Question::may("pools"),
+            ]
+        }
+    }
+    fn joins(&self) -> bool {
+        true
+    }
+    fn read(&self, _: &Answers, _: &mut MinerSnapshot, _: &Oddities) {}
+}
+
+#[test]
+fn a_question_in_place_of_another_is_asked_only_when_that_one_failed() {
+    let asked = |sections: &[(&str, &str)]| {
+        let mut fixture = miner(sections);
+        let identified =
+            Identified { identity: Identity::default(), dialect: &SecondBest, joins: SecondBest.joins() };
+        let mut conversation = ReadSnapshot::new(identified);
+        let mut step = conversation.step(None);
+        while let Step::Ask(request) = step {
+            step = conversation.step(Some(fixture.answer(&request)));
+        }
+        assert!(matches!(step, Step::Done(Ok(_))));
+        fixture.asked
+    };
+    let all = [("*joined*", ""), ("*refusal*", REFUSED), ("summary", SUMMARY), ("pools", SUMMARY)];
+    let with = |command| [all.as_slice(), &[(command, SUMMARY)]].concat();
+    assert_eq!(asked(&with("estats")), ["summary+estats+pools"]);
+    assert_eq!(asked(&with("stats")), ["summary+estats+pools", "stats"]);
+    let unjoined: Vec<_> = with("stats").into_iter().skip(1).collect();
+    assert_eq!(asked(&unjoined), ["summary+estats+pools", "summary", "estats", "pools", "stats"]);
 }
 
 proptest! {
