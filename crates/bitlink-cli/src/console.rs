@@ -1,0 +1,117 @@
+//! The terminal, or what stands in its place: where output goes, whether it is coloured, how wide it is, and who stops
+//! the program. Shows nothing by itself.
+
+use anstream::{AutoStream, ColorChoice};
+use std::io::{self, IsTerminal, Write};
+
+/// Whether output is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What was asked of all output.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Console {
+    pub(crate) color: Color,
+    pub(crate) quiet: bool,
+}
+
+impl Console {
+    fn choice(self, stream: &impl anstream::stream::RawStream) -> ColorChoice {
+        match self.color {
+            Color::Auto => AutoStream::choice(stream),
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        }
+    }
+
+    /// Text for people; colours are taken out where they are not wanted.
+    pub(crate) fn out(self) -> AutoStream<io::Stdout> {
+        let stdout = io::stdout();
+        let choice = self.choice(&stdout);
+        AutoStream::new(stdout, choice)
+    }
+
+    /// Messages beside the output.
+    pub(crate) fn err(self) -> AutoStream<io::Stderr> {
+        let stderr = io::stderr();
+        let choice = self.choice(&stderr);
+        AutoStream::new(stderr, choice)
+    }
+
+    /// Whether colours are wanted on the standard output.
+    pub(crate) fn is_colored(self) -> bool {
+        self.choice(&io::stdout()) != ColorChoice::Never
+    }
+
+    /// A line beside the output, unless only the output is wanted.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            // Nobody reads it: nothing is lost.
+            let _ = writeln!(self.err(), "{text}");
+        }
+    }
+
+    /// Whether progress may be drawn beside the output.
+    pub(crate) fn shows_progress(self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+}
+
+/// Whether the standard output is a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether there is a person at both ends: a terminal to draw on and keys to read.
+pub(crate) fn is_interactive() -> bool {
+    is_terminal() && io::stdin().is_terminal()
+}
+
+/// How many columns a table may take; without limit where the output is not a terminal.
+pub(crate) fn room() -> Option<usize> {
+    if !is_terminal() {
+        return None;
+    }
+    ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|c| *c > 0)
+}
+
+/// Waits until somebody wants the program to end: Ctrl-C, or a signal that asks for it.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut signals: Vec<_> =
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
+                .into_iter()
+                .filter_map(|kind| signal(kind).ok())
+                .collect();
+        let any = std::future::poll_fn(|cx| {
+            if signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        });
+        any.await;
+    }
+    #[cfg(not(unix))]
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits for so long, or for ever.
+pub(crate) async fn over(after: Option<std::time::Duration>) {
+    match after {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
