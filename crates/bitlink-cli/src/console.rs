@@ -51,6 +51,11 @@ impl Console {
         self.choice(&io::stdout()) != ColorChoice::Never
     }
 
+    /// Whether colours are wanted on the standard error.
+    pub(crate) fn err_is_colored(self) -> bool {
+        self.choice(&io::stderr()) != ColorChoice::Never
+    }
+
     /// A line beside the output, unless only the output is wanted.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {

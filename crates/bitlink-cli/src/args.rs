@@ -1,0 +1,90 @@
+//! The command line as it is written: commands, options and their texts. Decides nothing.
+
+use crate::commands;
+use crate::console::Color;
+use clap::builder::Styles;
+use clap::builder::styling::{AnsiColor, Style};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+/// Find and watch Bitcoin miners on your network.
+#[derive(Debug, Parser)]
+#[command(name = "bitlink", version, about, long_about = None, styles = STYLES, after_help = EXAMPLES)]
+#[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Green.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  bitlink demo                        a simulated fleet, watched live: needs no hardware
+  bitlink detect                      the networks here that are worth scanning
+  bitlink scan 192.168.1.0/24         every miner of a network
+  bitlink get 192.168.1.100           all that one miner tells
+  bitlink monitor 192.168.1.0/24      a live table
+
+Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found, 4 access denied, 70 a bug,
+130 interrupted.";
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// When to use colours; `NO_COLOR` is honoured too
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true, help_heading = "Output")]
+    pub(crate) color: Color,
+    /// Say more about what is going on, on standard error (-vv: still more); `RUST_LOG` goes before it
+    #[arg(short, long, action = ArgAction::Count, global = true, help_heading = "Output", conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Nothing but the results: no progress, no notes
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub(crate) quiet: bool,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Demo(commands::demo::DemoArgs),
+    Scan(commands::scan::ScanArgs),
+    Get(commands::get::GetArgs),
+    Monitor(commands::monitor::MonitorArgs),
+    Simulate(commands::simulate::SimulateArgs),
+    Detect(commands::detect::DetectArgs),
+    #[command(hide = true)]
+    Completions(commands::generate::CompletionsArgs),
+    #[command(hide = true)]
+    Man(commands::generate::ManArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    //! The definition holds together.
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn forms_that_other_programs_rely_on_are_understood() {
+        for line in [
+            "bitlink demo --once",
+            "bitlink scan 192.168.1.0/24 10.0.0.1-9:4029 --exclude 192.168.1.7 --port 4028 --port 4029 --format json",
+            "bitlink get 192.168.1.100:4028 --raw",
+            "bitlink monitor 192.168.1.0/24 --interval 10s --format ndjson",
+            "bitlink simulate --miners 300 --mix antminer,whatsminer=2,cgminer --seed 7 --bind 127.0.0.0/8",
+            "bitlink detect --format json -q",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+}

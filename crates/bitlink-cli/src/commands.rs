@@ -1,0 +1,9 @@
+//! One module for each command: its arguments, and what it does with the libraries. No rules of the business in here.
+
+pub(crate) mod demo;
+pub(crate) mod detect;
+pub(crate) mod generate;
+pub(crate) mod get;
+pub(crate) mod monitor;
+pub(crate) mod scan;
+pub(crate) mod simulate;

@@ -1,0 +1,367 @@
+//! `bitlink scan`: finds miners. Progress goes to standard error, results to standard output in the form asked for.
+
+use crate::console::{self, Console};
+use crate::failure::{Exit, Failure};
+use crate::output::report::{Findings, summary};
+use crate::output::{csv, json};
+use crate::text::{clean, parse_duration};
+use bitlink_miner_manager::transport::Patience;
+use bitlink_miner_manager::{Fleet, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, Write};
+use std::time::Duration;
+
+/// Find the miners of networks
+#[derive(Debug, Args)]
+#[command(after_help = TARGETS)]
+pub(crate) struct ScanArgs {
+    /// Where to look (forms below)
+    #[arg(required = true, value_name = "TARGET")]
+    targets: Vec<String>,
+    #[command(flatten)]
+    how: ScanOptions,
+    /// Form of the results
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
+    format: Format,
+    /// List every address, also those where nothing is
+    #[arg(long, help_heading = "Output")]
+    all: bool,
+}
+
+pub(crate) const TARGETS: &str = "\
+Targets:
+  10.0.0.7  miner-7.lan  fd00::7                one address, or a host name
+  10.0.0.0/24  fd00::/120                       a network
+  10.0.0.1-10.0.3.9  10.0.0.1-99  10.0-3.*.5    ranges
+  @farm.txt                                     a file of targets, # begins a comment
+  10.0.0.0/24:4029  [fd00::7]:4029              any of them with a port";
+
+/// How to scan.
+#[derive(Debug, Args)]
+pub(crate) struct ScanOptions {
+    /// Leave these out; takes the forms of targets, and may be given more than once
+    #[arg(long, value_name = "TARGET")]
+    pub(crate) exclude: Vec<String>,
+    /// Port of targets that name none [default: 4028]; more than one scans each target at each of them
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Vec<u16>,
+    /// How long to try for a connection, in milliseconds [default: 300, then 1000 for those that did not answer]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub(crate) timeout: Option<u64>,
+    /// How long one answer of a miner may take [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(crate) answer_timeout: Option<Duration>,
+    /// Connections tried at the same time [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub(crate) concurrency: Option<usize>,
+    /// Most connections begun per second [default: no limit]; 250 spares the router of a large flat network
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<u32>,
+    /// Most addresses that targets may name [default: 1048576]
+    #[arg(long, value_name = "N")]
+    pub(crate) max_addresses: Option<u64>,
+    /// Also scan the first and last address of IPv4 networks, which are no hosts
+    #[arg(long)]
+    pub(crate) include_network_broadcast: bool,
+}
+
+impl ScanOptions {
+    /// As settings of the library.
+    pub(crate) fn config(&self) -> ScanConfig {
+        let mut config =
+            ScanConfig::default().with_rate(self.rate).with_network_broadcast(self.include_network_broadcast);
+        if !self.port.is_empty() {
+            let mut ports = self.port.clone();
+            let mut seen = std::collections::HashSet::new();
+            ports.retain(|port| seen.insert(*port));
+            config = config.with_ports(ports);
+        }
+        if let Some(ms) = self.timeout {
+            let last = Duration::from_millis(ms);
+            let tries: Vec<Duration> =
+                config.probe_timeouts.iter().map(|usual| last.min(*usual)).take_while(|t| *t < last).collect();
+            config = config.with_probe_timeouts(tries.into_iter().chain([last]).collect());
+        }
+        if let Some(time) = self.answer_timeout {
+            config = config.with_patience(Patience::default().with_per_exchange(time));
+        }
+        if let Some(n) = self.concurrency {
+            config = config.with_concurrency(n);
+        }
+        if let Some(n) = self.max_addresses {
+            config = config.with_max_addresses(n);
+        }
+        config
+    }
+
+    /// The targets without what is excluded.
+    pub(crate) fn targets(&self, targets: &[String]) -> Result<ScanTargets, Failure> {
+        let targets = ScanTargets::from_args(targets)?;
+        if self.exclude.is_empty() {
+            return Ok(targets);
+        }
+        Ok(targets.excluding(ScanTargets::from_args(&self.exclude)?)?)
+    }
+}
+
+/// Forms of the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// A table, and the report in words
+    #[default]
+    Table,
+    /// One document
+    Json,
+    /// One event on each line, as it happens
+    Ndjson,
+    /// One miner on each line
+    Csv,
+}
+
+pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failure> {
+    let targets = args.how.targets(&args.targets)?;
+    let named = targets.to_string();
+    let config = args.how.config().with_report_all(args.all);
+    let events = Fleet::new().with_scan(config).scan_targets(targets)?;
+    let bar = Progress::new(console, console.shows_progress());
+    match args.format {
+        Format::Ndjson => stream(events, &bar, &named).await,
+        format => {
+            let scanned = collect(events, &bar).await?;
+            bar.clear();
+            match format {
+                Format::Json => document(&scanned, &named)?,
+                Format::Csv => sheet(&scanned, args.all, console)?,
+                _ => tables(&scanned, console)?,
+            }
+            Ok(exit(&scanned.report, scanned.interrupted))
+        }
+    }
+}
+
+/// A scan at its end.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) findings: Findings,
+    pub(crate) report: ScanReport,
+    pub(crate) interrupted: bool,
+}
+
+/// Takes a scan to its end, or to where somebody stops it.
+pub(crate) async fn collect(mut events: ScanStream, bar: &Progress) -> Result<Scanned, Failure> {
+    let mut findings = Findings::default();
+    let mut interrupted = false;
+    let stop = console::interrupted();
+    tokio::pin!(stop);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = &mut stop, if !interrupted => {
+                interrupted = true;
+                events.stop();
+                continue;
+            }
+        };
+        let Some(event) = event else { return Err(broken_off()) };
+        bar.show(&event);
+        match event {
+            ScanEvent::Found(miner) => findings.miners.push(*miner),
+            ScanEvent::Outcome { endpoint, outcome, .. } => findings.others.push((endpoint, outcome)),
+            ScanEvent::NameUnknown { name, error, .. } => findings.unknown_names.push((name, error)),
+            ScanEvent::Complete { report, .. } => {
+                findings.sort();
+                return Ok(Scanned { findings, report: *report, interrupted });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn broken_off() -> Failure {
+    Failure::new(Exit::Bug, "the scan ended without a report; please report this")
+}
+
+/// The code of a scan: the worst that can be said of it.
+pub(crate) fn exit(report: &ScanReport, interrupted: bool) -> Exit {
+    let of = |kind| report.counts.of(kind);
+    let failed = of(OutcomeKind::Failed) + of(OutcomeKind::Denied) + of(OutcomeKind::AccessDenied);
+    if !report.adds_up() {
+        Exit::Bug
+    } else if interrupted {
+        Exit::Interrupted
+    } else if report.total > 0 && of(OutcomeKind::NameUnknown) == report.total {
+        Exit::Usage
+    } else if of(OutcomeKind::Found) == 0 && of(OutcomeKind::AccessDenied) > 0 {
+        Exit::AccessDenied
+    } else if failed + of(OutcomeKind::NameUnknown) > 0 {
+        Exit::SomeFailed
+    } else if of(OutcomeKind::Found) == 0 {
+        Exit::NothingFound
+    } else {
+        Exit::Fine
+    }
+}
+
+fn tables(scanned: &Scanned, console: Console) -> Result<(), Failure> {
+    let mut out = console.out();
+    let room = console::room();
+    let Scanned { findings, report, .. } = scanned;
+    for table in [findings.miners_table(room), findings.others_table(room)] {
+        if !table.is_empty() {
+            writeln!(out, "{table}")?;
+        }
+    }
+    for line in summary(report) {
+        writeln!(out, "{line}")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
+    let Scanned { findings, report, .. } = scanned;
+    let mut scan = json::report(report);
+    if let Some(scan) = scan.as_object_mut() {
+        scan.insert("targets".to_owned(), named.into());
+    }
+    let others = findings.others.iter().map(|(endpoint, outcome)| json::outcome(*endpoint, outcome));
+    let names = findings.unknown_names.iter().map(|(name, error)| json::unknown_name(name, error));
+    let others: Vec<Value> = others.chain(names).collect();
+    let mut out = BufWriter::new(io::stdout().lock());
+    json::pretty(&mut out, &json!({ "scan": scan, "miners": &findings.miners, "others": others }))?;
+    out.flush()?;
+    Ok(())
+}
+
+fn sheet(scanned: &Scanned, all: bool, console: Console) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    csv::header(&mut out)?;
+    for miner in &scanned.findings.miners {
+        csv::miner(&mut out, miner)?;
+    }
+    if all {
+        for (endpoint, outcome) in &scanned.findings.others {
+            csv::outcome(&mut out, *endpoint, outcome)?;
+        }
+    }
+    out.flush()?;
+    for (name, error) in &scanned.findings.unknown_names {
+        console.note(&format!("{}: {}", clean(name), clean(&json::with_causes(error))));
+    }
+    for line in summary(&scanned.report) {
+        console.note(&line);
+    }
+    Ok(())
+}
+
+/// Passes events on as they come, one a line.
+async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<Exit, Failure> {
+    let mut interrupted = false;
+    let stop = console::interrupted();
+    tokio::pin!(stop);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = &mut stop, if !interrupted => {
+                interrupted = true;
+                events.stop();
+                continue;
+            }
+        };
+        let Some(event) = event else { return Err(broken_off()) };
+        bar.show(&event);
+        let mut out = io::stdout().lock();
+        match event {
+            ScanEvent::Started { total, addresses, skipped, .. } => json::line(
+                &mut out,
+                &json!({
+                    "event": "started", "targets": named, "total": total, "addresses": addresses,
+                    "skipped": {
+                        "excluded": skipped.excluded, "network_broadcast": skipped.network_broadcast,
+                    },
+                }),
+            )?,
+            ScanEvent::Found(miner) => json::line(&mut out, &json!({ "event": "found", "miner": miner }))?,
+            ScanEvent::Outcome { endpoint, outcome, .. } => {
+                json::line(&mut out, &named_event("outcome", json::outcome(endpoint, &outcome)))?;
+            }
+            ScanEvent::NameUnknown { name, error, .. } => {
+                json::line(&mut out, &named_event("name_unknown", json::unknown_name(&name, &error)))?;
+            }
+            ScanEvent::Progress { done, total, found, in_flight, rate, eta, .. } => json::line(
+                &mut out,
+                &json!({
+                    "event": "progress", "done": done, "total": total, "found": found, "in_flight": in_flight,
+                    "rate_per_s": rate, "eta_s": eta.map(json::seconds),
+                }),
+            )?,
+            ScanEvent::Complete { found, failed, report, .. } => {
+                json::line(
+                    &mut out,
+                    &json!({
+                        "event": "complete", "found": found, "failed": failed, "scan": json::report(&report),
+                    }),
+                )?;
+                bar.clear();
+                return Ok(exit(&report, interrupted));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A value with the name of its event before it.
+pub(crate) fn named_event(event: &str, value: Value) -> Value {
+    let mut named = serde_json::Map::new();
+    named.insert("event".to_owned(), event.into());
+    if let Value::Object(fields) = value {
+        named.extend(fields);
+    }
+    Value::Object(named)
+}
+
+/// The line on standard error that says how far a scan is.
+#[derive(Debug)]
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// A line that is drawn, or not.
+    pub(crate) fn new(console: Console, drawn: bool) -> Self {
+        let target = if drawn { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let line = if console.err_is_colored() {
+            "{spinner:.cyan} {bar:24.cyan/dim} {pos}/{len}  {wide_msg}"
+        } else {
+            "{spinner} {bar:24} {pos}/{len}  {wide_msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(line) {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        Self(bar)
+    }
+
+    /// Follows an event.
+    pub(crate) fn show(&self, event: &ScanEvent) {
+        match event {
+            ScanEvent::Started { total, .. } => {
+                self.0.set_length(*total);
+                self.0.set_message("looking");
+            }
+            ScanEvent::Found(_) => self.0.tick(),
+            ScanEvent::Progress { done, found, rate, eta, .. } => {
+                self.0.set_position(*done);
+                let left = eta.map(|eta| format!(", {} left", crate::text::duration(eta))).unwrap_or_default();
+                let found = crate::text::so_many(*found, "miner", "miners");
+                self.0.set_message(format!("{found}, {rate:.0} addresses/s{left}"));
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}

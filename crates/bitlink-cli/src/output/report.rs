@@ -1,0 +1,128 @@
+//! What a scan came to, in words and tables for people.
+
+use crate::columns::{self, LISTED};
+use crate::table::{Cell, Column, Table, Tone};
+use crate::text::{clean, count, duration, so_many};
+use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, TargetError, Timestamp};
+use std::net::SocketAddr;
+
+/// Everything a scan found out.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) miners: Vec<Miner>,
+    pub(crate) others: Vec<(SocketAddr, Outcome)>,
+    pub(crate) unknown_names: Vec<(String, TargetError)>,
+}
+
+impl Findings {
+    /// Brings everything into the order of addresses, in which people look for it.
+    pub(crate) fn sort(&mut self) {
+        self.miners.sort_by_key(|miner| (miner.ip, miner.port));
+        self.others.sort_by_key(|(endpoint, _)| *endpoint);
+        self.unknown_names.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+
+    /// The miners as a table.
+    pub(crate) fn miners_table(&self, room: Option<usize>) -> String {
+        let now = Timestamp::from_unix_millis(0);
+        let mut table = Table::new(&columns::columns(LISTED));
+        for miner in &self.miners {
+            table.push(columns::row(LISTED, miner, now));
+        }
+        if table.is_empty() { String::new() } else { table.render(room) }
+    }
+
+    /// What is no miner, and why, as a table.
+    pub(crate) fn others_table(&self, room: Option<usize>) -> String {
+        let mut table = Table::new(&[
+            Column::left("address", 0).cut_to(15),
+            Column::left("outcome", 0),
+            Column::left("why", 1).cut_to(20),
+        ]);
+        for (endpoint, outcome) in &self.others {
+            let why = outcome.to_string();
+            let said = outcome.kind().to_string();
+            table.push(vec![
+                Cell::new(columns::address(endpoint.ip(), endpoint.port())),
+                Cell::new(&said).tone(outcome_tone(outcome.kind())),
+                Cell::new(if why == said { "" } else { &why }),
+            ]);
+        }
+        for (name, error) in &self.unknown_names {
+            table.push(vec![
+                Cell::new(name),
+                Cell::new(OutcomeKind::NameUnknown.to_string()).tone(Tone::Bad),
+                Cell::new(super::json::with_causes(error)),
+            ]);
+        }
+        if table.is_empty() { String::new() } else { table.render(room) }
+    }
+}
+
+fn outcome_tone(kind: OutcomeKind) -> Tone {
+    match kind {
+        OutcomeKind::Failed | OutcomeKind::Denied => Tone::Bad,
+        OutcomeKind::AccessDenied | OutcomeKind::NotIdentified => Tone::Warning,
+        OutcomeKind::Found => Tone::Good,
+        _ => Tone::Dim,
+    }
+}
+
+/// The report in a few lines: how much, how long, what it came to, and what was left out.
+pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
+    let parts: Vec<String> = report
+        .counts
+        .iter()
+        .filter(|(kind, n)| *n > 0 || *kind == OutcomeKind::Found)
+        .map(|(kind, n)| match kind {
+            OutcomeKind::Found => Tone::Strong.paint(&so_many(n, "miner", "miners")),
+            kind => format!("{} {kind}", count(n)),
+        })
+        .collect();
+    let endpoints = if report.total == report.addresses {
+        so_many(report.total, "address", "addresses")
+    } else {
+        let endpoints = so_many(report.total, "endpoint", "endpoints");
+        format!("{endpoints} at {}", so_many(report.addresses, "address", "addresses"))
+    };
+    let mut lines = vec![
+        format!("Scanned {endpoints} in {}: {}.", duration(report.elapsed), parts.join(", ")),
+    ];
+    if !report.adds_up() {
+        lines.push(format!(
+            "{} the outcomes add up to {} and not to {}; please report this",
+            Tone::Bad.paint("bug:"),
+            report.counts.sum(),
+            report.total
+        ));
+    }
+    let mut note = |text: String| lines.push(format!("{} {text}", Tone::Dim.paint("note:")));
+    if report.stopped {
+        note("stopped before its end".to_owned());
+    }
+    if report.skipped.network_broadcast > 0 {
+        note(format!(
+            "{} left out (--include-network-broadcast scans them)",
+            so_many(
+                report.skipped.network_broadcast,
+                "network or broadcast address",
+                "network and broadcast addresses"
+            )
+        ));
+    }
+    if report.skipped.excluded > 0 {
+        note(format!("{} excluded", so_many(report.skipped.excluded, "address", "addresses")));
+    }
+    if let Some(width) = report.narrowed_to {
+        note(format!(
+            "this machine ran short of sockets; the scan went on with {} at once (ulimit -n allows more)",
+            so_many(width as u64, "connection", "connections")
+        ));
+    }
+    lines
+}
+
+/// One address that is no miner, on one line.
+pub(crate) fn outcome_line(endpoint: SocketAddr, outcome: &Outcome) -> String {
+    format!("{}: {}", columns::address(endpoint.ip(), endpoint.port()), clean(&outcome.to_string()))
+}
