@@ -88,10 +88,11 @@ impl Field {
             Self::Status => Cell::new(status_word(miner.status)).tone(status_tone(miner.status)),
             Self::Address => Cell::new(address(miner.ip, miner.port)),
             Self::Model if miner.snapshot.is_none() => Cell::known(None::<&str>),
-            Self::Model => Cell::new(&miner.model),
+            Self::Model => Cell::new(model(miner)),
             Self::HashRate => Cell::known(hash_rate(stats.hashrate_rt)),
             Self::Expected => {
-                let cell = Cell::known(known(of_expected(miner)).map(|part| format!("{:.0} %", part * 100.0)));
+                let cell =
+                    Cell::known(known(of_expected(miner)).map(|part| format!("{:.0} %", part * 100.0)));
                 cell.tone(tone_of(miner, &["hashrate_low", "not_hashing", "mining_failed"]))
             }
             Self::Hottest => {
@@ -105,7 +106,9 @@ impl Field {
                 Cell::known(miner.last_updated.map(|then| text::ago(now.since(then)))).tone(Tone::Dim)
             }
             Self::Firmware => Cell::known(firmware(miner)),
-            Self::Mac => Cell::known(miner.snapshot.as_ref().and_then(|s| s.identity.mac).map(|m| m.to_string())),
+            Self::Mac => {
+                Cell::known(miner.snapshot.as_ref().and_then(|s| s.identity.mac).map(|m| m.to_string()))
+            }
             Self::Reason => reason(miner),
         }
     }
@@ -235,6 +238,17 @@ fn fans(speeds: &[f64]) -> Option<String> {
 
 fn uptime(seconds: f64) -> Option<String> {
     Duration::try_from_secs_f64(seconds).ok().map(text::duration)
+}
+
+/// Make and model; the family of the firmware where neither is told.
+fn model(miner: &Miner) -> String {
+    let identity = miner.snapshot.as_ref().map(|snapshot| &snapshot.identity);
+    match identity.and_then(|identity| identity.firmware.as_ref()) {
+        Some(firmware) if identity.is_some_and(|identity| identity.name().is_none()) => {
+            format!("{} ({})", miner.model, firmware.family)
+        }
+        _ => miner.model.clone(),
+    }
 }
 
 /// Family and version of the firmware.

@@ -88,28 +88,41 @@ pub(crate) fn room() -> Option<usize> {
     ratatui::crossterm::terminal::size().ok().map(|(columns, _)| usize::from(columns)).filter(|c| *c > 0)
 }
 
-/// Waits until somebody wants the program to end: Ctrl-C, or a signal that asks for it.
-pub(crate) async fn interrupted() {
+/// Somebody's wish that the program end: Ctrl-C, or a signal that asks for it. Wishes count from when this is made.
+#[derive(Debug)]
+pub(crate) struct Interruption {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut signals: Vec<_> =
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
-                .into_iter()
-                .filter_map(|kind| signal(kind).ok())
-                .collect();
-        let any = std::future::poll_fn(|cx| {
-            if signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+    signals: Vec<tokio::signal::unix::Signal>,
+}
+
+impl Interruption {
+    /// Must be made inside the runtime.
+    pub(crate) fn new() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+            Self { signals: kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Returns once somebody has wished it, each time anew.
+    pub(crate) async fn come(&mut self) {
+        #[cfg(unix)]
+        std::future::poll_fn(|cx| {
+            if self.signals.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
                 std::task::Poll::Ready(())
             } else {
                 std::task::Poll::Pending
             }
-        });
-        any.await;
-    }
-    #[cfg(not(unix))]
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+        })
+        .await;
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

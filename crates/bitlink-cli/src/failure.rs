@@ -139,7 +139,9 @@ impl From<TargetError> for Failure {
 fn hint_of(error: &TargetError) -> Option<&'static str> {
     match error {
         TargetError::Reversed { .. } => Some("write the smaller address first"),
-        TargetError::Empty => Some("name an address, a network or a range; `bitlink detect` lists the networks here"),
+        TargetError::Empty => {
+            Some("name an address, a network or a range; `bitlink detect` lists the networks here")
+        }
         TargetError::UnknownName { .. } => Some("check the spelling, or give the address instead"),
         TargetError::Line { source, .. } => hint_of(source),
         _ => None,

@@ -119,8 +119,7 @@ pub(crate) fn fit(columns: &[Column], natural: &[usize], room: Option<usize>) ->
         let shown = widths.iter().flatten().count();
         let taken: usize = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
         let Some(over) = taken.checked_sub(room).filter(|over| *over > 0) else { break };
-        let slack: usize =
-            columns.iter().zip(&widths).map(|(column, width)| slack(column, *width)).sum();
+        let slack: usize = columns.iter().zip(&widths).map(|(column, width)| slack(column, *width)).sum();
         if slack >= over {
             squeeze(columns, &mut widths, over);
             break;
@@ -131,13 +130,11 @@ pub(crate) fn fit(columns: &[Column], natural: &[usize], room: Option<usize>) ->
             .filter(|(index, column)| column.gives_way > 0 && widths.get(*index).is_some_and(Option::is_some))
             .max_by_key(|(index, column)| (column.gives_way, *index))
             .map(|(index, _)| index);
-        match last.and_then(|index| widths.get_mut(index)) {
-            Some(width) => *width = None,
-            None => {
-                squeeze(columns, &mut widths, over);
-                break;
-            }
-        }
+        let Some(width) = last.and_then(|index| widths.get_mut(index)) else {
+            squeeze(columns, &mut widths, over);
+            break;
+        };
+        *width = None;
     }
     widths
 }
@@ -181,7 +178,12 @@ impl Table {
     /// How wide each column would like to be. A column in which no row has anything takes no room at all.
     fn natural(&self) -> Vec<usize> {
         let widest = |index: usize| {
-            self.rows.iter().filter_map(|row| row.get(index)).map(|cell| width(cell.text())).max().unwrap_or(0)
+            self.rows
+                .iter()
+                .filter_map(|row| row.get(index))
+                .map(|cell| width(cell.text()))
+                .max()
+                .unwrap_or(0)
         };
         let natural = |(index, column): (usize, &Column)| match widest(index) {
             0 => 0,
@@ -212,13 +214,13 @@ fn line(columns: &[Column], widths: &[Option<usize>], row: &[Cell]) -> String {
         let text = clip(cell.text(), wide);
         let free = wide - width(&text).min(wide);
         let (before, after) = if column.align == Align::Right { (free, 0) } else { (0, free) };
-        if !text.is_empty() {
+        if text.is_empty() {
+            pending += wide + GAP;
+        } else {
             // Blanks are written once something follows them, so that no line ends in blanks.
             out.extend(std::iter::repeat_n(' ', pending + before));
             out.push_str(&cell.tone.paint(&text));
             pending = after + GAP;
-        } else {
-            pending += wide + GAP;
         }
     }
     out

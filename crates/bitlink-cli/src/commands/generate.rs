@@ -31,20 +31,17 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Exit, Failure> {
-    match &args.out {
-        Some(directory) => {
-            let cannot = |error: io::Error| {
-                Failure::new(Exit::SomeFailed, format!("cannot write manual pages to {}", directory.display()))
-                    .because(&error)
-            };
-            std::fs::create_dir_all(directory).map_err(cannot)?;
-            clap_mangen::generate_to(Cli::command(), directory).map_err(cannot)?;
-        }
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(Cli::command()).render(&mut page)?;
-            io::stdout().write_all(&page)?;
-        }
-    }
+    let Some(directory) = &args.out else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(Cli::command()).render(&mut page)?;
+        io::stdout().write_all(&page)?;
+        return Ok(Exit::Fine);
+    };
+    let cannot = |error: io::Error| {
+        let what = format!("cannot write manual pages to {}", directory.display());
+        Failure::new(Exit::SomeFailed, what).because(&error)
+    };
+    std::fs::create_dir_all(directory).map_err(cannot)?;
+    clap_mangen::generate_to(Cli::command(), directory).map_err(cannot)?;
     Ok(Exit::Fine)
 }

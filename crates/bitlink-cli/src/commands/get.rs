@@ -1,6 +1,6 @@
 //! `bitlink get`: all that one miner tells, as a card or as JSON, or word for word.
 
-use crate::console::{self, Console};
+use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::output::{card, json};
 use crate::text::parse_duration;
@@ -40,9 +40,10 @@ enum Format {
 pub(crate) async fn run(args: GetArgs, console: Console) -> Result<Exit, Failure> {
     let patience = Patience::default().with_per_exchange(args.answer_timeout);
     let fleet = Fleet::new().with_scan(ScanConfig::default().with_patience(patience));
+    let mut stop = Interruption::new();
     tokio::select! {
         done = read(&args, &fleet, console) => done,
-        () = console::interrupted() => Ok(Exit::Interrupted),
+        () = stop.come() => Ok(Exit::Interrupted),
     }
 }
 

@@ -1,12 +1,14 @@
 //! `bitlink scan`: finds miners. Progress goes to standard error, results to standard output in the form asked for.
 
-use crate::console::{self, Console};
+use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::output::report::{Findings, summary};
 use crate::output::{csv, json};
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::transport::Patience;
-use bitlink_miner_manager::{Fleet, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets};
+use bitlink_miner_manager::{
+    Fleet, Miner, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets,
+};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -80,8 +82,12 @@ impl ScanOptions {
         }
         if let Some(ms) = self.timeout {
             let last = Duration::from_millis(ms);
-            let tries: Vec<Duration> =
-                config.probe_timeouts.iter().map(|usual| last.min(*usual)).take_while(|t| *t < last).collect();
+            let tries: Vec<Duration> = config
+                .probe_timeouts
+                .iter()
+                .map(|usual| last.min(*usual))
+                .take_while(|t| *t < last)
+                .collect();
             config = config.with_probe_timeouts(tries.into_iter().chain([last]).collect());
         }
         if let Some(time) = self.answer_timeout {
@@ -125,7 +131,9 @@ pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failur
     let named = targets.to_string();
     let config = args.how.config().with_report_all(args.all);
     let events = Fleet::new().with_scan(config).scan_targets(targets)?;
-    let bar = Progress::new(console, console.shows_progress());
+    // Lines of events and a line of progress on one terminal would write over each other.
+    let alone = args.format != Format::Ndjson || !console::is_terminal();
+    let bar = Progress::new(console, alone && console.shows_progress());
     match args.format {
         Format::Ndjson => stream(events, &bar, &named).await,
         format => {
@@ -153,12 +161,11 @@ pub(crate) struct Scanned {
 pub(crate) async fn collect(mut events: ScanStream, bar: &Progress) -> Result<Scanned, Failure> {
     let mut findings = Findings::default();
     let mut interrupted = false;
-    let stop = console::interrupted();
-    tokio::pin!(stop);
+    let mut stop = Interruption::new();
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            () = &mut stop, if !interrupted => {
+            () = stop.come(), if !interrupted => {
                 interrupted = true;
                 events.stop();
                 continue;
@@ -220,6 +227,21 @@ fn tables(scanned: &Scanned, console: Console) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The one document of a scan. Written as it goes: a large network is not held in memory twice.
+#[derive(serde::Serialize)]
+struct Document<'a> {
+    scan: Value,
+    miners: &'a [Miner],
+    others: Vec<Value>,
+}
+
+/// The event that a miner was found.
+#[derive(serde::Serialize)]
+struct FoundEvent<'a> {
+    event: &'static str,
+    miner: &'a Miner,
+}
+
 fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
     let Scanned { findings, report, .. } = scanned;
     let mut scan = json::report(report);
@@ -227,10 +249,10 @@ fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
         scan.insert("targets".to_owned(), named.into());
     }
     let others = findings.others.iter().map(|(endpoint, outcome)| json::outcome(*endpoint, outcome));
-    let names = findings.unknown_names.iter().map(|(name, error)| json::unknown_name(name, error));
-    let others: Vec<Value> = others.chain(names).collect();
+    let unknown = findings.unknown_names.iter().map(|(name, error)| json::unknown_name(name, error));
+    let others: Vec<Value> = others.chain(unknown).collect();
     let mut out = BufWriter::new(io::stdout().lock());
-    json::pretty(&mut out, &json!({ "scan": scan, "miners": &findings.miners, "others": others }))?;
+    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others })?;
     out.flush()?;
     Ok(())
 }
@@ -259,12 +281,11 @@ fn sheet(scanned: &Scanned, all: bool, console: Console) -> Result<(), Failure> 
 /// Passes events on as they come, one a line.
 async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<Exit, Failure> {
     let mut interrupted = false;
-    let stop = console::interrupted();
-    tokio::pin!(stop);
+    let mut stop = Interruption::new();
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            () = &mut stop, if !interrupted => {
+            () = stop.come(), if !interrupted => {
                 interrupted = true;
                 events.stop();
                 continue;
@@ -283,12 +304,12 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
                     },
                 }),
             )?,
-            ScanEvent::Found(miner) => json::line(&mut out, &json!({ "event": "found", "miner": miner }))?,
+            ScanEvent::Found(miner) => json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?,
             ScanEvent::Outcome { endpoint, outcome, .. } => {
-                json::line(&mut out, &named_event("outcome", json::outcome(endpoint, &outcome)))?;
+                json::line(&mut out, &json::event("outcome", json::outcome(endpoint, &outcome)))?;
             }
             ScanEvent::NameUnknown { name, error, .. } => {
-                json::line(&mut out, &named_event("name_unknown", json::unknown_name(&name, &error)))?;
+                json::line(&mut out, &json::event("name_unknown", json::unknown_name(&name, &error)))?;
             }
             ScanEvent::Progress { done, total, found, in_flight, rate, eta, .. } => json::line(
                 &mut out,
@@ -312,16 +333,6 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
     }
 }
 
-/// A value with the name of its event before it.
-pub(crate) fn named_event(event: &str, value: Value) -> Value {
-    let mut named = serde_json::Map::new();
-    named.insert("event".to_owned(), event.into());
-    if let Value::Object(fields) = value {
-        named.extend(fields);
-    }
-    Value::Object(named)
-}
-
 /// The line on standard error that says how far a scan is.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
@@ -329,7 +340,8 @@ pub(crate) struct Progress(ProgressBar);
 impl Progress {
     /// A line that is drawn, or not.
     pub(crate) fn new(console: Console, drawn: bool) -> Self {
-        let target = if drawn { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if drawn { ProgressDrawTarget::stderr_with_hz(10) } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(None, target);
         let line = if console.err_is_colored() {
             "{spinner:.cyan} {bar:24.cyan/dim} {pos}/{len}  {wide_msg}"
@@ -352,7 +364,8 @@ impl Progress {
             ScanEvent::Found(_) => self.0.tick(),
             ScanEvent::Progress { done, found, rate, eta, .. } => {
                 self.0.set_position(*done);
-                let left = eta.map(|eta| format!(", {} left", crate::text::duration(eta))).unwrap_or_default();
+                let left =
+                    eta.map(|eta| format!(", {} left", crate::text::duration(eta))).unwrap_or_default();
                 let found = crate::text::so_many(*found, "miner", "miners");
                 self.0.set_message(format!("{found}, {rate:.0} addresses/s{left}"));
             }

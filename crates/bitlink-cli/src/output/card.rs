@@ -59,9 +59,14 @@ impl Card {
             status_tone(miner.status).paint(status_word(miner.status))
         );
         for finding in findings_by_weight(miner) {
-            let mut line = format!("{} {}", severity_tone(finding.severity).paint("▲"), clean(&finding.message));
+            let mut line =
+                format!("{} {}", severity_tone(finding.severity).paint("▲"), clean(&finding.message));
             if !finding.clears_when.is_empty() {
-                let _ = write!(line, "{}", Tone::Dim.paint(&format!(" (clears {})", clean(&finding.clears_when))));
+                let _ = write!(
+                    line,
+                    "{}",
+                    Tone::Dim.paint(&format!(" (clears {})", clean(&finding.clears_when)))
+                );
             }
             let _ = writeln!(self.out, "  {line}");
         }
@@ -186,9 +191,8 @@ impl Card {
     fn shares(&mut self, s: &MinerSnapshot) {
         let shares = &s.shares;
         let part = |ratio: Option<Ratio>| ratio.map_or_else(String::new, |ratio| format!(" ({ratio:.2})"));
-        let counted = |n: Option<u64>, word: &str, ratio| {
-            n.map(|n| format!("{} {word}{}", count(n), part(ratio)))
-        };
+        let counted =
+            |n: Option<u64>, word: &str, ratio| n.map(|n| format!("{} {word}{}", count(n), part(ratio)));
         self.line(
             "shares",
             [
@@ -382,11 +386,8 @@ fn pool_state(pool: &Pool) -> (&'static str, Tone) {
 }
 
 fn faults(s: &MinerSnapshot) -> Table {
-    let mut table = Table::new(&[
-        Column::left("code", 0),
-        Column::left("fault", 0).cut_to(20),
-        Column::left("since", 1),
-    ]);
+    let mut table =
+        Table::new(&[Column::left("code", 0), Column::left("fault", 0).cut_to(20), Column::left("since", 1)]);
     for error in &s.errors {
         table.push(vec![
             filled(error.code.as_ref()),
@@ -406,7 +407,12 @@ fn oddities(s: &MinerSnapshot) -> Table {
     for anomaly in &s.anomalies {
         table.push(vec![
             Cell::new(&anomaly.place),
-            Cell::new(serde_json::to_value(anomaly.kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()),
+            Cell::new(
+                serde_json::to_value(anomaly.kind)
+                    .ok()
+                    .and_then(|v| v.as_str().map(str::to_owned))
+                    .unwrap_or_default(),
+            ),
             filled((!anomaly.detail.is_empty()).then_some(&anomaly.detail)),
         ]);
     }

@@ -72,6 +72,16 @@ pub(crate) fn unknown_name(name: &str, error: &TargetError) -> Value {
     })
 }
 
+/// A value with the name of its event before it.
+pub(crate) fn event(name: &str, value: Value) -> Value {
+    let mut named = serde_json::Map::new();
+    named.insert("event".to_owned(), name.into());
+    if let Value::Object(fields) = value {
+        named.extend(fields);
+    }
+    Value::Object(named)
+}
+
 /// An error and its causes on one line.
 pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -142,8 +152,16 @@ mod tests {
         let hostile = "\u{1b}[2J \u{9b}31m \u{202e}x\u{200b} \u{e0041} \"quoted\" \\ 矿机\n";
         let value = json!({ "model\u{202e}": hostile, "numbers": [1, 2.5, null], "empty": [], "none": {} });
         for written in [
-            { let mut out = Vec::new(); pretty(&mut out, &value).unwrap(); out },
-            { let mut out = Vec::new(); line(&mut out, &value).unwrap(); out },
+            {
+                let mut out = Vec::new();
+                pretty(&mut out, &value).unwrap();
+                out
+            },
+            {
+                let mut out = Vec::new();
+                line(&mut out, &value).unwrap();
+                out
+            },
         ] {
             let text = String::from_utf8(written).unwrap();
             assert!(text.trim_end().chars().all(|c| c == '\n' || crate::text::is_plain(c)), "{text}");

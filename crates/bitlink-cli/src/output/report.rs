@@ -2,7 +2,7 @@
 
 use crate::columns::{self, LISTED};
 use crate::table::{Cell, Column, Table, Tone};
-use crate::text::{clean, count, duration, so_many};
+use crate::text::{count, duration, so_many};
 use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, TargetError, Timestamp};
 use std::net::SocketAddr;
 
@@ -85,9 +85,8 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         let endpoints = so_many(report.total, "endpoint", "endpoints");
         format!("{endpoints} at {}", so_many(report.addresses, "address", "addresses"))
     };
-    let mut lines = vec![
-        format!("Scanned {endpoints} in {}: {}.", duration(report.elapsed), parts.join(", ")),
-    ];
+    let mut lines =
+        vec![format!("Scanned {endpoints} in {}: {}.", duration(report.elapsed), parts.join(", "))];
     if !report.adds_up() {
         lines.push(format!(
             "{} the outcomes add up to {} and not to {}; please report this",
@@ -120,9 +119,4 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// One address that is no miner, on one line.
-pub(crate) fn outcome_line(endpoint: SocketAddr, outcome: &Outcome) -> String {
-    format!("{}: {}", columns::address(endpoint.ip(), endpoint.port()), clean(&outcome.to_string()))
 }

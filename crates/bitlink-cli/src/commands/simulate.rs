@@ -1,0 +1,334 @@
+//! `bitlink simulate`: real servers that answer like miners, at addresses of this machine, until somebody stops them.
+
+use crate::console::{self, Console, Interruption};
+use crate::failure::{Exit, Failure};
+use crate::output::json;
+use crate::table::{Cell, Column, Table, Tone};
+use crate::text::{parse_duration, so_many};
+use bitlink_simulator::{
+    Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec, Mix, ServeError, ServeOptions,
+    SimClock, SimFleet, SimHost, Truth,
+};
+use clap::{Args, ValueEnum};
+use ipnet::Ipv4Net;
+use serde_json::{Value, json};
+use std::io::{self, BufWriter, Write};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+/// Run simulated miners on this machine: real servers that answer like miners
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// How many miners
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    miners: usize,
+    /// Which firmwares, with weights: antminer=3,whatsminer,cgminer [default: some of each]
+    #[arg(long, value_name = "NAME[=WEIGHT],...")]
+    mix: Option<Mix>,
+    /// Where all chance comes from: the same seed gives the same fleet
+    #[arg(long, value_name = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// Network whose hosts the miners are, from the first on [default: from 127.0.10.1 on]
+    #[arg(long, value_name = "CIDR")]
+    bind: Option<Ipv4Net>,
+    /// Port of the API; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = SimHost::API_PORT)]
+    port: u16,
+    /// Port of the miners' web servers, or `off` [default: 80 where it can be had]
+    #[arg(long, value_name = "PORT|off", value_parser = web_port)]
+    http_port: Option<WebPort>,
+    /// Part of the miners that have a fault, 0 to 1
+    #[arg(long, value_name = "RATIO", default_value_t = 0.1, value_parser = ratio)]
+    sick: f64,
+    /// Which faults those have: board-missing, overheating, … [default: a choice that monitors see]
+    #[arg(long, value_name = "FAULT", value_delimiter = ',')]
+    fault: Vec<FaultKind>,
+    /// Let faults come and go instead of staying
+    #[arg(long)]
+    intermittent: bool,
+    /// Wrong ways to answer: glued-records, drip, truncated, …
+    #[arg(long, value_name = "DEFECT", value_delimiter = ',')]
+    defect: Vec<Defect>,
+    /// Part of the miners that answer wrongly, 0 to 1 [default: all, where a defect is named]
+    #[arg(long, value_name = "RATIO", value_parser = ratio, requires = "defect")]
+    defective: Option<f64>,
+    /// Miners that have just been switched on, instead of having run for days
+    #[arg(long)]
+    cold: bool,
+    /// Stop after this time [default: run until interrupted]
+    #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
+    lasting: Option<Duration>,
+    /// Form of the list of miners
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
+    format: Format,
+}
+
+/// Forms of the list of miners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// A table
+    #[default]
+    Table,
+    /// One document
+    Json,
+    /// One miner on each line
+    Ndjson,
+}
+
+/// Where web servers listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WebPort {
+    Off,
+    At(u16),
+}
+
+fn web_port(text: &str) -> Result<WebPort, String> {
+    match text {
+        "off" => Ok(WebPort::Off),
+        text => text
+            .parse()
+            .map(WebPort::At)
+            .map_err(|_number| "expected a port from 0 to 65535, or off".to_owned()),
+    }
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: Option<f64> = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+    ratio.ok_or_else(|| "expected a number from 0 to 1".to_owned())
+}
+
+pub(crate) async fn run(args: SimulateArgs, console: Console) -> Result<Exit, Failure> {
+    let fleet = build(&args)?;
+    let web = match args.http_port {
+        None => Some(SimHost::WEB_PORT),
+        Some(WebPort::At(port)) => Some(port),
+        Some(WebPort::Off) => None,
+    };
+    let mut stop = Interruption::new();
+    let options = ServeOptions::default().with_api_port(args.port).with_web_port(web);
+    let server = fleet.serve(&options).map_err(|error| cannot_serve(&error))?;
+    match server.web_error() {
+        Some(error) if args.http_port.is_some() => return Err(Failure::of(Exit::SomeFailed, error)),
+        Some(error) => console.note(&format!("note: no web servers: {}", json::with_causes(error))),
+        None => {}
+    }
+    announce(&args, &fleet, &server, console)?;
+    tokio::select! {
+        () = stop.come() => {}
+        () = console::over(args.lasting) => {}
+    }
+    server.shutdown().await;
+    Ok(Exit::Fine)
+}
+
+fn build(args: &SimulateArgs) -> Result<SimFleet, Failure> {
+    if args.miners == 0 {
+        return Err(
+            Failure::usage("a fleet of no miners cannot be simulated").hint("--miners takes 1 or more")
+        );
+    }
+    let mut spec = FleetSpec::new(args.miners)
+        .with_seed(args.seed)
+        .with_sick(args.sick)
+        .with_intermittent(args.intermittent)
+        .with_cold(args.cold);
+    if let Some(mix) = &args.mix {
+        spec = spec.with_mix(mix.clone());
+    }
+    if !args.fault.is_empty() {
+        spec = spec.with_faults(args.fault.clone());
+    }
+    if !args.defect.is_empty() {
+        spec = spec.with_defects(args.defective.unwrap_or(1.0), args.defect.clone());
+    }
+    if let Some(net) = args.bind {
+        spec = spec.with_first(first_host(net));
+        let addresses = spec.addresses().map_err(|error| cannot_build(&error))?;
+        if let Some(outside) = addresses.iter().find(|address| !net.contains(*address)) {
+            let miners = so_many(args.miners as u64, "miner", "miners");
+            return Err(Failure::usage(format!(
+                "{net} has no room for {miners}: {outside} is outside of it"
+            ))
+            .hint("name a larger network with --bind, or fewer miners"));
+        }
+    }
+    spec.build(&SimClock::real()).map_err(|error| cannot_build(&error))
+}
+
+fn first_host(net: Ipv4Net) -> Ipv4Addr {
+    net.hosts().next().unwrap_or(net.addr())
+}
+
+fn cannot_build(error: &FleetError) -> Failure {
+    Failure::of(Exit::Usage, error)
+}
+
+/// Why servers could not be started, with a way out of it.
+pub(crate) fn cannot_serve(error: &ServeError) -> Failure {
+    let failure = Failure::of(Exit::SomeFailed, error);
+    let ServeError::Bind { source, .. } = error else { return failure };
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            failure.hint("something listens there already: choose other addresses with --bind, or another --port")
+        }
+        io::ErrorKind::AddrNotAvailable => failure.hint(
+            "this machine has no such address; Linux has all of 127.0.0.0/8, other systems need each address added \
+             to the loopback interface first",
+        ),
+        io::ErrorKind::PermissionDenied => failure.hint("ports below 1024 need more rights: choose another --port"),
+        _ => failure,
+    }
+}
+
+fn announce(
+    args: &SimulateArgs,
+    fleet: &SimFleet,
+    server: &FleetServer,
+    console: Console,
+) -> Result<(), Failure> {
+    let truths = fleet.truths();
+    let ready = json!({
+        "miners": truths.len(),
+        "first_ip": truths.first().map(|truth| truth.address),
+        "last_ip": truths.last().map(|truth| truth.address),
+        "port": server.api_port(),
+        "http_port": server.web_port(),
+        "seed": args.seed,
+    });
+    match args.format {
+        Format::Table => {
+            let mut out = console.out();
+            if !console.quiet {
+                writeln!(out, "{}", table(&truths).render(console::room()))?;
+            }
+            writeln!(out, "{}", ready_line(&truths, server))?;
+            out.flush()?;
+        }
+        Format::Json => {
+            let miners: Vec<Value> = truths.iter().map(|truth| miner(truth, server)).collect();
+            let mut out = BufWriter::new(io::stdout().lock());
+            json::pretty(&mut out, &json!({ "ready": ready, "miners": miners }))?;
+            out.flush()?;
+        }
+        Format::Ndjson => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            for truth in &truths {
+                json::line(&mut out, &json::event("simulated", miner(truth, server)))?;
+            }
+            json::line(&mut out, &json::event("ready", ready))?;
+            out.flush()?;
+        }
+    }
+    Ok(())
+}
+
+/// The line that says that everything is up. Programs wait for it.
+pub(crate) fn ready_line(truths: &[Truth], server: &FleetServer) -> String {
+    let web = server.web_port().map(|port| format!(", web port {port}")).unwrap_or_default();
+    let miners = so_many(truths.len() as u64, "miner", "miners");
+    format!("ready: {miners} at {}, port {}{web}", place(truths), server.api_port())
+}
+
+/// From where to where miners are.
+pub(crate) fn place(truths: &[Truth]) -> String {
+    match truths {
+        [] => "no address".to_owned(),
+        [only] => only.address.to_string(),
+        [first, .., last] => format!("{} to {}", first.address, last.address),
+    }
+}
+
+fn table(truths: &[Truth]) -> Table {
+    let mut table = Table::new(&[
+        Column::left("address", 0),
+        Column::left("model", 0).cut_to(10),
+        Column::right("hash rate", 2),
+        Column::left("firmware", 3),
+        Column::left("condition", 0),
+        Column::left("what is wrong", 1).cut_to(12),
+    ]);
+    for truth in truths {
+        let (word, tone) = condition(truth.condition);
+        table.push(vec![
+            Cell::new(truth.address.to_string()),
+            Cell::new(model(truth)),
+            Cell::known(truth.nominal_hashrate.map(|rate| format!("{rate:.1}"))),
+            Cell::new(truth.face.name()),
+            Cell::new(word).tone(tone),
+            Cell::new(wrong(truth).join(", ")),
+        ]);
+    }
+    table
+}
+
+fn miner(truth: &Truth, server: &FleetServer) -> Value {
+    let (condition, _) = condition(truth.condition);
+    json!({
+        "ip": truth.address,
+        "port": server.api_port(),
+        "firmware": truth.face.name(),
+        "family": truth.family,
+        "make": truth.make,
+        "model": truth.model,
+        "mac_address": truth.mac,
+        "serial": truth.serial,
+        "hostname": truth.hostname,
+        "nominal_hashrate_hs": truth.nominal_hashrate,
+        "nominal_power_w": truth.nominal_power,
+        "condition": condition,
+        "faults": truth.faults.iter().map(|fault| fault.kind().name()).collect::<Vec<_>>(),
+        "defects": truth.defects.iter().map(|defect| defect.name()).collect::<Vec<_>>(),
+        "expected_status": truth.expected_status(),
+    })
+}
+
+/// Make and model as a client names them.
+pub(crate) fn model(truth: &Truth) -> String {
+    match (&truth.make, &truth.model) {
+        (Some(make), Some(model)) => format!("{make} {model}"),
+        (Some(make), None) => make.to_string(),
+        (None, Some(model)) => model.clone(),
+        (None, None) => "unknown".to_owned(),
+    }
+}
+
+/// The names of what is wrong with it.
+pub(crate) fn wrong(truth: &Truth) -> Vec<&'static str> {
+    let faults = truth.faults.iter().map(|fault| fault.kind().name());
+    faults.chain(truth.defects.iter().map(|defect| defect.name())).collect()
+}
+
+fn condition(condition: Condition) -> (&'static str, Tone) {
+    match condition {
+        Condition::Healthy => ("healthy", Tone::Good),
+        Condition::Sick => ("sick", Tone::Warning),
+        Condition::Idle => ("idle", Tone::Dim),
+        Condition::Starting => ("starting", Tone::Dim),
+        Condition::Gone => ("gone", Tone::Bad),
+        _ => ("unknown", Tone::Dim),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What can be asked for, and where the miners are then.
+    use super::*;
+
+    #[test]
+    fn ports_and_parts_are_read_with_their_bounds() {
+        assert_eq!(web_port("off"), Ok(WebPort::Off));
+        assert_eq!(web_port("8080"), Ok(WebPort::At(8080)));
+        assert!(web_port("99999").is_err());
+        assert_eq!(ratio("0.25"), Ok(0.25));
+        for text in ["1.01", "-0.1", "NaN", "many"] {
+            assert!(ratio(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_miner_is_the_first_host_of_the_network() {
+        assert_eq!(first_host("127.0.0.0/8".parse().unwrap()), Ipv4Addr::LOCALHOST);
+        assert_eq!(first_host("127.90.1.128/25".parse().unwrap()), Ipv4Addr::new(127, 90, 1, 129));
+        assert_eq!(first_host("127.90.1.7/32".parse().unwrap()), Ipv4Addr::new(127, 90, 1, 7));
+    }
+}
