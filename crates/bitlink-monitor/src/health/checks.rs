@@ -66,27 +66,41 @@ impl Shown {
     }
 }
 
-/// For how long the miner's own windows show that its hash rate has been bad: the longest window that is bad together with
-/// all shorter ones, or the whole time since start where the mean over that is bad too. A miner that has been slow since
-/// before it was watched is slow now, not in a quarter of an hour.
-fn lasted(snapshot: &MinerSnapshot, bad: impl Fn(HashRate) -> bool) -> Duration {
+/// What the miner's own means say, each with the time it covers, shortest first. Only those that cover time in which it
+/// was to work: a mean that reaches back into a pause, or to before the start, is low without anything being wrong. And as
+/// cgminer's means rise from zero like `1 - exp(-t/window)` (`util.c`, `decay_time`), one counts after three windows only,
+/// and the one since start after an hour.
+fn means(snapshot: &MinerSnapshot, working: Working) -> impl Iterator<Item = (HashRate, Duration)> {
     let rates = &snapshot.hashrate;
-    let since_start = snapshot.elapsed.map(bitlink_model::Span::as_duration);
+    let since_start = snapshot.elapsed.map(bitlink_model::Span::as_duration).filter(|_| working.whole);
     let windows = [
-        (rates.one_minute, Some(Duration::from_mins(1))),
-        (rates.five_minutes, Some(Duration::from_mins(5))),
-        (rates.fifteen_minutes, Some(Duration::from_mins(15))),
-        (rates.thirty_minutes, Some(Duration::from_mins(30))),
-        (rates.one_hour, Some(Duration::from_hours(1))),
-        (rates.average, since_start),
+        (rates.one_minute, Duration::from_mins(1)),
+        (rates.five_minutes, Duration::from_mins(5)),
+        (rates.fifteen_minutes, Duration::from_mins(15)),
+        (rates.thirty_minutes, Duration::from_mins(30)),
+        (rates.one_hour, Duration::from_hours(1)),
     ];
     windows
         .into_iter()
-        .filter_map(|(rate, window)| Some((rate?, window?)))
-        .take_while(|(rate, _)| bad(*rate))
-        .map(|(_, window)| since_start.map_or(window, |start| window.min(start)))
-        .max()
-        .unwrap_or_default()
+        .filter(move |(_, window)| working.time.is_none_or(|time| time >= *window * 3))
+        .chain(since_start.filter(|time| *time >= Duration::from_hours(1)).map(|time| (rates.average, time)))
+        .filter_map(|(rate, window)| Some((rate?, window)))
+}
+
+/// For how long the miner's own means show that its hash rate has been bad: the longest one that is bad together with
+/// all shorter ones. A miner that has been slow since before it was watched is slow now, not in a quarter of an hour.
+fn lasted(snapshot: &MinerSnapshot, working: Working, bad: impl Fn(HashRate) -> bool) -> Duration {
+    let bad = means(snapshot, working).take_while(|(rate, _)| bad(*rate));
+    bad.map(|(_, window)| window).max().unwrap_or_default()
+}
+
+/// For how long a miner has been working without a pause.
+#[derive(Debug, Clone, Copy)]
+struct Working {
+    /// So long at most, where that is known.
+    time: Option<Duration>,
+    /// Whether that is the whole time since its start, as far as is known.
+    whole: bool,
 }
 
 impl Exam<'_> {
@@ -104,6 +118,9 @@ impl Exam<'_> {
             // Not judged while it need not work: intent counts.
             for rule in [rule::HASHRATE_LOW, rule::NOT_HASHING, rule::BOARD_IDLE, rule::NO_SHARES] {
                 self.gates.excuse(&rule);
+            }
+            if !self.is_warming_up() {
+                self.memory.idle_until = Some(self.now);
             }
             self.memory.trend.forget();
             self.memory.last_share.restart(self.now);
@@ -214,27 +231,36 @@ impl Exam<'_> {
         }
     }
 
+    /// For how long it has been working without a pause that was seen.
+    fn working(&self) -> Working {
+        let elapsed = self.snapshot.elapsed.map(bitlink_model::Span::as_duration);
+        let since_pause = self.memory.idle_until.map(|until| self.now.since(until));
+        let whole = since_pause.is_none_or(|pause| elapsed.is_some_and(|elapsed| elapsed <= pause));
+        Working { time: [elapsed, since_pause].into_iter().flatten().min(), whole }
+    }
+
     fn hash_rate(&mut self) {
-        let rates = &self.snapshot.hashrate;
+        let (snapshot, working) = (self.snapshot, self.working());
+        let rates = &snapshot.hashrate;
         let short = rates.realtime.or(rates.one_minute);
         let smoothed = short.and_then(|rate| self.memory.trend.add(self.now, rate, self.rules.longest_gap));
+        let calm = |(_, window): &(HashRate, Duration)| {
+            (Duration::from_mins(5)..=Duration::from_mins(30)).contains(window)
+        };
         // A mean since start would hide for days that a board has gone: it is the last resort.
-        let settled = rates
-            .five_minutes
-            .or(rates.fifteen_minutes)
-            .or(rates.thirty_minutes)
+        let settled = means(snapshot, working)
+            .find(calm)
+            .map(|(rate, _)| rate)
             .or(smoothed)
-            .or(rates.one_hour)
-            .or(rates.average);
+            .or_else(|| means(snapshot, working).last().map(|(rate, _)| rate));
         let expected = rates.expected.or(rates.nameplate).filter(|rate| *rate > HashRate::ZERO);
         if let Some((rate, expected)) = settled.zip(expected)
             && let Some(ratio) = rate.ratio_to(expected)
         {
             let what = format!("hash rate {rate:.1} of {expected:.1}:");
             let (ratio, band) = (ratio.as_fraction(), &self.rules.hashrate_ratio);
-            let snapshot = self.snapshot;
             let lasted = |limit: f64| {
-                lasted(snapshot, |rate| {
+                lasted(snapshot, working, |rate| {
                     rate.ratio_to(expected).is_some_and(|ratio| ratio.as_fraction() < limit)
                 })
             };
@@ -245,7 +271,7 @@ impl Exam<'_> {
                 Watch::critical(rule::NOT_HASHING),
                 rate == HashRate::ZERO,
                 self.rules.not_hashing_for,
-                lasted(self.snapshot, |rate| rate == HashRate::ZERO),
+                lasted(snapshot, working, |rate| rate == HashRate::ZERO),
                 |watch| {
                     watch
                         .says("answers, should hash, and does not")

@@ -17,6 +17,8 @@ pub(super) struct Memory {
     pub(super) errors: Errors,
     /// What the miner last said of its mining: it need not say so every time.
     pub(super) state: Option<MiningState>,
+    /// When it was last seen to be idle by wish, or coming up.
+    pub(super) idle_until: Option<Timestamp>,
     /// How many boards it last said that it should have.
     pub(super) boards_expected: Option<usize>,
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::rule;
-use bitlink_simulator::{Fault, FaultKind, Mix};
+use bitlink_simulator::{Fault, FaultKind};
 
 #[tokio::test(start_paused = true)]
 async fn active_then_hot_then_dead_then_back() {
@@ -121,9 +121,7 @@ async fn what_this_machine_cannot_ask_is_no_fault_of_the_miners() {
 
 #[tokio::test(start_paused = true)]
 async fn every_fault_of_a_mixed_fleet_is_judged_as_it_is() {
-    // Two firmwares that tell all there is to know; cgminer's own API knows neither boards nor fans to be missing.
-    let mix = Mix::new([(FaceName::Antminer, 1), (FaceName::Whatsminer, 1)]);
-    let spec = FleetSpec::new(100).with_seed(11).with_sick(0.6).with_mix(mix);
+    let spec = FleetSpec::new(120).with_seed(11).with_sick(0.6);
     let (farm, fleet) = Farm::of(&spec);
     let mut rx = farm.watch(MonitorConfig::default().with_interval(Duration::from_mins(1)));
     listen(&mut rx, Duration::from_mins(40)).await;

@@ -74,6 +74,45 @@ fn a_rate_of_some_seconds_is_smoothed_and_beats_a_mean_of_days() {
 }
 
 #[test]
+fn means_that_reach_into_a_pause_are_not_held_against_a_miner() {
+    let mut patient = patient();
+    rate(&mut patient, 0.0).set(|r| r.mining_state = Some(MiningState::Stopped)).minutes(60);
+    patient.set(|r| {
+        r.mining_state = Some(MiningState::Mining);
+        r.hashrate.realtime = ths(110.0);
+    });
+    // Work again; the means rise from nothing, as cgminer's do.
+    for n in 0..720_u32 {
+        let risen = |window: f64| ths(110.0 * (1.0 - (-f64::from(n) * 10.0 / window).exp()));
+        patient.set(|r| {
+            r.hashrate.five_minutes = risen(300.0);
+            r.hashrate.fifteen_minutes = risen(900.0);
+            r.hashrate.thirty_minutes = risen(1800.0);
+            r.hashrate.average = ths(60.0);
+        });
+        assert_eq!(patient.step().names(), [], "{} s after", n * 10);
+    }
+}
+
+#[test]
+fn means_that_rise_after_a_start_are_not_held_against_a_miner() {
+    for tells_realtime in [true, false] {
+        let mut patient = patient();
+        patient.set(|r| r.elapsed = Some(Span::from_seconds(0)));
+        for n in 0..720_u32 {
+            let risen = |window: f64| ths(110.0 * (1.0 - (-f64::from(n) * 10.0 / window).exp()));
+            patient.set(|r| {
+                r.hashrate.realtime = ths(110.0).filter(|_| tells_realtime);
+                r.hashrate.five_minutes = risen(300.0);
+                r.hashrate.fifteen_minutes = risen(900.0);
+                r.hashrate.thirty_minutes = risen(1800.0);
+            });
+            assert_eq!(patient.step().names(), [], "{} s after", n * 10);
+        }
+    }
+}
+
+#[test]
 fn slow_is_not_judged_without_an_expectation() {
     let mut patient = patient();
     patient.set(|r| r.hashrate.expected = None);
