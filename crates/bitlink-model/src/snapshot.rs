@@ -91,6 +91,8 @@ readings! {
         elapsed: Option<Span> = "elapsed_s",
         /// The locator light.
         light: Option<bool> = "light_on",
+        /// Whether the password it was delivered with still opens its web server. Known only where it was asked for one.
+        default_password: Option<bool>,
         /// The miner's own clock.
         device_time: Option<Timestamp> = "device_time_ms",
         /// Faults that the firmware reports itself.

@@ -11,6 +11,7 @@ pub use document::{Document, Status, StatusLetter};
 
 use crate::error::{Excerpt, ProtocolError, Service};
 use crate::exchange::{ApiReply, Completion, ExchangeFailure};
+use crate::http::HttpReply;
 use bitlink_model::{Anomaly, AnomalyKind, Parsed};
 use std::borrow::Cow;
 
@@ -48,6 +49,48 @@ pub fn decode(question: &str, reply: &ApiReply) -> Result<Parsed<Document>, Prot
     };
     Ok(Parsed { value: document, anomalies })
 }
+
+/// Reads a page of a web server: a JSON object, an array (found under [`LIST`]), or text (under [`TEXT`]). What the head
+/// says of the type is not believed; many servers call JSON text.
+///
+/// # Errors
+/// [`ProtocolError::Miner`] with the status code of a reply that is no success, [`ProtocolError::NoReply`] for an empty
+/// one, [`ProtocolError::Malformed`] for JSON beyond repair.
+pub fn decode_page(question: &str, reply: &HttpReply) -> Result<Parsed<Document>, ProtocolError> {
+    let bytes = reply.body.as_slice();
+    if !reply.is_success() {
+        let message = Excerpt::of_bytes(bytes);
+        return Err(ProtocolError::Miner {
+            question: question.to_owned(),
+            code: i64::from(reply.status),
+            message,
+        });
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let body = text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\u{feff}' | '\0'));
+    let mut anomalies = Vec::new();
+    if !reply.complete {
+        anomalies.push(anomaly(AnomalyKind::Truncated, question, "the page ended early"));
+    }
+    if body.is_empty() {
+        let failure = ExchangeFailure::ClosedWithoutReply;
+        return Err(ProtocolError::NoReply { question: question.to_owned(), failure });
+    }
+    let value = if body.starts_with('{') {
+        json(question, body, bytes, &mut anomalies)?
+    } else if body.starts_with('[') {
+        // As a member of an object, so that one parser and one kind of document serve.
+        json(question, &format!("{{\"{LIST}\":{body}}}"), bytes, &mut anomalies)?
+    } else {
+        Document::new(serde_json::Map::from_iter([(TEXT.to_owned(), serde_json::Value::from(body))]))
+    };
+    Ok(Parsed { value, anomalies })
+}
+
+/// Where a page that is an array is found.
+pub const LIST: &str = "list";
+/// Where a page that is text is found.
+pub const TEXT: &str = "text";
 
 fn json(
     question: &str,

@@ -3,7 +3,9 @@
 //! A dialect says how its firmware is known, what to ask of it, and how to read the answers. It is a delta on the
 //! generic replies: one file, its fixtures, and its row in the registry.
 
+use crate::asking::Auth;
 use crate::decode::{Document, Status};
+use crate::http::WEB_PORT;
 use crate::record::{Oddities, Record};
 use bitlink_model::{Family, Identity, MinerSnapshot};
 use std::fmt::Debug;
@@ -40,6 +42,22 @@ pub trait Dialect: Debug + Sync {
         false
     }
 
+    /// What else to ask once those are answered, where that depends on the answers. Asked for again with everything heard
+    /// so far until it names nothing new.
+    fn more_questions(&self, _heard: &Answers) -> &'static [Question] {
+        &[]
+    }
+
+    /// How the firmware's web server wants to know who asks.
+    fn auth(&self) -> Auth {
+        Auth::None
+    }
+
+    /// What it is delivered with: tried last, and told of when it still works.
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Reads the answers into a snapshot whose identity is filled in already.
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities);
 }
@@ -47,28 +65,60 @@ pub trait Dialect: Debug + Sync {
 /// A question of a reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
-    /// The command word.
+    /// The command word of the API, or the name that a page of the web server goes by; answers are found under it.
     pub command: &'static str,
+    /// How it is put.
+    pub ask: Ask,
     /// Whether the reading is worthless without an answer.
     pub required: bool,
     /// The command in whose place it is asked: only when that one had no usable answer.
     pub instead_of: Option<&'static str>,
 }
 
+/// How a question is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ask {
+    /// As a command of the CGMiner API.
+    Command,
+    /// As a page of the web server at a port.
+    Page {
+        /// Where the web server listens.
+        port: u16,
+        /// Path with query.
+        path: &'static str,
+    },
+}
+
 impl Question {
-    /// A question that must be answered.
+    /// A command that must be answered.
     pub const fn must(command: &'static str) -> Self {
-        Self { command, required: true, instead_of: None }
+        Self { required: true, ..Self::may(command) }
     }
 
-    /// A question whose answer is welcome.
+    /// A command whose answer is welcome.
     pub const fn may(command: &'static str) -> Self {
-        Self { command, required: false, instead_of: None }
+        Self { command, ask: Ask::Command, required: false, instead_of: None }
     }
 
-    /// A question that is asked when an earlier one had no usable answer.
+    /// A command that is asked when an earlier one had no usable answer.
     pub const fn instead(command: &'static str, of: &'static str) -> Self {
-        Self { command, required: false, instead_of: Some(of) }
+        Self { instead_of: Some(of), ..Self::may(command) }
+    }
+
+    /// A page of the web server that is welcome.
+    pub const fn may_page(name: &'static str, path: &'static str) -> Self {
+        Self { ask: Ask::Page { port: WEB_PORT, path }, ..Self::may(name) }
+    }
+
+    /// A page of the web server that must be answered.
+    pub const fn must_page(name: &'static str, path: &'static str) -> Self {
+        Self { required: true, ..Self::may_page(name, path) }
+    }
+
+    /// Whether it can go out as one with others: a command that stands in the place of none.
+    pub(crate) const fn is_joinable(&self) -> bool {
+        matches!(self.ask, Ask::Command) && self.instead_of.is_none()
     }
 }
 

@@ -1,6 +1,8 @@
 //! One question and one answer, as values. How the bytes travel is the transport's business.
 
+use crate::http::HttpRequest;
 use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
 
 /// A question to a miner.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +10,29 @@ use std::borrow::Cow;
 pub enum Request {
     /// A line of the CGMiner API: one connection, one write, one reply.
     Api(ApiRequest),
+    /// A question to the miner's web server: one connection, one request, one reply.
+    Http(HttpRequest),
+}
+
+impl Request {
+    /// Where the question goes at a miner whose API listens at `api`.
+    pub fn destination(&self, api: SocketAddr) -> SocketAddr {
+        match self {
+            Self::Api(_) => api,
+            Self::Http(request) => SocketAddr::new(api.ip(), request.port),
+        }
+    }
+
+    /// The bytes for the wire.
+    pub fn encode(&self, host: IpAddr) -> Cow<'_, [u8]> {
+        match self {
+            Self::Api(request) => Cow::Borrowed(request.bytes.as_ref()),
+            Self::Http(request) => Cow::Owned(request.encode(&match host {
+                IpAddr::V4(host) => host.to_string(),
+                IpAddr::V6(host) => format!("[{host}]"),
+            })),
+        }
+    }
 }
 
 /// A question of the CGMiner API, ready for the wire.
@@ -16,6 +41,12 @@ pub struct ApiRequest {
     /// The bytes to write, all at once: servers read a request with a single `recv` of some 4 KiB and re-assemble
     /// nothing (cgminer `api.c`).
     pub bytes: Cow<'static, [u8]>,
+}
+
+impl From<HttpRequest> for Request {
+    fn from(request: HttpRequest) -> Self {
+        Self::Http(request)
+    }
 }
 
 impl From<ApiRequest> for Request {
@@ -30,12 +61,23 @@ impl From<ApiRequest> for Request {
 pub enum Reply {
     /// A reply of the CGMiner API.
     Api(ApiReply),
+    /// A reply of the miner's web server, head and body as they came: see [`HttpReply`](crate::HttpReply).
+    Http(ApiReply),
 }
 
-/// The bytes of a CGMiner API reply and how they ended.
+impl Reply {
+    /// The bytes, of whatever kind.
+    pub fn into_bytes(self) -> ApiReply {
+        match self {
+            Self::Api(reply) | Self::Http(reply) => reply,
+        }
+    }
+}
+
+/// The bytes of a reply and how they ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiReply {
-    /// Everything up to, and without, the terminating NUL.
+    /// Everything up to, and without, the terminating NUL where there is one.
     pub bytes: Vec<u8>,
     /// How the end was known.
     pub completion: Completion,
@@ -52,7 +94,7 @@ impl ApiReply {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Completion {
-    /// A NUL byte, as the reference server sends.
+    /// By the reply itself: a NUL byte, as the reference server sends, or the length that the head of an HTTP reply tells.
     Terminated,
     /// The miner closed the connection.
     EndOfStream,

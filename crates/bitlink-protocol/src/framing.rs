@@ -16,7 +16,16 @@ pub enum Framing {
     Terminated,
 }
 
-/// Finds the end of one reply.
+/// Finds the end of one reply while its bytes arrive.
+pub trait Boundary {
+    /// Takes the next bytes, however they were split.
+    fn push(&mut self, chunk: &[u8]) -> Framing;
+
+    /// How many bytes of what was pushed belong to the reply.
+    fn reply_len(&self) -> usize;
+}
+
+/// Finds the end of one reply of the CGMiner API.
 #[derive(Debug, Default)]
 pub struct Framer {
     form: Form,
@@ -40,27 +49,6 @@ impl Framer {
     /// A framer at the beginning of a reply.
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Takes the next bytes, however they were split.
-    pub fn push(&mut self, chunk: &[u8]) -> Framing {
-        for &byte in chunk {
-            if self.terminated {
-                break;
-            }
-            if byte == 0 {
-                self.terminated = true;
-                break;
-            }
-            self.reply_len += 1;
-            self.take(byte);
-        }
-        self.state()
-    }
-
-    /// How many bytes of what was pushed belong to the reply: all, or those before the NUL.
-    pub fn reply_len(&self) -> usize {
-        self.reply_len
     }
 
     fn state(&self) -> Framing {
@@ -104,6 +92,28 @@ impl Framer {
                 _ => {}
             }
         }
+    }
+}
+
+impl Boundary for Framer {
+    fn push(&mut self, chunk: &[u8]) -> Framing {
+        for &byte in chunk {
+            if self.terminated {
+                break;
+            }
+            if byte == 0 {
+                self.terminated = true;
+                break;
+            }
+            self.reply_len += 1;
+            self.take(byte);
+        }
+        self.state()
+    }
+
+    /// All of what was pushed, or what stands before the NUL.
+    fn reply_len(&self) -> usize {
+        self.reply_len
     }
 }
 

@@ -48,6 +48,8 @@
 
 pub use bitlink_model as model;
 
+mod asking;
+mod auth;
 mod command;
 mod conversation;
 mod decode;
@@ -56,16 +58,20 @@ pub mod dialects;
 mod error;
 mod exchange;
 mod framing;
+mod http;
 mod reading;
 mod record;
 pub mod replies;
 
+pub use asking::{Auth, Login, Session};
+pub use auth::{Credentials, Digest, basic};
 pub use command::{Command, CommandError, MAX_REQUEST_BYTES, escape};
 pub use conversation::{Conversation, Step};
-pub use decode::{Document, Status, StatusLetter, decode};
-pub use dialect::{Answers, Dialect, Evidence, Question, registry};
+pub use decode::{Document, LIST, Status, StatusLetter, TEXT, decode, decode_page};
+pub use dialect::{Answers, Ask, Dialect, Evidence, Question, registry};
 pub use error::{Excerpt, ProtocolError, Service};
 pub use exchange::{ApiReply, ApiRequest, Completion, ExchangeFailure, Reply, Request};
-pub use framing::{Framer, Framing};
+pub use framing::{Boundary, Framer, Framing};
+pub use http::{HttpFramer, HttpReply, HttpRequest, WEB_PORT};
 pub use reading::{Identified, Identify, ReadMiner, ReadSnapshot, Reading};
 pub use record::{Oddities, Record};

@@ -1,11 +1,13 @@
 //! The conversations that every family shares: who is there, and a full reading of it.
 
+use crate::asking::{Asking, Heard, Session, no_reply};
+use crate::auth::Credentials;
 use crate::command::Command;
 use crate::conversation::{Conversation, Step};
 use crate::decode::{Document, StatusLetter, decode};
-use crate::dialect::{Answers, Dialect, Evidence, Question, registry};
+use crate::dialect::{Answers, Ask, Dialect, Evidence, Question, registry};
 use crate::error::{Excerpt, ProtocolError};
-use crate::exchange::{ApiReply, ExchangeFailure, Reply};
+use crate::exchange::{ExchangeFailure, Reply, Request};
 use crate::record::Oddities;
 use bitlink_model::{
     Anomaly, AnomalyKind, Component, DeviceError, Family, Identity, MinerSnapshot, MiningState, Parsed,
@@ -30,9 +32,16 @@ pub struct Identified {
     pub dialect: &'static dyn Dialect,
     /// Whether it takes several questions in one request.
     pub joins: bool,
+    /// How its web server was got past.
+    pub session: Session,
 }
 
 impl Identified {
+    /// A miner of which this much is known, with nothing but the passwords that its firmware is delivered with.
+    pub fn new(identity: Identity, dialect: &'static dyn Dialect) -> Self {
+        Self { identity, dialect, joins: dialect.joins(), session: new_session(Some(dialect), Vec::new()) }
+    }
+
     /// Its firmware family.
     pub fn family(&self) -> Family {
         self.dialect.family()
@@ -47,7 +56,10 @@ pub struct Identify {
     evidence: Evidence,
     oddities: Oddities,
     asked: Vec<&'static str>,
+    asking: Option<Asking>,
     dialect: Option<&'static dyn Dialect>,
+    credentials: Vec<Credentials>,
+    session: Option<Session>,
     last_reply: Vec<u8>,
     done: bool,
 }
@@ -61,53 +73,79 @@ impl Identify {
         Self::default()
     }
 
-    fn ask(&mut self, command: &'static str) -> Step<Identified> {
-        self.asked.push(command);
-        ask(&Command::new(command))
+    /// With passwords to try before those that the firmware is delivered with.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
+        self.credentials = credentials;
+        self
     }
 
-    /// Takes in the outcome of the last question. An error ends the conversation.
-    fn hear(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<(), ProtocolError> {
-        let Some(&command) = self.asked.last() else { return Ok(()) };
+    /// How to get past the web server; nothing to know before the dialect is.
+    fn session(&mut self) -> &mut Session {
+        let (dialect, credentials) = (self.dialect, &self.credentials);
+        self.session.get_or_insert_with(|| new_session(dialect, credentials.clone()))
+    }
+
+    fn ask(&mut self, question: Question) -> Step<Identified> {
+        self.asked.push(question.command);
+        let (asking, request) = Asking::new(question, self.session());
+        self.asking = Some(asking);
+        match request {
+            Ok(request) => Step::Ask(request),
+            // No password to try: it goes on without this answer.
+            Err(_) => self.next(),
+        }
+    }
+
+    /// Takes in the outcome of the last question; what must be sent again, if anything. An error ends the conversation.
+    fn hear(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<Option<Request>, ProtocolError> {
+        let Some(mut asking) = self.asking.take() else { return Ok(None) };
+        // Once the dialect is known, what it would like to know besides is not worth failing for.
         let opening = self.dialect.is_none();
-        let reply = match outcome {
-            Ok(Reply::Api(reply)) => reply,
-            Err(failure) if opening => return Err(no_reply(command, failure)),
-            // The dialect is known; what it would like to know besides is not worth failing for.
-            Err(_) => return Ok(()),
-        };
-        self.evidence.hear(&reply.bytes);
-        match decode(command, &reply) {
-            Ok(Parsed { value, anomalies }) => {
+        let command = asking.question().command;
+        let (failure, head) = match asking.hear(outcome, self.session()) {
+            Heard::Again(request) => {
+                self.asking = Some(asking);
+                return Ok(Some(request));
+            }
+            Heard::Answer(Parsed { value, anomalies }, head) => {
                 self.oddities.extend(anomalies);
                 self.evidence.answers.insert(command, value);
+                (None, head)
             }
-            Err(ProtocolError::MiningProcessDown { .. }) => {}
-            Err(ProtocolError::NoReply { failure, .. }) if opening => return Err(no_reply(command, failure)),
-            Err(error) if opening => return Err(error),
-            Err(_) => {}
+            Heard::Failed(error, head) => (Some(error), head),
+        };
+        self.evidence.hear(&head);
+        self.last_reply = head;
+        match failure {
+            Some(ProtocolError::MiningProcessDown { .. }) | None => Ok(None),
+            Some(error) if opening => Err(error),
+            Some(_) => Ok(None),
         }
-        self.last_reply = reply.bytes.into_iter().take(256).collect();
-        Ok(())
     }
 
     fn next(&mut self) -> Step<Identified> {
         if self.dialect.is_none_or(Dialect::gives_way) {
+            let before = self.dialect.map(Dialect::family);
             self.dialect = registry().iter().copied().find(|d| d.claims(&self.evidence));
+            if self.dialect.map(Dialect::family) != before {
+                self.session = None;
+            }
         }
         let Some(dialect) = self.dialect else {
             return match OPENING.iter().find(|c| !self.asked.contains(c)) {
-                Some(command) => self.ask(command),
+                Some(command) => self.ask(Question::must(command)),
                 None => self.give_up(),
             };
         };
         let open = dialect.identity_questions().iter().find(|q| !self.asked.contains(&q.command));
         if let Some(question) = open {
-            return self.ask(question.command);
+            return self.ask(*question);
         }
         self.done = true;
         let identity = dialect.identity(&self.evidence.answers, &self.oddities);
-        Step::Done(Ok(Identified { identity, dialect, joins: dialect.joins() }))
+        let session = self.session().clone();
+        Step::Done(Ok(Identified { session, ..Identified::new(identity, dialect) }))
     }
 
     fn give_up(&mut self) -> Step<Identified> {
@@ -129,13 +167,21 @@ impl Conversation for Identify {
         if self.done {
             return Step::Done(Err(ProtocolError::Finished));
         }
-        if let Some(outcome) = outcome
-            && let Err(error) = self.hear(outcome)
-        {
-            self.done = true;
-            return Step::Done(Err(error));
+        match outcome.map_or(Ok(None), |outcome| self.hear(outcome)) {
+            Ok(Some(request)) => Step::Ask(request),
+            Ok(None) => self.next(),
+            Err(error) => {
+                self.done = true;
+                Step::Done(Err(error))
+            }
         }
-        self.next()
+    }
+}
+
+fn new_session(dialect: Option<&'static dyn Dialect>, credentials: Vec<Credentials>) -> Session {
+    match dialect {
+        Some(dialect) => Session::new(dialect.auth(), credentials, dialect.default_credentials()),
+        None => Session::new(crate::asking::Auth::None, credentials, &[]),
     }
 }
 
@@ -144,17 +190,18 @@ impl Conversation for Identify {
 pub struct ReadSnapshot {
     identified: Identified,
     to_ask: VecDeque<Question>,
-    asked: Option<Asked>,
+    asked: Vec<&'static str>,
+    asking: Option<Asked>,
     answers: Answers,
     oddities: Oddities,
     mining_process_down: bool,
     done: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Asked {
-    One(Question),
-    Joined,
+    One(Asking),
+    Joined(Vec<Question>),
 }
 
 impl ReadSnapshot {
@@ -164,7 +211,8 @@ impl ReadSnapshot {
         Self {
             identified,
             to_ask,
-            asked: None,
+            asked: Vec::new(),
+            asking: None,
             answers: Answers::default(),
             oddities: Oddities::default(),
             mining_process_down: false,
@@ -177,67 +225,66 @@ impl ReadSnapshot {
         &self.identified
     }
 
-    fn hear(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<(), ProtocolError> {
-        match self.asked.take() {
-            None => Ok(()),
-            Some(Asked::One(question)) => match outcome {
-                Ok(Reply::Api(reply)) => self.hear_one(question, &reply),
-                Err(failure) => self.missed(question, no_reply(question.command, failure)),
-            },
-            Some(Asked::Joined) => self.hear_joined(outcome),
+    /// Takes in the outcome of the last question; what must be sent again, if anything.
+    fn hear(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<Option<Request>, ProtocolError> {
+        match self.asking.take() {
+            None => Ok(None),
+            Some(Asked::One(asking)) => self.hear_one(asking, outcome),
+            Some(Asked::Joined(questions)) => self.hear_joined(questions, outcome).map(|()| None),
         }
     }
 
-    /// What goes out as one: everything but what is asked in the place of something else.
-    fn take_joinable(&mut self) -> Vec<Question> {
-        let (joinable, later): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(|q| q.instead_of.is_none());
-        self.to_ask = later.into();
-        joinable
-    }
-
-    fn ask_first(&mut self, questions: Vec<Question>) {
-        self.to_ask = questions.into_iter().chain(self.to_ask.drain(..)).collect();
-    }
-
-    fn hear_one(&mut self, question: Question, reply: &ApiReply) -> Result<(), ProtocolError> {
-        match decode(question.command, reply) {
-            Ok(Parsed { value, anomalies }) => {
+    fn hear_one(
+        &mut self,
+        mut asking: Asking,
+        outcome: Result<Reply, ExchangeFailure>,
+    ) -> Result<Option<Request>, ProtocolError> {
+        let question = asking.question();
+        match asking.hear(outcome, &mut self.identified.session) {
+            Heard::Again(request) => {
+                self.asking = Some(Asked::One(asking));
+                Ok(Some(request))
+            }
+            Heard::Answer(Parsed { value, anomalies }, _) => {
                 self.oddities.extend(anomalies);
-                self.take(question, value)
+                self.take(question, value).map(|()| None)
             }
-            Err(ProtocolError::MiningProcessDown { .. }) => {
+            Heard::Failed(ProtocolError::MiningProcessDown { .. }, _) => {
                 self.mining_process_down = true;
-                Ok(())
+                Ok(None)
             }
-            Err(error) => self.missed(question, error),
+            Heard::Failed(error, _) => self.missed(question, error).map(|()| None),
         }
     }
 
-    fn hear_joined(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<(), ProtocolError> {
-        let questions: Vec<Question> = self.take_joinable();
-        let asked = questions.iter().map(|q| q.command).collect::<Vec<_>>().join("+");
+    fn hear_joined(
+        &mut self,
+        questions: Vec<Question>,
+        outcome: Result<Reply, ExchangeFailure>,
+    ) -> Result<(), ProtocolError> {
+        let asked = joined(&questions).word().to_owned();
         let decoded = match outcome {
-            Ok(Reply::Api(reply)) => decode(&asked, &reply),
+            Ok(reply) => decode(&asked, &reply.into_bytes()),
             // A miner that is not there is not asked again one by one.
             Err(failure) => return Err(no_reply(&asked, failure)),
         };
         match decoded {
             Ok(Parsed { value, anomalies }) if value.is_joined() => {
                 self.oddities.extend(anomalies);
-                let mut missing = Vec::new();
-                for question in questions {
+                for question in questions.into_iter().rev() {
                     match value.part(question.command) {
                         Some(part) => self.take(question, part)?,
-                        None => missing.push(question),
+                        None => self.to_ask.push_front(question),
                     }
                 }
-                self.ask_first(missing);
             }
             Err(ProtocolError::MiningProcessDown { .. }) => self.mining_process_down = true,
             // Refused, or beyond repair as a whole: from now on one by one.
             Ok(_) | Err(_) => {
                 self.identified.joins = false;
-                self.ask_first(questions);
+                for question in questions.into_iter().rev() {
+                    self.to_ask.push_front(question);
+                }
             }
         }
         Ok(())
@@ -268,6 +315,10 @@ impl ReadSnapshot {
         if question.required {
             return Err(error);
         }
+        // A page that this version does not have is nothing odd.
+        if matches!(error, ProtocolError::Miner { code: 404, .. }) && question.ask != Ask::Command {
+            return Ok(());
+        }
         let kind = match error {
             ProtocolError::AccessDenied { .. } | ProtocolError::Miner { .. } => AnomalyKind::Refused,
             ProtocolError::NoReply { .. } => AnomalyKind::NoAnswer,
@@ -283,18 +334,38 @@ impl ReadSnapshot {
         if self.mining_process_down {
             return Step::Done(Ok(self.process_down()));
         }
-        let answers = &self.answers;
-        self.to_ask.retain(|q| q.instead_of.is_none_or(|other| answers.get(other).is_none()));
-        let joinable = self.to_ask.iter().filter(|q| q.instead_of.is_none());
-        if self.identified.joins && joinable.clone().count() > 1 && self.answers.is_empty() {
-            self.asked = Some(Asked::Joined);
-            return ask(&Command::joined(joinable.map(|q| q.command)));
+        let joinable = self.to_ask.iter().filter(|q| q.is_joinable()).count();
+        if self.identified.joins && joinable > 1 && self.answers.is_empty() {
+            let (together, apart): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(Question::is_joinable);
+            self.to_ask = apart.into();
+            let request = joined(&together).to_json();
+            self.asked.extend(together.iter().map(|q| q.command));
+            self.asking = Some(Asked::Joined(together));
+            if let Ok(request) = request {
+                return Step::Ask(request.into());
+            }
         }
-        if let Some(question) = self.to_ask.pop_front() {
-            self.asked = Some(Asked::One(question));
-            return ask(&Command::new(question.command));
+        while let Some(question) = self.to_ask.pop_front() {
+            if question.instead_of.is_some_and(|other| self.answers.get(other).is_some()) {
+                continue;
+            }
+            let (asking, request) = Asking::new(question, &mut self.identified.session);
+            self.asked.push(question.command);
+            match request {
+                Ok(request) => {
+                    self.asking = Some(Asked::One(asking));
+                    return Step::Ask(request);
+                }
+                Err(error) => {
+                    if let Err(error) = self.missed(question, error) {
+                        return Step::Done(Err(error));
+                    }
+                }
+            }
         }
-        Step::Done(Ok(self.finish()))
+        let more = self.identified.dialect.more_questions(&self.answers);
+        self.to_ask = more.iter().filter(|q| !self.asked.contains(&q.command)).copied().collect();
+        if self.to_ask.is_empty() { Step::Done(Ok(self.finish())) } else { self.next() }
     }
 
     fn blank(&self) -> MinerSnapshot {
@@ -318,6 +389,7 @@ impl ReadSnapshot {
             snapshot.mining_state = Some(MiningState::Mining);
             snapshot.provenance.mark("mining_state", Source::Derived);
         }
+        snapshot.default_password = self.identified.session.default_password();
         snapshot.anomalies = self.oddities.take();
         snapshot
     }
@@ -341,9 +413,10 @@ impl Conversation for ReadSnapshot {
         if self.done {
             return Step::Done(Err(ProtocolError::Finished));
         }
-        let step = match outcome.map(|outcome| self.hear(outcome)) {
-            Some(Err(error)) => Step::Done(Err(error)),
-            _ => self.next(),
+        let step = match outcome.map_or(Ok(None), |outcome| self.hear(outcome)) {
+            Ok(Some(request)) => Step::Ask(request),
+            Ok(None) => self.next(),
+            Err(error) => Step::Done(Err(error)),
         };
         self.done = matches!(step, Step::Done(_));
         step
@@ -360,7 +433,7 @@ pub struct ReadMiner {
 
 #[derive(Debug)]
 enum Stage {
-    Identifying(Identify),
+    Identifying(Box<Identify>),
     Reading(Box<ReadSnapshot>),
 }
 
@@ -380,7 +453,16 @@ pub struct Reading {
 impl ReadMiner {
     /// A conversation with a stranger.
     pub fn new() -> Self {
-        Self { stage: Stage::Identifying(Identify::new()), known: false }
+        Self { stage: Stage::Identifying(Box::default()), known: false }
+    }
+
+    /// With passwords to try before those that the firmware is delivered with.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
+        if let Stage::Identifying(identify) = self.stage {
+            self.stage = Stage::Identifying(Box::new(identify.with_credentials(credentials)));
+        }
+        self
     }
 
     /// A conversation with a miner that was identified before, and may teach anew how to speak with it. There is nothing
@@ -431,24 +513,9 @@ impl Conversation for ReadMiner {
     }
 }
 
-fn ask<T>(command: &Command<'_>) -> Step<T> {
-    match command.to_json() {
-        Ok(request) => Step::Ask(request.into()),
-        // Questions are constants far below the limit; a dialect that gets this wrong must still not panic.
-        Err(error) => Step::Done(Err(ProtocolError::Malformed {
-            question: command.word().to_owned(),
-            excerpt: Excerpt::of(&error.to_string()),
-        })),
-    }
-}
-
-/// No reply, and what that means: a server that takes the connection and closes it without a byte does so to clients
-/// that its access list does not name (cgminer `api.c`).
-fn no_reply(question: &str, failure: ExchangeFailure) -> ProtocolError {
-    match failure {
-        ExchangeFailure::ClosedWithoutReply => ProtocolError::AccessDenied { question: question.to_owned() },
-        failure => ProtocolError::NoReply { question: question.to_owned(), failure },
-    }
+/// Several questions as one.
+fn joined(questions: &[Question]) -> Command<'static> {
+    Command::joined(questions.iter().map(|q| q.command))
 }
 
 #[cfg(test)]

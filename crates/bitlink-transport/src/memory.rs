@@ -4,7 +4,7 @@
 use crate::Stage;
 use crate::error::TransportError;
 use crate::host::{Door, Host};
-use crate::read::exchange_on;
+use crate::read::carry;
 use crate::script::ScriptStream;
 use crate::transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
 use async_trait::async_trait;
@@ -148,18 +148,16 @@ impl Transport for MemoryTransport {
         request: &Request,
         limits: &Limits,
     ) -> Result<Reply, TransportError> {
-        let Request::Api(request) = request else {
-            return Err(TransportError::Unsupported);
-        };
+        let destination = request.destination(endpoint);
         let machine = self.machine(endpoint.ip());
         let _open_in_all = self.shared.all.open();
         let _open_here = machine.as_ref().map(|machine| machine.meter.open());
-        pass(self.door(machine.as_ref(), endpoint.port()), Instant::now(), limits.deadline).await?;
+        pass(self.door(machine.as_ref(), destination.port()), Instant::now(), limits.deadline).await?;
         let Some(machine) = &machine else {
             return Err(TransportError::ClosedWithoutReply);
         };
-        let script = machine.host.respond(endpoint.port(), &request.bytes);
-        exchange_on(&mut ScriptStream::new(script), &request.bytes, limits).await.map(Reply::Api)
+        let script = machine.host.respond(destination.port(), &request.encode(endpoint.ip()));
+        carry(&mut ScriptStream::new(script), endpoint.ip(), request, limits).await
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::error::{Stage, TransportError, is_hang_up};
 use crate::transport::Limits;
-use bitlink_protocol::{ApiReply, Completion, Framer, Framing};
+use bitlink_protocol::{ApiReply, Boundary, Completion, Framer, Framing, HttpFramer, Reply, Request};
 use std::io;
+use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
@@ -39,6 +40,39 @@ pub async fn exchange_on<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + ?Sized,
 {
+    exchange_with(stream, request, &mut Framer::new(), limits).await
+}
+
+/// The same for a question of any kind to a machine at `host`.
+pub(crate) async fn carry<S>(
+    stream: &mut S,
+    host: IpAddr,
+    request: &Request,
+    limits: &Limits,
+) -> Result<Reply, TransportError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + ?Sized,
+{
+    let bytes = request.encode(host);
+    match request {
+        Request::Api(_) => exchange_on(stream, &bytes, limits).await.map(Reply::Api),
+        Request::Http(_) => {
+            exchange_with(stream, &bytes, &mut HttpFramer::new(), limits).await.map(Reply::Http)
+        }
+        _ => Err(TransportError::Unsupported),
+    }
+}
+
+async fn exchange_with<S, B>(
+    stream: &mut S,
+    request: &[u8],
+    boundary: &mut B,
+    limits: &Limits,
+) -> Result<ApiReply, TransportError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + ?Sized,
+    B: Boundary,
+{
     let unsent = match timeout_at(limits.deadline, send(stream, request)).await {
         Ok(Ok(())) => None,
         // Who closes before the question arrived may have said something first, as a banner or a refusal.
@@ -46,7 +80,7 @@ where
         Ok(Err(error)) => return Err(TransportError::while_talking(error, Stage::Sending)),
         Err(_elapsed) => return Err(TransportError::TimedOut { stage: Stage::Sending, received: 0 }),
     };
-    match (receive(stream, limits).await, unsent) {
+    match (receive(stream, boundary, limits).await, unsent) {
         // Once a write has reported the break, the system reports a plain end to whoever reads.
         (Err(TransportError::ClosedWithoutReply), Some(error)) => {
             Err(TransportError::while_talking(error, Stage::Sending))
@@ -60,11 +94,11 @@ async fn send<S: AsyncWrite + Unpin + ?Sized>(stream: &mut S, request: &[u8]) ->
     stream.flush().await
 }
 
-async fn receive<S>(stream: &mut S, limits: &Limits) -> Result<ApiReply, TransportError>
+async fn receive<S, B>(stream: &mut S, boundary: &mut B, limits: &Limits) -> Result<ApiReply, TransportError>
 where
     S: AsyncRead + Unpin + ?Sized,
+    B: Boundary,
 {
-    let mut framer = Framer::new();
     let mut framing = Framing::More;
     let mut bytes = Vec::new();
     loop {
@@ -81,8 +115,8 @@ where
             Ok(Ok(0)) if bytes.is_empty() => return Err(TransportError::ClosedWithoutReply),
             Ok(Ok(0)) => Completion::EndOfStream,
             Ok(Ok(_)) => {
-                framing = framer.push(bytes.get(before..).unwrap_or_default());
-                if framer.reply_len() > limits.max_reply_bytes {
+                framing = boundary.push(bytes.get(before..).unwrap_or_default());
+                if boundary.reply_len() > limits.max_reply_bytes {
                     return Err(TransportError::TooLong { limit: limits.max_reply_bytes });
                 }
                 match framing {
@@ -103,7 +137,7 @@ where
             }
             Err(_elapsed) => Completion::Cut,
         };
-        bytes.truncate(framer.reply_len());
+        bytes.truncate(boundary.reply_len());
         return Ok(ApiReply { bytes, completion });
     }
 }

@@ -84,21 +84,16 @@ impl Transport for RecordingTransport {
     ) -> Result<Reply, TransportError> {
         let began = Instant::now();
         let outcome = self.inner.exchange(endpoint, request, limits).await;
-        let kept = match &outcome {
-            Ok(Reply::Api(reply)) => Some(Ok(reply.clone())),
-            // Other kinds of exchanges have no recorded form yet.
-            Ok(_) => None,
-            Err(error) => Some(Err(RecordedFailure::from(error))),
-        };
-        if let (Request::Api(request), Some(kept)) = (request, kept) {
-            self.keep(RecordedExchange {
-                endpoint,
-                began: whole_micros(began.saturating_duration_since(self.began)),
-                took: whole_micros(began.elapsed()),
-                request: request.bytes.to_vec(),
-                outcome: kept,
-            });
-        }
+        self.keep(RecordedExchange {
+            endpoint: request.destination(endpoint),
+            began: whole_micros(began.saturating_duration_since(self.began)),
+            took: whole_micros(began.elapsed()),
+            request: request.encode(endpoint.ip()).into_owned(),
+            outcome: match &outcome {
+                Ok(reply) => Ok(reply.clone().into_bytes()),
+                Err(error) => Err(RecordedFailure::from(error)),
+            },
+        });
         outcome
     }
 }
@@ -170,12 +165,10 @@ impl Transport for ReplayTransport {
         request: &Request,
         limits: &Limits,
     ) -> Result<Reply, TransportError> {
-        let Request::Api(request) = request else {
-            return Err(TransportError::Unsupported);
-        };
         let outcome = {
+            let (destination, bytes) = (request.destination(endpoint), request.encode(endpoint.ip()));
             let mut tapes = self.tapes.lock().unwrap_or_else(PoisonError::into_inner);
-            let tape = tapes.get_mut(&endpoint).and_then(|tapes| tapes.get_mut(request.bytes.as_ref()));
+            let tape = tapes.get_mut(&destination).and_then(|tapes| tapes.get_mut(bytes.as_ref()));
             tape.and_then(Tape::next)
         };
         match outcome {
@@ -183,7 +176,10 @@ impl Transport for ReplayTransport {
             Some(Ok(reply)) if reply.bytes.len() > limits.max_reply_bytes => {
                 Err(TransportError::TooLong { limit: limits.max_reply_bytes })
             }
-            Some(Ok(reply)) => Ok(Reply::Api(reply)),
+            Some(Ok(reply)) => match request {
+                Request::Http(_) => Ok(Reply::Http(reply)),
+                _ => Ok(Reply::Api(reply)),
+            },
             Some(Err(failure)) => Err(TransportError::from(&failure)),
         }
     }

@@ -3,10 +3,10 @@
 
 use crate::Stage;
 use crate::error::{Obstacle, TransportError};
-use crate::read::exchange_on;
+use crate::read::carry;
 use crate::transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
 use async_trait::async_trait;
-use bitlink_protocol::{Reply, Request};
+use bitlink_protocol::{Reply, Request, WEB_PORT};
 use std::io;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -24,11 +24,14 @@ pub struct TcpConfig {
     /// 8,000 entries after FIN, none after RST, at the same cost in time). Set it to false where a firewall takes
     /// resets for an attack.
     pub reset_probes: bool,
+    /// Where web servers listen that would be at port 80. Default 80, 1 to 65535. For miners behind a port forwarder, and
+    /// for simulated ones on a machine where port 80 takes a right.
+    pub web_port: u16,
 }
 
 impl Default for TcpConfig {
     fn default() -> Self {
-        Self { reset_probes: true }
+        Self { reset_probes: true, web_port: WEB_PORT }
     }
 }
 
@@ -38,6 +41,21 @@ impl TcpConfig {
     pub fn with_reset_probes(mut self, reset: bool) -> Self {
         self.reset_probes = reset;
         self
+    }
+
+    /// The same with another port for web servers: see [`TcpConfig::web_port`].
+    #[must_use]
+    pub fn with_web_port(mut self, port: u16) -> Self {
+        self.web_port = port;
+        self
+    }
+
+    fn destination(&self, request: &Request, endpoint: Endpoint) -> Endpoint {
+        let mut destination = request.destination(endpoint);
+        if matches!(request, Request::Http(_)) && destination.port() == WEB_PORT {
+            destination.set_port(self.web_port);
+        }
+        destination
     }
 }
 
@@ -86,17 +104,15 @@ impl Transport for TcpTransport {
         request: &Request,
         limits: &Limits,
     ) -> Result<Reply, TransportError> {
-        let Request::Api(request) = request else {
-            return Err(TransportError::Unsupported);
-        };
-        let mut stream = match timeout_at(limits.deadline, TcpStream::connect(endpoint)).await {
+        let destination = self.config.destination(request, endpoint);
+        let mut stream = match timeout_at(limits.deadline, TcpStream::connect(destination)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(TransportError::while_connecting(error)),
             Err(_elapsed) => return Err(TransportError::TimedOut { stage: Stage::Connecting, received: 0 }),
         };
         // A request longer than one segment goes out whole and does not wait for the acknowledgement of its head.
         ignore(stream.set_nodelay(true));
-        exchange_on(&mut stream, &request.bytes, limits).await.map(Reply::Api)
+        carry(&mut stream, endpoint.ip(), request, limits).await
     }
 }
 

@@ -4,11 +4,13 @@
 //! Boards, chips, temperatures and fans are numbered keys of one `stats` record, which the older firmware shares.
 
 use super::base;
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, dash_list};
 use bitlink_model::{
-    AnomalyKind, Board, Family, Fan, HashRate, Identity, Make, MinerSnapshot, Temperature, UnitError, Voltage,
+    AnomalyKind, Board, Family, Fan, HashRate, Identity, Make, MinerSnapshot, MiningState, Temperature,
+    UnitError, Voltage,
 };
 use serde_json::Value;
 
@@ -25,6 +27,11 @@ impl Dialect for Antminer {
         is_stock(evidence)
     }
 
+    /// The web server knows what TCP 4028 does not tell: hardware address, serial number, name on the network.
+    fn identity_questions(&self) -> &'static [Question] {
+        &[SYSTEM_INFO]
+    }
+
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         identity(self.family(), heard, oddities)
     }
@@ -33,8 +40,52 @@ impl Dialect for Antminer {
         const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
     }
 
+    /// A machine that sleeps looks broken on TCP 4028; only its configuration tells the two apart.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        if hashes(heard) { &[] } else { &[MINER_CONF] }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Digest
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("root", "root")]
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
+        read_work_mode(answers, snapshot, oddities);
+    }
+}
+
+pub(super) const SYSTEM_INFO: Question =
+    Question::may_page("get_system_info", "/cgi-bin/get_system_info.cgi");
+const MINER_CONF: Question = Question::may_page("get_miner_conf", "/cgi-bin/get_miner_conf.cgi");
+
+/// Whether any rate in `stats` is more than nothing.
+fn hashes(heard: &Answers) -> bool {
+    let oddities = Oddities::default();
+    let records = heard.records("stats", "STATS", &oddities);
+    records
+        .iter()
+        .any(|r| ["GHS 5s", "GHS av"].iter().any(|key| r.number(key).is_some_and(|rate| rate > 0.0)))
+}
+
+/// `bitmain-work-mode`, on older firmware `miner-mode`: 1 is asleep, a number or a string by model.
+fn read_work_mode(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    let Some(document) = answers.get(MINER_CONF.command) else { return };
+    let r = Record::new(document.root(), MINER_CONF.command, oddities);
+    let mode = r.integer("bitmain-work-mode").or_else(|| r.integer("miner-mode"));
+    snapshot.tuning.mode = match mode {
+        Some(0) => Some("normal".to_owned()),
+        Some(1) => Some("sleep".to_owned()),
+        Some(2) => Some("high".to_owned()),
+        Some(3) => Some("low".to_owned()),
+        _ => None,
+    };
+    if mode == Some(1) {
+        snapshot.mining_state = Some(MiningState::Stopped);
     }
 }
 
@@ -69,6 +120,17 @@ pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> 
         identity.model_raw = version.kind;
     }
     identity.firmware = Some(firmware);
+    if let Some(document) = heard.get(SYSTEM_INFO.command) {
+        let r = Record::new(document.root(), SYSTEM_INFO.command, oddities);
+        identity.mac = r.text("macaddr").and_then(|mac| mac.parse().ok());
+        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+        // The key's name differs by model.
+        identity.serial = ["serinum", "serial_no"].iter().find_map(|key| r.text(key)).map(ToOwned::to_owned);
+        if identity.model.is_none() {
+            identity.model_raw = r.text("minertype").map(ToOwned::to_owned);
+            identity.model = identity.model_raw.as_deref().and_then(model);
+        }
+    }
     identity
 }
 

@@ -4,6 +4,7 @@
 //! questions answered.
 
 use super::antminer;
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use bitlink_model::{Family, Identity, MinerSnapshot};
@@ -25,12 +26,24 @@ impl Dialect for AntminerOld {
             && (description.starts_with("bmminer") || description.starts_with("cgminer 4"))
     }
 
+    fn identity_questions(&self) -> &'static [Question] {
+        &[antminer::SYSTEM_INFO]
+    }
+
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         antminer::identity(self.family(), heard, oddities)
     }
 
     fn questions(&self) -> &'static [Question] {
         const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Digest
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("root", "root")]
     }
 
     fn joins(&self) -> bool {

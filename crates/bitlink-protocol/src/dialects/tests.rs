@@ -2,8 +2,8 @@
 //! with what was asked for it.
 
 use crate::{
-    ApiReply, Completion, Conversation, ExchangeFailure, ProtocolError, ReadMiner, Reading, Reply, Request,
-    Step,
+    ApiReply, Completion, Conversation, ExchangeFailure, HttpRequest, ProtocolError, ReadMiner, Reading,
+    Reply, Request, Step,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,16 +32,47 @@ impl Fixture {
     }
 
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, ExchangeFailure> {
-        let Request::Api(request) = request;
-        let request: Value = serde_json::from_slice(&request.bytes).unwrap();
-        let command = request["command"].as_str().unwrap();
-        self.asked.push(command.to_owned());
-        let joined = command.contains('+') && self.replies.contains_key("*joined*");
-        let bytes = if joined { self.join(command) } else { self.one(command) };
-        if bytes.is_empty() {
-            return Err(ExchangeFailure::ClosedWithoutReply);
+        match request {
+            Request::Api(request) => {
+                let request: Value = serde_json::from_slice(&request.bytes).unwrap();
+                let command = request["command"].as_str().unwrap();
+                self.asked.push(command.to_owned());
+                let joined = command.contains('+') && self.replies.contains_key("*joined*");
+                let bytes = if joined { self.join(command) } else { self.one(command) };
+                if bytes.is_empty() {
+                    return Err(ExchangeFailure::ClosedWithoutReply);
+                }
+                Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
+            }
+            Request::Http(request) => {
+                let line = format!("{} {}", request.method, request.path);
+                self.asked
+                    .push(format!("{line} {}", request.header("Authorization").map_or("", |_| "(signed)")));
+                self.web(&line, request).ok_or(ExchangeFailure::Refused)
+            }
         }
-        Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
+    }
+
+    /// A page of the web server. A fixture with `>>> *digest*` wants a proof first, of whatever password.
+    fn web(&self, line: &str, request: &HttpRequest) -> Option<Reply> {
+        let body = self.replies.get(line);
+        if body.is_none() && !self.replies.keys().any(|key| key.starts_with("GET ")) {
+            return None;
+        }
+        let digest = self.replies.get("*digest*").map(|realm| String::from_utf8_lossy(realm).into_owned());
+        let (status, extra, body) = match (digest, request.header("Authorization"), body) {
+            (Some(realm), None, _) => {
+                let challenge =
+                    format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"5ccc\", qop=\"auth\"\r\n");
+                ("401 Unauthorized", challenge, Vec::new())
+            }
+            (_, _, Some(body)) => ("200 OK", String::new(), body.clone()),
+            _ => ("404 Not Found", String::new(), Vec::new()),
+        };
+        let mut bytes =
+            format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        bytes.extend(body);
+        Some(Reply::Http(ApiReply { bytes, completion: Completion::Terminated }))
     }
 
     fn one(&self, command: &str) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! How readings go on when answers are missing, refused or odd.
 
 use super::*;
-use crate::Service;
 use crate::dialects::tests::Fixture;
+use crate::{ApiReply, Service};
 use proptest::prelude::*;
 
 const VERSION: &str = r#"{"STATUS":[{"STATUS":"S","Code":22,"Description":"cgminer 4.12.0"}],"VERSION":[{"CGMiner":"4.12.0","API":"3.7"}]}"#;
@@ -127,8 +127,7 @@ impl Dialect for SecondBest {
 fn a_question_in_place_of_another_is_asked_only_when_that_one_failed() {
     let asked = |sections: &[(&str, &str)]| {
         let mut fixture = miner(sections);
-        let identified =
-            Identified { identity: Identity::default(), dialect: &SecondBest, joins: SecondBest.joins() };
+        let identified = Identified::new(Identity::default(), &SecondBest);
         let mut conversation = ReadSnapshot::new(identified);
         let mut step = conversation.step(None);
         while let Step::Ask(request) = step {

@@ -1,0 +1,114 @@
+//! Logins: the right password first, defaults last, each tried once, and an end to it.
+
+use super::*;
+use crate::exchange::{ApiReply, Completion};
+
+const PAGE: Question = Question::may_page("info", "/info");
+
+#[allow(clippy::unnecessary_wraps)] // as a transport hands it over
+fn http(status: &str, headers: &str, body: &str) -> Result<Reply, ExchangeFailure> {
+    let bytes =
+        format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes();
+    Ok(Reply::Http(ApiReply { bytes, completion: Completion::Terminated }))
+}
+
+fn challenge() -> Result<Reply, ExchangeFailure> {
+    http("401 Unauthorized", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n", "")
+}
+
+/// Asks a server for the page; whether it came, and how many requests that took.
+fn visit(
+    session: &mut Session,
+    server: impl Fn(&HttpRequest) -> Result<Reply, ExchangeFailure>,
+) -> (bool, usize) {
+    let (mut asking, first) = Asking::new(PAGE, session);
+    let Ok(Request::Http(mut request)) = first else { return (false, 0) };
+    for asked in 1..50 {
+        match asking.hear(server(&request), session) {
+            Heard::Again(Request::Http(next)) => request = next,
+            Heard::Again(Request::Api(_)) => panic!("a page is asked for over HTTP"),
+            Heard::Answer(..) => return (true, asked),
+            Heard::Failed(..) => return (false, asked),
+        }
+    }
+    panic!("it never ends");
+}
+
+fn digest_server(user: &'static str) -> impl Fn(&HttpRequest) -> Result<Reply, ExchangeFailure> {
+    move |request| match request.header("Authorization") {
+        Some(proof) if proof.contains(&format!("username=\"{user}\"")) => http("200 OK", "", "{}"),
+        _ => challenge(),
+    }
+}
+
+#[test]
+fn digest_is_proved_once_and_then_carried_along() {
+    let mut session = Session::new(Auth::Digest, vec![Credentials::new("farm", "s")], &[("root", "root")]);
+    assert_eq!(visit(&mut session, digest_server("farm")), (true, 2));
+    assert_eq!(visit(&mut session, digest_server("farm")), (true, 1), "the challenge is known by now");
+    assert_eq!(session.default_password(), Some(false));
+}
+
+#[test]
+fn the_default_password_is_tried_last_and_told_of() {
+    let mut session = Session::new(Auth::Digest, vec![Credentials::new("farm", "s")], &[("root", "root")]);
+    assert_eq!(visit(&mut session, digest_server("root")), (true, 3));
+    assert_eq!(session.default_password(), Some(true));
+}
+
+#[test]
+fn a_server_that_takes_nobody_is_given_up() {
+    let mut session = Session::new(Auth::Digest, Vec::new(), &[("root", "root")]);
+    let (answered, asked) = visit(&mut session, |_| challenge());
+    assert!(!answered && asked <= 3);
+    assert_eq!(session.default_password(), None);
+    let mut session = Session::new(Auth::Basic, Vec::new(), &[]);
+    assert!(!visit(&mut session, |_| challenge()).0);
+}
+
+#[derive(Debug)]
+struct Cookie;
+
+impl Login for Cookie {
+    fn request(&self, credentials: &Credentials) -> HttpRequest {
+        HttpRequest::post("/login", "application/x-www-form-urlencoded", format!("u={}", credentials.user))
+    }
+
+    fn accept(&self, reply: &HttpReply) -> Option<Vec<(&'static str, String)>> {
+        Some(vec![("Cookie", reply.header("Set-Cookie")?.to_owned())])
+    }
+}
+
+#[test]
+fn a_login_of_its_own_comes_first_and_again_when_its_session_has_run_out() {
+    let server = |valid: &'static str| {
+        move |request: &HttpRequest| match (request.path.as_ref(), request.header("Cookie")) {
+            ("/login", _) if request.body == b"u=root" => {
+                http("200 OK", &format!("Set-Cookie: {valid}\r\n"), "")
+            }
+            ("/login", _) => http("200 OK", "", "no"),
+            (_, Some(cookie)) if cookie == valid => http("200 OK", "", "{}"),
+            _ => http("401 Unauthorized", "", ""),
+        }
+    };
+    let mut session =
+        Session::new(Auth::Login(&Cookie), vec![Credentials::new("farm", "s")], &[("root", "root")]);
+    assert_eq!(visit(&mut session, server("a")), (true, 3), "farm is refused, root is let in, the page");
+    assert_eq!(visit(&mut session, server("a")), (true, 1));
+    assert_eq!(visit(&mut session, server("b")), (true, 3), "refused, logged in anew, the page");
+}
+
+#[test]
+fn pages_that_are_lists_or_text_are_read_too() {
+    let read = |body: &str| {
+        let mut session = Session::new(Auth::None, Vec::new(), &[]);
+        let (mut asking, _) = Asking::new(PAGE, &mut session);
+        match asking.hear(http("200 OK", "", body), &mut session) {
+            Heard::Answer(parsed, _) => parsed.value.root().clone(),
+            _ => panic!("{body}"),
+        }
+    };
+    assert_eq!(read("[1,2]")[crate::LIST], serde_json::json!([1, 2]));
+    assert_eq!(read("miner power:3250\n")[crate::TEXT], "miner power:3250");
+    assert_eq!(read("{\"a\":nan}")["a"], serde_json::Value::Null);
+}
