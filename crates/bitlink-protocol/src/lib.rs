@@ -8,6 +8,7 @@
 //! * A [`Conversation`] is several questions with one purpose: [`Identify`] finds out who answers, [`ReadSnapshot`] takes
 //!   a full reading, [`ReadMiner`] does both. Whoever owns the socket drives it.
 //! * A [`Dialect`] is one firmware family; [`registry`] lists them.
+//! * [`catalogue`] knows what each model is sold as, for what a miner does not say itself.
 //!
 //! # One question
 //! ```
@@ -50,6 +51,7 @@ pub use bitlink_model as model;
 
 mod asking;
 mod auth;
+pub mod catalogue;
 mod command;
 mod conversation;
 mod decode;

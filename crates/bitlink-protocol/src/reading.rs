@@ -2,6 +2,7 @@
 
 use crate::asking::{Asking, Heard, Session, no_reply};
 use crate::auth::Credentials;
+use crate::catalogue;
 use crate::command::Command;
 use crate::conversation::{Conversation, Step};
 use crate::decode::{Document, StatusLetter, decode};
@@ -384,6 +385,7 @@ impl ReadSnapshot {
             .filter(|when| when.as_unix_millis() >= CLOCK_IS_SET_MS);
         self.identified.dialect.read(&self.answers, &mut snapshot, &self.oddities);
         snapshot.derive();
+        catalogue::complete(&mut snapshot);
         let hashes = snapshot.hashrate.current().is_some_and(|rate| rate.as_hs() > 0.0);
         if snapshot.mining_state.is_none() && hashes {
             snapshot.mining_state = Some(MiningState::Mining);
@@ -401,6 +403,7 @@ impl ReadSnapshot {
             DeviceError::new(Severity::Critical, "the mining process behind the API is down")
                 .about(Component::Firmware),
         );
+        catalogue::complete(&mut snapshot);
         snapshot.anomalies = self.oddities.take();
         snapshot
     }
