@@ -70,12 +70,28 @@ pub(crate) fn build_bitlink(workspace: &Workspace, profile: Profile) -> Result<P
     if profile == Profile::Release {
         build.arg("--release");
     }
-    let messages = process::capture_output(build.arg("--message-format=json-render-diagnostics"))?;
-    executable(&messages).with_context(|| format!("cargo built {BINARY} but did not say where"))
+    built(&mut build, BINARY)
 }
 
-/// Finds the program among the messages of `cargo build`, one JSON document per line.
-fn executable(messages: &str) -> Option<PathBuf> {
+/// Builds an example and returns where it lies.
+///
+/// # Errors
+///
+/// As for [`build_bitlink`].
+pub(crate) fn build_example(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+    let mut build = process::cargo(workspace);
+    build.args(["build", "--package", package, "--example", name]);
+    built(&mut build, name)
+}
+
+/// Runs a `cargo build` and returns where the program it made lies.
+fn built(build: &mut Command, name: &str) -> Result<PathBuf> {
+    let messages = process::capture_output(build.arg("--message-format=json-render-diagnostics"))?;
+    executable(&messages, name).with_context(|| format!("cargo built {name} but did not say where"))
+}
+
+/// Finds a program among the messages of `cargo build`, one JSON document per line.
+fn executable(messages: &str, name: &str) -> Option<PathBuf> {
     #[derive(Deserialize)]
     struct Message {
         target: Option<Target>,
@@ -89,7 +105,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
         .lines()
         // What a build script or a compiler plug-in prints may stand between the messages.
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
-        .filter(|message| message.target.as_ref().is_some_and(|target| target.name == BINARY))
+        .filter(|message| message.target.as_ref().is_some_and(|target| target.name == name))
         .find_map(|message| message.executable)
 }
 
@@ -127,7 +143,7 @@ mod tests {
             {"reason":"compiler-artifact","target":{"name":"bitlink"},"executable":"/t/release/bitlink"}
             {"reason":"build-finished","success":true}
         "#;
-        assert_eq!(executable(messages), Some(PathBuf::from("/t/release/bitlink")));
-        assert_eq!(executable(r#"{"reason":"build-finished","success":true}"#), None);
+        assert_eq!(executable(messages, BINARY), Some(PathBuf::from("/t/release/bitlink")));
+        assert_eq!(executable(messages, "bitlink_model"), None, "a library is no program");
     }
 }

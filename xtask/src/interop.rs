@@ -3,9 +3,11 @@
 //! This module prepares a Python environment with the pinned libraries and runs `xtask/interop/compare.py` in it; what
 //! is compared, and the starting and stopping of the simulator, is that script's business. The contract with it:
 //!
-//! * it is called as `compare.py --bitlink PATH`, where PATH is the freshly built program, in the workspace's root;
-//! * it starts `PATH simulate …` itself, on loopback addresses only, and stops it before it ends;
-//! * it exits with 0 when all agree, and otherwise prints every difference and exits with another code.
+//! * it is called as `compare.py --bitlink PATH --simulator PATH`, in the workspace's root, with the freshly built program
+//!   and the freshly built example `serve` of the simulator, whose machines stand still in time;
+//! * it starts the simulator itself, on loopback addresses only, and stops it before it ends;
+//! * it exits with 0 when all agree, with [`CANNOT_TRY`] when the machine it runs on does not let it try, and otherwise
+//!   prints every difference and exits with another code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,10 @@ use crate::workspace::Workspace;
 /// The script and the list of pinned libraries, relative to the workspace's root.
 const SCRIPT: &str = "xtask/interop/compare.py";
 const REQUIREMENTS: &str = "xtask/interop/requirements.txt";
+/// The package and the name of the example that serves simulated miners.
+const SIMULATOR: (&str, &str) = ("bitlink-simulator", "serve");
+/// The script's exit code for "skipped": the miners' port 80 cannot be taken, which needs root or the capability.
+const CANNOT_TRY: i32 = 77;
 
 /// The step that compares; `required` makes what would be skipped a failure.
 pub(crate) fn step(required: bool) -> Step {
@@ -41,12 +47,21 @@ fn interop(workspace: &Workspace) -> Result<Outcome> {
         Environment::Missing(what) => return Ok(Outcome::Skipped(what)),
     };
     let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
+    let (package, example) = SIMULATOR;
+    let simulator = dist::build_example(workspace, package, example)?;
     let mut compare = Command::new(python);
-    compare.current_dir(workspace.root()).arg(script).arg("--bitlink").arg(bitlink);
+    compare.current_dir(workspace.root()).arg(script);
+    compare.arg("--bitlink").arg(bitlink).arg("--simulator").arg(simulator);
     // Its lines come as they are printed, and it leaves nothing behind among the sources.
     compare.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
-    process::run(&mut compare)?;
-    Ok(Outcome::Passed)
+    let status = process::status(&mut compare)?;
+    match status.code() {
+        Some(0) => Ok(Outcome::Passed),
+        Some(CANNOT_TRY) => {
+            Ok(Outcome::Skipped("port 80 of the simulated miners cannot be taken".to_owned()))
+        }
+        _ => bail!("the peers do not agree with us ({status})"),
+    }
 }
 
 /// A Python environment, or what stands in the way of one.

@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -42,15 +42,21 @@ fn describes_this_package(variable: &OsStr) -> bool {
 ///
 /// When the program cannot be started, or ends with anything but success.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    println!("$ {}", shown(command));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{}`", shown(command)))?;
+    let status = status(command)?;
     if !status.success() {
         bail!("`{}` failed: {status}", shown(command));
     }
     Ok(())
+}
+
+/// Like [`run`], for programs whose exit code says more than success or failure.
+///
+/// # Errors
+///
+/// When the program cannot be started.
+pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
+    println!("$ {}", shown(command));
+    command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{}`", shown(command)))
 }
 
 /// Runs the command silently and returns what it wrote to its standard output.

@@ -1,0 +1,102 @@
+"""The two peers, asked for a full reading each. Both ask TCP 4028 and the web server on port 80."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Awaitable, Callable
+
+import certifi
+
+from readings import Pool, Reading, Unreadable, hottest, real_pools
+
+# Nothing may leave this machine: no proxies, and no Python socket to anywhere but the loopback network. The compiled
+# peer makes its own sockets; it connects to the given address only.
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]
+# The compiled peer's web client refuses to start without a certificate store, even for plain HTTP.
+os.environ.setdefault("SSL_CERT_FILE", certifi.where())
+
+
+def _only_loopback(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and not ipaddress.ip_address(address[0]).is_loopback:
+            raise PermissionError(f"a peer wanted to connect to {address}")
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+        # Raises ValueError for a name: names are not looked up here.
+        if host is not None and not ipaddress.ip_address(str(host)).is_loopback:
+            raise PermissionError(f"a peer wanted to look up {host}")
+
+
+sys.addaudithook(_only_loopback)
+
+import pyasic  # noqa: E402
+import pyasic_rs  # noqa: E402
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+async def read_pyasic(address: str) -> Reading:
+    """pyasic: pure Python."""
+    miner = await pyasic.get_miner(address)
+    if miner is None:
+        raise Unreadable("not identified")
+    data = await miner.get_data()
+    boards = [board for board in data.hashboards if not board.missing]
+    pools = [
+        Pool(str(pool.url or ""), pool.user or "", pool.accepted, pool.rejected)
+        for pool in data.pools
+    ]
+    return Reading(
+        make=_text(data.make),
+        model=_text(data.model),
+        firmware=_text(data.fw_ver),
+        ths=None if data.hashrate is None else float(data.hashrate),
+        boards=len(boards) or None,
+        chips=data.total_chips if boards else None,
+        board_c=hottest([board.temp for board in boards]),
+        chip_c=hottest([board.chip_temp for board in boards]),
+        fans=tuple(fan.speed or 0 for fan in data.fans) or None,
+        uptime=data.uptime,
+        mac=_text(data.mac),
+        pools=real_pools(pools),
+    )
+
+
+async def read_pyasic_rs(address: str) -> Reading:
+    """pyasic_rs: asic-rs, compiled, with Python on top."""
+    miner = await pyasic_rs.MinerFactory().get_miner(address)
+    if miner is None:
+        raise Unreadable("not identified")
+    data = await miner.get_data()
+    boards = [board for board in data.hashboards if board.working_chips is not None]
+    pools = [
+        Pool(str(pool.url), pool.user or "", pool.accepted_shares, pool.rejected_shares)
+        for group in data.pools
+        for pool in group.pools
+    ]
+    return Reading(
+        make=data.device_info.make,
+        model=data.device_info.model,
+        firmware=data.firmware_version,
+        ths=None if data.hashrate is None else data.hashrate.value,
+        boards=len(boards) or None,
+        chips=data.total_chips,
+        board_c=hottest([board.board_temperature for board in boards]),
+        chip_c=hottest([board.outlet_chip_temperature for board in boards]),
+        fans=tuple(round(fan.rpm) for fan in data.fans if fan.rpm is not None) or None,
+        uptime=None if data.uptime is None else int(data.uptime.total_seconds()),
+        mac=_text(data.mac),
+        pools=real_pools(pools),
+    )
+
+
+PEERS: dict[str, Callable[[str], Awaitable[Reading]]] = {
+    "pyasic": read_pyasic,
+    "pyasic_rs": read_pyasic_rs,
+}
