@@ -66,6 +66,10 @@ open_name! {
         ANTMINER_OLD = "antminer-old";
         /// Bitmain's firmware of the S19, S21 and later generations.
         ANTMINER = "antminer";
+        /// Canaan's firmware on machines that name themselves: A10 to A16, Q, Nano, Mini.
+        AVALON = "avalon";
+        /// Canaan's firmware on the 7xx, 8xx and 9xx, several of which may share a controller.
+        AVALON_OLD = "avalon-old";
         /// MicroBT's firmware with API version 1 or 2 on TCP 4028.
         WHATSMINER = "whatsminer";
     }

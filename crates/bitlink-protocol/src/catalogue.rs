@@ -206,8 +206,12 @@ impl Said<'_> {
         }
     }
 
+    /// More boards than one machine has are several, on firmware that speaks for more than one.
     fn rates(&mut self, nameplate: &Nameplate) {
         let snapshot = &mut *self.snapshot;
+        if nameplate.boards.is_some_and(|boards| snapshot.boards.len() > boards as usize) {
+            return;
+        }
         let rates = &mut snapshot.hashrate;
         if rates.nameplate.is_none() {
             rates.nameplate = nameplate.hashrate(rates.expected);

@@ -191,6 +191,8 @@ impl Evidence {
 pub fn registry() -> &'static [&'static dyn Dialect] {
     &[
         &crate::dialects::Whatsminer,
+        &crate::dialects::Avalon,
+        &crate::dialects::AvalonOld,
         &crate::dialects::AntminerOld,
         &crate::dialects::Antminer,
         &crate::dialects::BfgMiner,

@@ -2,12 +2,14 @@
 
 mod antminer;
 mod antminer_old;
+mod avalon;
 mod base;
 mod cgminer;
 mod whatsminer;
 
 pub use antminer::Antminer;
 pub use antminer_old::AntminerOld;
+pub use avalon::{Avalon, AvalonOld};
 pub use cgminer::{BfgMiner, CgMiner};
 pub use whatsminer::Whatsminer;
 

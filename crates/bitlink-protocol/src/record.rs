@@ -264,9 +264,10 @@ impl<'a> Record<'a> {
         (number > 0.0).then(|| self.checked(key, unit(number))).flatten()
     }
 
-    /// A share in percent.
+    /// A share in percent, with or without the sign.
     pub fn percent(&self, key: &str) -> Option<Ratio> {
-        self.quantity(key, Ratio::from_percent)
+        let number = self.leading_number(key)?;
+        self.checked(key, Ratio::from_percent(number))
     }
 
     /// A length of time in seconds.

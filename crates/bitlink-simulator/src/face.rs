@@ -2,6 +2,7 @@
 
 use crate::faces::antminer::Antminer;
 use crate::faces::antminer_old::AntminerOld;
+use crate::faces::avalon::Avalon;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::whatsminer::Whatsminer;
@@ -91,6 +92,10 @@ faces! {
     AntminerOld = "antminer-old", AntminerOld;
     /// Bitmain's firmware of the S19, S21 and later generations.
     Antminer = "antminer", Antminer;
+    /// Canaan's firmware on the A10 and later, the Q and the Nano.
+    Avalon = "avalon", Avalon { old: false };
+    /// Canaan's firmware on the 7xx and 8xx.
+    AvalonOld = "avalon-old", Avalon { old: true };
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.

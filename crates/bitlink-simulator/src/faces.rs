@@ -2,6 +2,7 @@
 
 pub(crate) mod antminer;
 pub(crate) mod antminer_old;
+pub(crate) mod avalon;
 pub(crate) mod bfgminer;
 pub(crate) mod cgminer;
 pub(crate) mod standard;

@@ -82,6 +82,9 @@ fn keys_are_those_of_the_documents() {
         (FaceName::AntminerOld, "S9", "version summary devs pools stats"),
         (FaceName::AntminerOld, "S17", "version summary stats"),
         (FaceName::Antminer, "S19 Pro", "version summary devs pools stats"),
+        (FaceName::Avalon, "A1246", "version summary devs devdetails stats"),
+        (FaceName::Avalon, "Q", "version stats litestats"),
+        (FaceName::AvalonOld, "A741", "version devdetails estats"),
         (
             FaceName::Whatsminer,
             "M50 VH30",
@@ -305,6 +308,44 @@ fn old_antminers_have_their_quirks() {
     let asleep =
         MinerSpec::with_model_name(FaceName::AntminerOld, "S17", 7).unwrap().with_fault(Fault::Asleep);
     assert_eq!(json(&SimMiner::new(asleep), "stats")["STATS"][1]["Mode"], 254);
+}
+
+#[test]
+fn avalons_pack_a_machine_into_brackets() {
+    let of = |face, model, command: &str, key: &str| -> String {
+        let reply = json(&miner(face, model), command);
+        reply["STATS"][0][key].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
+    };
+    let a12 = of(FaceName::Avalon, "A1246", "estats", "MM ID0");
+    assert!(
+        a12.starts_with("Ver[1246-90-24") && a12.contains(" SYSTEMSTATU[Work: In Work, Hash Board: 3 ] "),
+        "{a12}"
+    );
+    assert!(
+        a12.contains(" PS[0 1214 1320 ") && a12.contains(" PVT_T2[ ") && !a12.contains("SoftOFF"),
+        "{a12}"
+    );
+    let wall = of(FaceName::Avalon, "A15", "estats", "MM ID0");
+    assert!(wall.contains(" WALLPOWER[3") && wall.contains(" SoftOFF[0] "), "{wall}");
+    let home = of(FaceName::Avalon, "Q", "litestats", "MM ID0:Summary");
+    assert!(home.starts_with("'STATS':{Ver[Q-") && home.ends_with(" WORKLEVEL[0]}"), "{home}");
+    assert!(of(FaceName::Avalon, "Q", "stats", "HBinfo").starts_with("'HB0':{PVT_T0[ "));
+    assert_eq!(json(&miner(FaceName::Avalon, "A1246"), "litestats")["STATUS"][0]["Code"], 14);
+    let old = of(FaceName::AvalonOld, "A741", "estats", "MM ID1");
+    assert!(old.starts_with("Ver[7411706-3162860] DNA[") && old.contains(" PVT_T[21-"), "{old}");
+
+    let sick = |fault| {
+        let spec = MinerSpec::with_model_name(FaceName::Avalon, "A15", 7).unwrap().with_fault(fault);
+        json(&SimMiner::new(spec), "estats")["STATS"][0]["MM ID0"].as_str().unwrap().to_owned()
+    };
+    let asleep = sick(Fault::Asleep);
+    assert!(
+        asleep.contains("In Idle") && asleep.contains(" SoftOFF[1] ") && asleep.contains(" TMax[0] "),
+        "{asleep}"
+    );
+    let missing = sick(Fault::BoardMissing { board: 1 });
+    assert!(missing.contains("Hash Board: 2 ]") && missing.contains(" ECHU[0 513 0] "), "{missing}");
+    assert!(sick(Fault::PsuFault).contains(" PS[32 1214 0 0 0 1320 "));
 }
 
 #[test]

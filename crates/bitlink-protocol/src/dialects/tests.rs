@@ -141,6 +141,13 @@ fixtures! {
     antminer_s19_asleep = "antminer-s19-asleep",
     antminer_old_s9 = "antminer-old-s9",
     antminer_old_s17 = "antminer-old-s17",
+    avalon_a1246 = "avalon-a1246",
+    avalon_a1066_board_lost_psu_fault = "avalon-a1066-board-lost-psu-fault",
+    avalon_a1346_after_a_restart = "avalon-a1346-after-a-restart",
+    avalon_a15_wall_power = "avalon-a15-wall-power",
+    avalon_q = "avalon-q",
+    avalon_nano3s_asleep_litestats = "avalon-nano3s-asleep-litestats",
+    avalon_old_741_three_on_two_busses = "avalon-old-741-three-on-two-busses",
     whatsminer_m50_v2 = "whatsminer-m50-v2",
     whatsminer_m30s_v1 = "whatsminer-m30s-v1",
     whatsminer_process_down = "whatsminer-process-down",
@@ -158,6 +165,18 @@ fn models_are_normalised() {
     assert_eq!(antminer("Antminer S21 XP Hyd."), "S21 XP Hydro");
     assert_eq!(antminer("Antminer BHB68601"), "S21");
     assert_eq!(super::antminer::model("Antminer"), None);
+
+    let avalon = |raw: &str| super::avalon::model(raw).unwrap();
+    assert_eq!(avalon("1346-116"), "A1346");
+    assert_eq!(avalon("15-194"), "A15");
+    assert_eq!(avalon("1566HA"), "A1566HA");
+    assert_eq!(avalon("AvalonMiner 1166Pro"), "A1166 Pro");
+    assert_eq!(avalon("Avalon Q"), "Q");
+    assert_eq!(avalon("Nano3s"), "Nano3s");
+    assert_eq!(avalon("7411706-3162860"), "A741");
+    assert_eq!(avalon("1047-20050101_aaaaaaa"), "A1047");
+    assert_eq!(super::avalon::model("AVALONNANO"), None);
+    assert_eq!(super::avalon::model("AvalonMiner"), None);
 
     let whatsminer = |raw: &str| super::whatsminer::model(raw).unwrap();
     assert_eq!(whatsminer("M30S++_VH72"), "M30S++ VH70");
