@@ -59,6 +59,7 @@ mod dialect;
 pub mod dialects;
 mod error;
 mod exchange;
+mod faults;
 mod framing;
 mod http;
 mod reading;
@@ -73,6 +74,7 @@ pub use decode::{Document, LIST, Status, StatusLetter, TEXT, decode, decode_page
 pub use dialect::{Answers, Ask, Dialect, Evidence, Question, registry};
 pub use error::{Excerpt, ProtocolError, Service};
 pub use exchange::{ApiReply, ApiRequest, Completion, ExchangeFailure, Reply, Request};
+pub use faults::FaultTable;
 pub use framing::{Boundary, Framer, Framing};
 pub use http::{HttpFramer, HttpReply, HttpRequest, WEB_PORT};
 pub use reading::{Identified, Identify, ReadMiner, ReadSnapshot, Reading};

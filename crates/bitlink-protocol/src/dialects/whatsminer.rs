@@ -7,11 +7,12 @@
 use super::base;
 use crate::decode::Document;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::faults::FaultTable;
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, hash_rates};
 use bitlink_model::{
-    AnomalyKind, Board, DeviceError, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, Psu, Severity, Source, Voltage,
+    AnomalyKind, Board, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make, MinerSnapshot,
+    MiningState, Psu, Source, Voltage,
 };
 use serde_json::Value;
 
@@ -181,7 +182,7 @@ fn read_summary(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     // Version 1 lists its errors here.
     for n in 0..r.small("Error Code Count", 64).unwrap_or(0) {
         if let Some(code) = r.word(&format!("Error Code {n}")).filter(|code| code != "0") {
-            snapshot.errors.push(device_error(&code));
+            snapshot.errors.push(FaultTable::Whatsminer.error(&code));
         }
     }
 }
@@ -253,7 +254,7 @@ fn read_errors(document: &Document, snapshot: &mut MinerSnapshot, oddities: &Odd
         if known || code.is_empty() || code == "0" {
             continue;
         }
-        let error = device_error(&code);
+        let error = FaultTable::Whatsminer.error(&code);
         snapshot.errors.push(match since {
             Some(since) => error.since(since),
             None => error,
@@ -263,8 +264,3 @@ fn read_errors(document: &Document, snapshot: &mut MinerSnapshot, oddities: &Odd
 
 /// Longest error list that is kept; units with hundreds of entries overflow their own buffer.
 const MAX_ERRORS: usize = 256;
-
-/// A code without its meaning yet; the code says which part it is about only to those who know the table.
-fn device_error(code: &str) -> DeviceError {
-    DeviceError::new(Severity::Warning, format!("firmware error {code}")).with_code(code)
-}
