@@ -5,6 +5,7 @@
 
 use bitlink_model::{Miner, Timestamp};
 use bitlink_monitor::{Monitor, MonitorConfig, MonitorEvent, VirtualClock};
+use bitlink_protocol::catalogue;
 use bitlink_simulator::{FaceName, Fault, MinerSpec, Model, SimClock, SimFleet, SimHost};
 use bitlink_transport::{Door, MemoryTransport};
 use std::collections::BTreeMap;
@@ -77,9 +78,25 @@ async fn a_board_is_missed_wherever_it_was() {
     let (fleet, miners) = watch(specs, 10).await;
     for miner in miners.values() {
         let truth = fleet.host(miner.ip).unwrap().truth();
-        let Some(expected) = miner.snapshot.as_ref().unwrap().boards_expected else { continue };
+        let snapshot = miner.snapshot.as_ref().unwrap();
+        let Some(expected) = snapshot.boards_expected else { continue };
         assert_eq!(expected, u32::from(truth.boards));
-        let missed = miner.findings.iter().any(|finding| finding.rule.as_str() == "boards_missing");
+        // Where an empty slot cannot be told from a board that does nothing, it is one that does nothing.
+        let found = snapshot.boards.iter().filter(|board| board.present != Some(false)).count();
+        let rules: &[&str] =
+            if found < expected as usize { &["boards_missing"] } else { &["board_idle", "device_error"] };
+        let missed = miner.findings.iter().any(|finding| rules.contains(&finding.rule.as_str()));
         assert!(missed, "{} {} {:?}: {:?}", truth.face, miner.model, truth.faults, miner.findings);
+    }
+}
+
+#[test]
+fn simulated_machines_are_those_of_the_catalogue() {
+    for spec in every_model() {
+        let (Some(make), Some(model)) = (spec.model.make, spec.model.name) else { continue };
+        let Some(sold) = catalogue::find(make, model) else { continue };
+        assert!(sold.boards.is_none_or(|n| n == u32::from(spec.model.boards)), "{make} {model}");
+        assert!(sold.chips_per_board.is_none_or(|n| n == u32::from(spec.model.chips)), "{make} {model}");
+        assert!(sold.fans.is_none_or(|n| n == u32::from(spec.model.fans)), "{make} {model}");
     }
 }

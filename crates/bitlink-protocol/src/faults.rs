@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn whatsminer_codes_name_slot_and_chip() {
         let check = |code, message, component, severity| {
-            check(FaultTable::Whatsminer, code, message, component, severity)
+            check(FaultTable::Whatsminer, code, message, component, severity);
         };
         let (warning, critical) = (Severity::Warning, Severity::Critical);
         check(
