@@ -83,28 +83,8 @@ impl CannedMiner {
         self.replies.get(command).or_else(|| self.replies.get("*refusal*")).cloned().unwrap_or_default()
     }
 
-    fn outcome(&self, request: &Request) -> Outcome {
-        let Request::Api(request) = request else { return Err(ExchangeFailure::Refused) };
-        match self.answer(&request.bytes) {
-            bytes if bytes.is_empty() => Err(ExchangeFailure::ClosedWithoutReply),
-            bytes => Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated })),
-        }
-    }
-
-    /// Holds a conversation, and returns what was asked and answered beside its result.
-    fn talk<C: Conversation>(&self, mut conversation: C) -> (Vec<(Request, Outcome)>, C::Output) {
-        let mut talk = Vec::new();
-        let mut step = conversation.step(None);
-        loop {
-            match step {
-                Step::Ask(request) => {
-                    let outcome = self.outcome(&request);
-                    talk.push((request, outcome.clone()));
-                    step = conversation.step(Some(outcome));
-                }
-                Step::Done(result) => return (talk, result.expect("a fixture that can be read")),
-            }
-        }
+    fn talk<C: Conversation>(&self, conversation: C) -> (Vec<(Request, Outcome)>, C::Output) {
+        talk(conversation, |request| self.answer(request))
     }
 
     /// The outcomes of all questions that a first reading asks, in order.
@@ -121,13 +101,8 @@ impl CannedMiner {
 
     /// Every request that a first and a later reading send, with the bytes of the reply.
     pub fn requests(&self) -> HashMap<Vec<u8>, Vec<u8>> {
-        let (mut talk, reading) = self.talk(ReadMiner::new());
-        talk.extend(self.talk(ReadMiner::again(reading.identified)).0);
-        let requests = talk.into_iter().filter_map(|(request, _)| match request {
-            Request::Api(request) => Some(request.bytes.into_owned()),
-            _ => None,
-        });
-        requests.map(|request| (request.clone(), self.answer(&request))).collect()
+        let requests = requests_of(|request| self.answer(request));
+        requests.into_iter().map(|request| (request.clone(), self.answer(&request))).collect()
     }
 
     /// Its dialect and the decoded answers from which the dialect reads a snapshot.
@@ -174,6 +149,49 @@ impl Dialect for Listener {
         *self.heard.lock().expect("no panic while it was held") = Some(answers.clone());
         self.dialect.read(answers, snapshot, oddities);
     }
+}
+
+/// Holds a conversation with whatever answers, and returns what was asked and answered beside the result. An empty
+/// answer stands for a connection that is closed without a byte, a NUL at the end for itself.
+fn talk<C: Conversation>(
+    mut conversation: C,
+    answer: impl Fn(&[u8]) -> Vec<u8>,
+) -> (Vec<(Request, Outcome)>, C::Output) {
+    let mut talk = Vec::new();
+    let mut step = conversation.step(None);
+    loop {
+        match step {
+            Step::Ask(request) => {
+                let outcome = outcome(&request, &answer);
+                talk.push((request, outcome.clone()));
+                step = conversation.step(Some(outcome));
+            }
+            Step::Done(result) => return (talk, result.expect("a miner that can be read")),
+        }
+    }
+}
+
+fn outcome(request: &Request, answer: impl Fn(&[u8]) -> Vec<u8>) -> Outcome {
+    let Request::Api(request) = request else { return Err(ExchangeFailure::Refused) };
+    let mut bytes = answer(&request.bytes);
+    if bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    if bytes.is_empty() {
+        return Err(ExchangeFailure::ClosedWithoutReply);
+    }
+    Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
+}
+
+/// The bytes of every request that a first reading and a later one send to whatever answers, in order.
+pub fn requests_of(answer: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let (mut asked, reading) = talk(ReadMiner::new(), &answer);
+    asked.extend(talk(ReadMiner::again(reading.identified), &answer).0);
+    let requests = asked.into_iter().filter_map(|(request, _)| match request {
+        Request::Api(request) => Some(request.bytes.into_owned()),
+        _ => None,
+    });
+    requests.collect()
 }
 
 /// Runs a conversation on outcomes in order.
