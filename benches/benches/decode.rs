@@ -6,7 +6,7 @@
 
 use bitlink_benches::{CannedMiner, DIALECTS, Outcome, criterion, defective, drive, long_stats};
 use bitlink_protocol::model::MinerSnapshot;
-use bitlink_protocol::{ApiReply, Boundary as _, Framer, Oddities, ReadMiner, Reply, decode};
+use bitlink_protocol::{ApiReply, Boundary, Framer, Oddities, ReadMiner, Reply, decode};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use std::hint::black_box;
 

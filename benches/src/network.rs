@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A machine that answers at once, from memory, the questions a reading asks. Any number of addresses may share it.
+/// A machine that answers at once, from memory, the questions a reading asks of its API; it has no web server. Any number
+/// of addresses may share it.
 #[derive(Debug)]
 pub struct Scripted {
     replies: HashMap<Vec<u8>, Vec<u8>>,
@@ -29,8 +30,8 @@ impl Scripted {
 }
 
 impl Host for Scripted {
-    fn connect(&self, _port: u16) -> Door {
-        Door::Open { after: Duration::ZERO }
+    fn connect(&self, port: u16) -> Door {
+        if port == 4028 { Door::Open { after: Duration::ZERO } } else { Door::Refused }
     }
 
     fn respond(&self, _port: u16, request: &[u8]) -> Script {

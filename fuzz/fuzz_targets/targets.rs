@@ -1,0 +1,5 @@
+//! Fuzz target: scan targets as a user writes them. What is done with it and what must be true of it is in `src/lib.rs`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bitlink_fuzz::targets(data));
