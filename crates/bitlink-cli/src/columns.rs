@@ -67,17 +67,17 @@ impl Field {
         match self {
             Self::Status => Column::left("status", 0),
             Self::Address => Column::left("address", 0),
-            Self::Model => Column::left("model", 1).cut_to(10),
+            Self::Model => Column::left("model", 1).cut_to(10).easy_at(16),
             Self::HashRate => Column::right("hash rate", 0),
-            Self::Expected => Column::right("of exp.", 2),
+            Self::Expected => Column::right("exp.", 2),
             Self::Hottest => Column::right("hottest", 3),
             Self::Fans => Column::right("fans (rpm)", 5),
             Self::Power => Column::right("power", 4),
             Self::Uptime => Column::right("uptime", 6),
-            Self::Age => Column::right("read", 7),
+            Self::Age => Column::right("age", 7),
             Self::Firmware => Column::left("firmware", 8).cut_to(12),
             Self::Mac => Column::left("mac address", 9),
-            Self::Reason => Column::left("reason", 0).cut_to(14),
+            Self::Reason => Column::left("reason", 0).cut_to(14).easy_at(40),
         }
     }
 
@@ -102,9 +102,7 @@ impl Field {
             Self::Fans => Cell::known(fans(&stats.fans)).tone(tone_of(miner, &["fan_stopped"])),
             Self::Power => Cell::known(known(stats.power).map(|watts| format!("{watts:.0} W"))),
             Self::Uptime => Cell::known(uptime(stats.uptime)),
-            Self::Age => {
-                Cell::known(miner.last_updated.map(|then| text::ago(now.since(then)))).tone(Tone::Dim)
-            }
+            Self::Age => Cell::known(miner.last_updated.map(|then| age(now.since(then)))).tone(Tone::Dim),
             Self::Firmware => Cell::known(firmware(miner)),
             Self::Mac => {
                 Cell::known(miner.snapshot.as_ref().and_then(|s| s.identity.mac).map(|m| m.to_string()))
@@ -248,6 +246,16 @@ fn model(miner: &Miner) -> String {
             format!("{} ({})", miner.model, firmware.family)
         }
         _ => miner.model.clone(),
+    }
+}
+
+/// The age of a reading, as short as can be.
+fn age(age: Duration) -> String {
+    match age.as_secs() {
+        s @ 0..=99 => format!("{s}s"),
+        s @ 100..=5_999 => format!("{}m", s / 60),
+        s @ 6_000..=359_999 => format!("{}h", s / 3_600),
+        s => format!("{}d", s / 86_400),
     }
 }
 

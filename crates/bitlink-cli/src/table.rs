@@ -88,15 +88,20 @@ pub(crate) struct Column {
     pub(crate) gives_way: u8,
     /// It may be cut to this many columns; `None` means never.
     pub(crate) least: Option<usize>,
+    /// Columns of [`LUXURY`] go before this one is cut to less.
+    pub(crate) easy: usize,
 }
+
+/// From here on a column gives way before others are cut to less than reads easily.
+const LUXURY: u8 = 5;
 
 impl Column {
     pub(crate) const fn left(title: &'static str, gives_way: u8) -> Self {
-        Self { title, align: Align::Left, gives_way, least: None }
+        Self { title, align: Align::Left, gives_way, least: None, easy: 0 }
     }
 
     pub(crate) const fn right(title: &'static str, gives_way: u8) -> Self {
-        Self { title, align: Align::Right, gives_way, least: None }
+        Self { title, align: Align::Right, gives_way, least: None, easy: 0 }
     }
 
     /// The same column, which may be cut.
@@ -104,10 +109,18 @@ impl Column {
         self.least = Some(least);
         self
     }
+
+    /// The same column, which reads easily from this width on.
+    pub(crate) const fn easy_at(mut self, easy: usize) -> Self {
+        self.easy = easy;
+        self
+    }
 }
 
-/// Room between two columns.
-pub(crate) const GAP: usize = 2;
+/// Room between two columns: little where there is little of it.
+pub(crate) fn gap(room: Option<usize>) -> usize {
+    if room.is_some_and(|room| room < 100) { 1 } else { 2 }
+}
 
 /// How wide each column is, `None` for those that found no room. `natural` is how wide each would like to be; 0 is
 /// not at all.
@@ -115,28 +128,46 @@ pub(crate) fn fit(columns: &[Column], natural: &[usize], room: Option<usize>) ->
     let mut widths: Vec<Option<usize>> = natural.iter().map(|wide| (*wide > 0).then_some(*wide)).collect();
     widths.resize(columns.len(), None);
     let Some(room) = room else { return widths };
-    loop {
-        let shown = widths.iter().flatten().count();
-        let taken: usize = widths.iter().flatten().sum::<usize>() + GAP * shown.saturating_sub(1);
-        let Some(over) = taken.checked_sub(room).filter(|over| *over > 0) else { break };
-        let slack: usize = columns.iter().zip(&widths).map(|(column, width)| slack(column, *width)).sum();
-        if slack >= over {
-            squeeze(columns, &mut widths, over);
-            break;
-        }
-        let last = columns
-            .iter()
-            .enumerate()
-            .filter(|(index, column)| column.gives_way > 0 && widths.get(*index).is_some_and(Option::is_some))
-            .max_by_key(|(index, column)| (column.gives_way, *index))
-            .map(|(index, _)| index);
-        let Some(width) = last.and_then(|index| widths.get_mut(index)) else {
-            squeeze(columns, &mut widths, over);
-            break;
-        };
+    while over(&widths, room) > easy_slack(columns, &widths) {
+        let Some(index) = first_to_go(columns, &widths, LUXURY) else { break };
+        clear(&mut widths, index);
+    }
+    while over(&widths, room) > columns.iter().zip(&widths).map(|(c, w)| slack(c, *w)).sum() {
+        let Some(index) = first_to_go(columns, &widths, 1) else { break };
+        clear(&mut widths, index);
+    }
+    let over = over(&widths, room);
+    squeeze(columns, &mut widths, over);
+    widths
+}
+
+/// How much too wide all columns together are.
+fn over(widths: &[Option<usize>], room: usize) -> usize {
+    let shown = widths.iter().flatten().count();
+    let taken = widths.iter().flatten().sum::<usize>() + gap(Some(room)) * shown.saturating_sub(1);
+    taken.saturating_sub(room)
+}
+
+/// The column that gives way next, among those that give way at least so easily.
+fn first_to_go(columns: &[Column], widths: &[Option<usize>], least: u8) -> Option<usize> {
+    let shown = columns.iter().zip(widths).enumerate().filter(|(_, (_, width))| width.is_some());
+    let can_go = shown.filter(|(_, (column, _))| column.gives_way >= least);
+    can_go.max_by_key(|(index, (column, _))| (column.gives_way, *index)).map(|(index, _)| index)
+}
+
+fn clear(widths: &mut [Option<usize>], index: usize) {
+    if let Some(width) = widths.get_mut(index) {
         *width = None;
     }
-    widths
+}
+
+/// How much all columns can be cut and still read easily.
+fn easy_slack(columns: &[Column], widths: &[Option<usize>]) -> usize {
+    let easy = |(column, width): (&Column, &Option<usize>)| {
+        let least = column.least?;
+        Some(width.as_ref()?.saturating_sub(least.max(column.easy)))
+    };
+    columns.iter().zip(widths).filter_map(easy).sum()
 }
 
 /// How much a column can be cut.
@@ -200,13 +231,13 @@ impl Table {
         let mut out = String::new();
         for row in std::iter::once(&header).chain(&self.rows) {
             // Writing to a String cannot fail.
-            let _ = writeln!(out, "{}", line(&self.columns, &widths, row));
+            let _ = writeln!(out, "{}", line(&self.columns, &widths, row, gap(room)));
         }
         out
     }
 }
 
-fn line(columns: &[Column], widths: &[Option<usize>], row: &[Cell]) -> String {
+fn line(columns: &[Column], widths: &[Option<usize>], row: &[Cell], gap: usize) -> String {
     let mut out = String::new();
     let mut pending = 0;
     for ((column, wide), cell) in columns.iter().zip(widths).zip(row) {
@@ -215,12 +246,12 @@ fn line(columns: &[Column], widths: &[Option<usize>], row: &[Cell]) -> String {
         let free = wide - width(&text).min(wide);
         let (before, after) = if column.align == Align::Right { (free, 0) } else { (0, free) };
         if text.is_empty() {
-            pending += wide + GAP;
+            pending += wide + gap;
         } else {
             // Blanks are written once something follows them, so that no line ends in blanks.
             out.extend(std::iter::repeat_n(' ', pending + before));
             out.push_str(&cell.tone.paint(&text));
-            pending = after + GAP;
+            pending = after + gap;
         }
     }
     out
@@ -260,13 +291,13 @@ mod tests {
     #[test]
     fn columns_are_cut_before_they_go_and_go_in_order() {
         let at = |room| anstream::adapter::strip_str(&table().render(Some(room))).to_string();
-        for room in 20..60 {
+        for room in 18..60 {
             let widest = at(room).lines().map(width).max().unwrap();
             assert!(widest <= room, "{widest} columns in a room of {room}");
         }
         assert!(at(40).contains("3250 W") && at(40).contains("Antmin"), "{}", at(40));
-        assert!(!at(26).contains("power") && at(26).contains("model"), "{}", at(26));
-        assert!(!at(20).contains("model") && at(20).contains("reason"), "{}", at(20));
+        assert!(!at(24).contains("power") && at(24).contains("model"), "{}", at(24));
+        assert!(!at(18).contains("model") && at(18).contains("reason"), "{}", at(18));
     }
 
     #[test]

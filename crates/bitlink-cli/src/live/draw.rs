@@ -2,7 +2,7 @@
 
 use super::view::View;
 use crate::columns::{self, WATCHED, findings_by_weight, severity_tone, status_tone};
-use crate::table::{Align, Cell, GAP, Tone, fit};
+use crate::table::{Align, Cell, Tone, fit, gap};
 use crate::text::{ago, clean, clip, width};
 use bitlink_miner_manager::{FleetSnapshot, Miner, MinerStatus};
 use ratatui::Frame;
@@ -209,8 +209,8 @@ fn row(
     for ((field, wide), cell) in fields.iter().zip(widths).zip(cells) {
         let Some(mut wide) = *wide else { continue };
         if used > 0 {
-            spans.push(Span::raw(" ".repeat(GAP)));
-            used += GAP;
+            spans.push(Span::raw(" ".repeat(gap(Some(room)))));
+            used += gap(Some(room));
         }
         if field.title == "reason" {
             // The last column has all that is left.
@@ -218,7 +218,9 @@ fn row(
         }
         let text = clip(cell.text(), wide);
         let free = " ".repeat(wide.saturating_sub(width(&text)));
-        let painted = view.span(text.into_owned(), cell.tone_of());
+        // On a bar of one colour, other colours are patches.
+        let tone = if style.add_modifier.contains(Modifier::REVERSED) { Tone::Plain } else { cell.tone_of() };
+        let painted = view.span(text.into_owned(), tone);
         if field.align == Align::Right {
             spans.extend([Span::raw(free), painted]);
         } else {
@@ -283,7 +285,7 @@ fn chosen(view: &View, miner: &Miner) -> Vec<Line<'static>> {
             let _ = write!(about, ", began {}", ago(view.now.since(since)));
         }
         if !finding.clears_when.is_empty() {
-            let _ = write!(about, ", clears {}", clean(&finding.clears_when));
+            let _ = write!(about, ", clears when {}", clean(&finding.clears_when));
         }
         lines.push(Line::from(vec![
             view.span(format!("   {}", clean(&finding.message)), severity_tone(finding.severity)),

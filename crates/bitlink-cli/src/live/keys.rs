@@ -4,19 +4,23 @@ use ratatui::crossterm::event::{self, Event};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// How long the thread waits for a key before it looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// What happens at the terminal. Dropping it ends the thread that listens, and waits for that.
+/// How long the thread may take to end. One that listens to a terminal that has gone may never come back, and must not
+/// keep the program from ending.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// What happens at the terminal. Dropping it ends the thread that listens.
 #[derive(Debug)]
 pub(super) struct Keys {
     events: mpsc::Receiver<Event>,
     wanted: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    ended: std::sync::mpsc::Receiver<()>,
 }
 
 impl Keys {
@@ -24,7 +28,9 @@ impl Keys {
         let (sender, events) = mpsc::channel(64);
         let wanted = Arc::new(AtomicBool::new(true));
         let still_wanted = Arc::clone(&wanted);
-        let thread = thread::Builder::new().name("keys".to_owned()).spawn(move || {
+        let (alive, ended) = std::sync::mpsc::channel();
+        thread::Builder::new().name("keys".to_owned()).spawn(move || {
+            let _alive = alive;
             while still_wanted.load(Ordering::Relaxed) {
                 let next = match event::poll(LOOK) {
                     Ok(false) => continue,
@@ -38,7 +44,7 @@ impl Keys {
                 }
             }
         })?;
-        Ok(Self { events, wanted, thread: Some(thread) })
+        Ok(Self { events, wanted, ended })
     }
 
     /// The next thing that happens; `None` when nothing will.
@@ -51,9 +57,7 @@ impl Drop for Keys {
     fn drop(&mut self) {
         self.wanted.store(false, Ordering::Relaxed);
         self.events.close();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has told so itself.
-            let _ = thread.join();
-        }
+        // The other end is dropped with the thread; nothing is ever sent.
+        let _ = self.ended.recv_timeout(FAREWELL);
     }
 }

@@ -65,7 +65,7 @@ impl Card {
                 let _ = write!(
                     line,
                     "{}",
-                    Tone::Dim.paint(&format!(" (clears {})", clean(&finding.clears_when)))
+                    Tone::Dim.paint(&format!(" (clears when {})", clean(&finding.clears_when)))
                 );
             }
             let _ = writeln!(self.out, "  {line}");
