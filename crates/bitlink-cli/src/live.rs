@@ -78,7 +78,8 @@ async fn run(
             },
             _ = tick.tick() => {
                 if stale || drawn.is_none_or(|drawn| drawn.elapsed() >= IDLE) {
-                    view.update(&events.state(), SystemTime::now().into());
+                    let fleet = events.state();
+                    view.update(&fleet.miners, &fleet.coverage, SystemTime::now().into());
                     terminal.draw(|frame| draw::draw(frame, view))?;
                     drawn = Some(Instant::now());
                     stale = false;

@@ -93,7 +93,7 @@ pub(crate) struct Column {
 }
 
 /// From here on a column gives way before others are cut to less than reads easily.
-const LUXURY: u8 = 5;
+const LUXURY: u8 = 4;
 
 impl Column {
     pub(crate) const fn left(title: &'static str, gives_way: u8) -> Self {

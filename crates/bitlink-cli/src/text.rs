@@ -103,6 +103,7 @@ pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match seconds {
+        0 if time.as_millis() == 0 => "<1ms".to_owned(),
         0 => format!("{}ms", time.as_millis()),
         1..=9 => format!("{:.1}s", time.as_secs_f64()),
         10..=59 => format!("{seconds}s"),
@@ -201,6 +202,7 @@ mod tests {
         assert_eq!(count(1_048_576), "1,048,576");
         assert_eq!(so_many(1, "miner", "miners"), "1 miner");
         assert_eq!(so_many(1_200, "miner", "miners"), "1,200 miners");
+        assert_eq!(duration(Duration::from_micros(850)), "<1ms");
         assert_eq!(duration(Duration::from_millis(850)), "850ms");
         assert_eq!(duration(Duration::from_millis(2_345)), "2.3s");
         assert_eq!(duration(Duration::from_secs(200)), "3m 20s");

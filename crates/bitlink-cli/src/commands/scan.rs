@@ -139,6 +139,9 @@ pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failur
         format => {
             let scanned = collect(events, &bar).await?;
             bar.clear();
+            if format != Format::Json && exit(&scanned.report, scanned.interrupted) == Exit::Usage {
+                return Err(nothing_but_unknown_names(scanned.findings));
+            }
             match format {
                 Format::Json => document(&scanned, &named)?,
                 Format::Csv => sheet(&scanned, args.all, console)?,
@@ -183,6 +186,15 @@ pub(crate) async fn collect(mut events: ScanStream, bar: &Progress) -> Result<Sc
             }
             _ => {}
         }
+    }
+}
+
+/// Nothing could be scanned: that is told as the mistake that it is, and not as a result.
+fn nothing_but_unknown_names(findings: Findings) -> Failure {
+    let mut names = findings.unknown_names.into_iter().map(|(_, error)| error);
+    match names.next() {
+        Some(first) => names.fold(Failure::from(first), |failure, error| failure.because(&error)),
+        None => broken_off(),
     }
 }
 

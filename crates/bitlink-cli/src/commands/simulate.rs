@@ -40,7 +40,7 @@ pub(crate) struct SimulateArgs {
     /// Part of the miners that have a fault, 0 to 1
     #[arg(long, value_name = "RATIO", default_value_t = 0.1, value_parser = ratio)]
     sick: f64,
-    /// Which faults those have: board-missing, overheating, … [default: a choice that monitors see]
+    /// Which faults those have: board-missing, overheating, unresponsive, … [default: some that leave them answering]
     #[arg(long, value_name = "FAULT", value_delimiter = ',')]
     fault: Vec<FaultKind>,
     /// Let faults come and go instead of staying
@@ -135,9 +135,12 @@ fn build(args: &SimulateArgs) -> Result<SimFleet, Failure> {
     if let Some(mix) = &args.mix {
         spec = spec.with_mix(mix.clone());
     }
-    if !args.fault.is_empty() {
-        spec = spec.with_faults(args.fault.clone());
-    }
+    let faults = match args.fault.as_slice() {
+        // A machine that does not answer is found by no scan; whoever wants one names it.
+        [] => spec.faults.iter().copied().filter(|kind| *kind != FaultKind::Unresponsive).collect(),
+        named => named.to_vec(),
+    };
+    spec = spec.with_faults(faults);
     if !args.defect.is_empty() {
         spec = spec.with_defects(args.defective.unwrap_or(1.0), args.defect.clone());
     }

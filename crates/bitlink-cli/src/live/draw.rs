@@ -4,7 +4,7 @@ use super::view::View;
 use crate::columns::{self, WATCHED, findings_by_weight, severity_tone, status_tone};
 use crate::table::{Align, Cell, Tone, fit, gap};
 use crate::text::{ago, clean, clip, width};
-use bitlink_miner_manager::{FleetSnapshot, Miner, MinerStatus};
+use bitlink_miner_manager::{Miner, MinerStatus};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
@@ -96,15 +96,13 @@ fn head(view: &View, room: usize) -> Vec<Line<'static>> {
         Style::new().add_modifier(Modifier::REVERSED)
     };
     let mut lines = vec![Line::from(vec![Span::styled(name, banner), Span::raw(" "), Span::raw(title)])];
-    if let Some(fleet) = &view.fleet {
-        lines.push(counts(view, fleet));
-        lines.push(totals(view, fleet, room));
-    }
+    lines.push(counts(view));
+    lines.push(totals(view, room));
     lines
 }
 
-fn counts(view: &View, fleet: &FleetSnapshot) -> Line<'static> {
-    let coverage = &fleet.coverage;
+fn counts(view: &View) -> Line<'static> {
+    let coverage = &view.coverage;
     let mut spans = Vec::new();
     for (status, n) in [
         (MinerStatus::Active, coverage.active),
@@ -122,10 +120,10 @@ fn counts(view: &View, fleet: &FleetSnapshot) -> Line<'static> {
 }
 
 /// Sums over the miners that are live, each with the number of miners that it speaks for.
-fn totals(view: &View, fleet: &FleetSnapshot, room: usize) -> Line<'static> {
-    let all = fleet.len();
+fn totals(view: &View, room: usize) -> Line<'static> {
+    let all = view.fleet.len();
     let sum = |value: fn(&Miner) -> f64| {
-        let known: Vec<f64> = fleet.iter().map(|miner| value(miner)).filter(|n| n.is_finite()).collect();
+        let known: Vec<f64> = view.fleet.iter().map(|miner| value(miner)).filter(|n| n.is_finite()).collect();
         (known.iter().sum::<f64>(), known.len())
     };
     let (rate, rate_of) = sum(|miner| miner.stats.hashrate_rt);
@@ -141,11 +139,11 @@ fn totals(view: &View, fleet: &FleetSnapshot, room: usize) -> Line<'static> {
         parts.push((format!("   {:.1} kW", power / 1000.0), Tone::Strong));
         parts.push((format!(" from {power_of}"), Tone::Plain));
     }
-    if let Some(oldest) = fleet.coverage.oldest_reading {
+    if let Some(oldest) = view.coverage.oldest_reading {
         parts.push((format!("   oldest reading {}", ago(view.now.since(oldest))), Tone::Dim));
     }
-    if fleet.coverage.lag.as_secs() > 0 {
-        let lag = crate::text::duration(fleet.coverage.lag);
+    if view.coverage.lag.as_secs() > 0 {
+        let lag = crate::text::duration(view.coverage.lag);
         parts.push((format!("   polls are {lag} late"), Tone::Warning));
     }
     let mut left = room.saturating_sub(1);
@@ -180,9 +178,10 @@ fn table(frame: &mut Frame<'_>, view: &mut View, lines: &mut Lines, page: usize)
     lines.put(frame, row(view, &fields, &widths, &heads, room, underlined));
 
     if shown.is_empty() {
-        let text = match &view.fleet {
-            Some(fleet) if !fleet.is_empty() => "nothing here holds what you filter by; Esc shows all",
-            _ => "no miners are watched",
+        let text = if view.fleet.is_empty() {
+            "no miners are watched"
+        } else {
+            "nothing here holds what you filter by; Esc shows all"
         };
         lines.put(frame, Line::from(vec![Span::raw(" "), view.span(text, Tone::Dim)]));
     }

@@ -2,7 +2,7 @@
 
 use crate::columns::{self, Field, WATCHED};
 use crate::text::{clean, width};
-use bitlink_miner_manager::{FleetSnapshot, Miner, MinerStatus, Timestamp};
+use bitlink_miner_manager::{Coverage, Miner, MinerStatus, Timestamp};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -38,7 +38,9 @@ pub(super) struct View {
     pub(super) title: String,
     pub(super) colored: bool,
     pub(super) now: Timestamp,
-    pub(super) fleet: Option<Arc<FleetSnapshot>>,
+    /// Every miner that is watched, in order of address.
+    pub(super) fleet: Arc<[Arc<Miner>]>,
+    pub(super) coverage: Coverage,
     /// The miners that are shown, in the order in which they are.
     pub(super) rows: Vec<Arc<Miner>>,
     pub(super) sort: Field,
@@ -63,7 +65,8 @@ impl View {
             title,
             colored,
             now: Timestamp::from_unix_millis(0),
-            fleet: None,
+            fleet: Arc::default(),
+            coverage: Coverage::default(),
             rows: Vec::new(),
             sort: Field::Status,
             reversed: false,
@@ -78,10 +81,11 @@ impl View {
     }
 
     /// Takes over the fleet as it is now.
-    pub(super) fn update(&mut self, fleet: &Arc<FleetSnapshot>, now: Timestamp) {
+    pub(super) fn update(&mut self, fleet: &Arc<[Arc<Miner>]>, coverage: &Coverage, now: Timestamp) {
         self.now = now;
-        if !self.fleet.as_ref().is_some_and(|known| Arc::ptr_eq(known, fleet)) {
-            self.fleet = Some(Arc::clone(fleet));
+        self.coverage.clone_from(coverage);
+        if !Arc::ptr_eq(&self.fleet, fleet) {
+            self.fleet = Arc::clone(fleet);
             self.arrange();
         }
     }
@@ -112,9 +116,8 @@ impl View {
 
     /// Puts the rows in order, and keeps what is chosen on the screen.
     fn arrange(&mut self) {
-        let Some(fleet) = &self.fleet else { return };
         let wanted = self.filter.to_lowercase();
-        self.rows = fleet.iter().filter(|miner| matches(miner, &wanted)).map(Arc::clone).collect();
+        self.rows = self.fleet.iter().filter(|miner| matches(miner, &wanted)).map(Arc::clone).collect();
         let (sort, reversed) = (self.sort, self.reversed);
         self.rows.sort_by(|a, b| {
             let order = sort.compare(a, b);

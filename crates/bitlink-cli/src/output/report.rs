@@ -76,13 +76,16 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         .filter(|(kind, n)| *n > 0 || *kind == OutcomeKind::Found)
         .map(|(kind, n)| match kind {
             OutcomeKind::Found => Tone::Strong.paint(&so_many(n, "miner", "miners")),
+            OutcomeKind::NameUnknown => so_many(n, "unknown name", "unknown names"),
             kind => format!("{} {kind}", count(n)),
         })
         .collect();
-    let endpoints = if report.total == report.addresses {
-        so_many(report.total, "address", "addresses")
+    let names = report.counts.of(OutcomeKind::NameUnknown);
+    let endpoints = report.total.saturating_sub(names);
+    let endpoints = if endpoints == report.addresses {
+        so_many(endpoints, "address", "addresses")
     } else {
-        let endpoints = so_many(report.total, "endpoint", "endpoints");
+        let endpoints = so_many(endpoints, "endpoint", "endpoints");
         format!("{endpoints} at {}", so_many(report.addresses, "address", "addresses"))
     };
     let mut lines =
