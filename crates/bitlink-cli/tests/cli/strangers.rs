@@ -47,7 +47,7 @@ fn some_that_fail_among_many_are_told_and_the_rest_goes_on() {
 }
 
 /// Says of itself what would clear a screen, hide text, turn a line around and run a formula.
-fn hostile(question: &str) -> Option<Vec<u8>> {
+fn hostile(question: &str) -> Vec<u8> {
     let status = r#"{"STATUS":[{"STATUS":"S","When":1,"Code":22,"Msg":"ok","Description":"x"}]"#;
     let body = if question.contains("version") {
         r#""VERSION":[{"CGMiner":"4.11.1","API":"3.7","Type":"Antminer \u001b[2J\u202eS19\r\u200b,\"x\"","Miner":"=1+1\u009b31m"}]"#
@@ -58,16 +58,15 @@ fn hostile(question: &str) -> Option<Vec<u8>> {
     } else if question.contains("pools") {
         r#""POOLS":[{"POOL":0,"URL":"stratum+tcp://\u001b]0;owned\u0007","User":"@SUM(A1)","Status":"Alive","Stratum Active":true}]"#
     } else {
-        return Some(
-            br#"{"STATUS":[{"STATUS":"E","When":1,"Code":14,"Msg":"Invalid \u001b[31m command"}]}"#.to_vec(),
-        );
+        return br#"{"STATUS":[{"STATUS":"E","When":1,"Code":14,"Msg":"Invalid \u001b[31m command"}]}"#
+            .to_vec();
     };
-    Some(format!("{status},{body},\"id\":1}}\0").into_bytes())
+    format!("{status},{body},\"id\":1}}\0").into_bytes()
 }
 
 #[test]
 fn a_hostile_miner_does_nothing_to_whoever_reads_of_it() {
-    let hostile = serve([127, 91, 25, 1], hostile);
+    let hostile = serve([127, 91, 25, 1], |question| Some(hostile(question)));
     for args in [
         "get",
         "get --format json",
