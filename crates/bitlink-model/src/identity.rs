@@ -51,6 +51,8 @@ open_name! {
         WHATSMINER = "WhatsMiner";
         /// Canaan's machines.
         AVALON = "Avalon";
+        /// Bitdeer's machines.
+        SEALMINER = "SealMiner";
     }
 }
 
@@ -70,6 +72,8 @@ open_name! {
         AVALON = "avalon";
         /// Canaan's firmware on the 7xx, 8xx and 9xx, several of which may share a controller.
         AVALON_OLD = "avalon-old";
+        /// Bitdeer's firmware (`bdminer`).
+        SEALMINER = "sealminer";
         /// MicroBT's firmware with API version 1 or 2 on TCP 4028.
         WHATSMINER = "whatsminer";
     }

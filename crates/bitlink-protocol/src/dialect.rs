@@ -191,6 +191,7 @@ impl Evidence {
 pub fn registry() -> &'static [&'static dyn Dialect] {
     &[
         &crate::dialects::Whatsminer,
+        &crate::dialects::SealMiner,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,
         &crate::dialects::AntminerOld,

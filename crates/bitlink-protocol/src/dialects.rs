@@ -5,12 +5,14 @@ mod antminer_old;
 mod avalon;
 mod base;
 mod cgminer;
+mod sealminer;
 mod whatsminer;
 
 pub use antminer::Antminer;
 pub use antminer_old::AntminerOld;
 pub use avalon::{Avalon, AvalonOld};
 pub use cgminer::{BfgMiner, CgMiner};
+pub use sealminer::SealMiner;
 pub use whatsminer::Whatsminer;
 
 #[cfg(test)]

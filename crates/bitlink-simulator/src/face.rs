@@ -5,6 +5,7 @@ use crate::faces::antminer_old::AntminerOld;
 use crate::faces::avalon::Avalon;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::cgminer::Cgminer;
+use crate::faces::sealminer::Sealminer;
 use crate::faces::whatsminer::Whatsminer;
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
@@ -96,6 +97,8 @@ faces! {
     Avalon = "avalon", Avalon { old: false };
     /// Canaan's firmware on the 7xx and 8xx.
     AvalonOld = "avalon-old", Avalon { old: true };
+    /// Bitdeer's firmware on the SealMiner.
+    Sealminer = "sealminer", Sealminer;
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.

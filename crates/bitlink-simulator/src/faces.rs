@@ -5,5 +5,6 @@ pub(crate) mod antminer_old;
 pub(crate) mod avalon;
 pub(crate) mod bfgminer;
 pub(crate) mod cgminer;
+pub(crate) mod sealminer;
 pub(crate) mod standard;
 pub(crate) mod whatsminer;

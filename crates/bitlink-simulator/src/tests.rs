@@ -85,6 +85,7 @@ fn keys_are_those_of_the_documents() {
         (FaceName::Avalon, "A1246", "version summary devs devdetails stats"),
         (FaceName::Avalon, "Q", "version stats litestats"),
         (FaceName::AvalonOld, "A741", "version devdetails estats"),
+        (FaceName::Sealminer, "A2", "version summary devs devdetails stats"),
         (
             FaceName::Whatsminer,
             "M50 VH30",
@@ -346,6 +347,22 @@ fn avalons_pack_a_machine_into_brackets() {
     let missing = sick(Fault::BoardMissing { board: 1 });
     assert!(missing.contains("Hash Board: 2 ]") && missing.contains(" ECHU[0 513 0] "), "{missing}");
     assert!(sick(Fault::PsuFault).contains(" PS[32 1214 0 0 0 1320 "));
+}
+
+#[test]
+fn a_sealminer_numbers_its_keys() {
+    let stats = |spec: MinerSpec| json(&SimMiner::new(spec), "stats")["STATS"][0].clone();
+    let spec = || MinerSpec::new(FaceName::Sealminer, 7).with_uptime(Duration::from_mins(40));
+    let healthy = stats(spec());
+    assert_eq!((&healthy["2 Online"], &healthy["3 Speed"].is_u64()), (&true.into(), &true));
+    let rate = |key: &str| healthy[key].as_f64().unwrap() / 1e6;
+    assert!(rate("MHS(30m)") > 200.0 && rate("MHS(2h)") < 100.0, "a window longer than the machine has run");
+    assert_eq!(healthy["PSU Error"], "0x00000000");
+    let sick = stats(spec().with_fault(Fault::BoardMissing { board: 1 }).with_fault(Fault::PsuFault));
+    assert_eq!((&sick["1 Online"], &sick["PSU Error"]), (&false.into(), &"0x00000020".into()));
+    assert_eq!(stats(spec().with_fault(Fault::Asleep))["PM State"], "Suspended");
+    let version = json(&miner(FaceName::Sealminer, "A2"), "version");
+    assert_eq!(version["STATUS"][0]["Msg"], "BDMiner versions");
 }
 
 #[test]

@@ -148,6 +148,8 @@ fixtures! {
     avalon_q = "avalon-q",
     avalon_nano3s_asleep_litestats = "avalon-nano3s-asleep-litestats",
     avalon_old_741_three_on_two_busses = "avalon-old-741-three-on-two-busses",
+    sealminer_a2 = "sealminer-a2",
+    sealminer_a2_suspended_psu_fault = "sealminer-a2-suspended-psu-fault",
     whatsminer_m50_v2 = "whatsminer-m50-v2",
     whatsminer_m30s_v1 = "whatsminer-m30s-v1",
     whatsminer_process_down = "whatsminer-process-down",
