@@ -8,8 +8,7 @@ use bitlink_scanner::{
     ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge,
 };
 use bitlink_transport::{
-    ConverseError, Conversed, Endpoint, Patience, RecordingTransport, TcpTransport, Transcript, Transport,
-    converse,
+    ConverseError, Conversed, Endpoint, RecordingTransport, TcpTransport, Transcript, Transport, converse,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -66,7 +65,8 @@ impl Fleet {
         Self { transport, scan: ScanConfig::default(), monitor: MonitorConfig::default() }
     }
 
-    /// With other settings for scans and for single readings, which take their patience and ports from here.
+    /// With other settings for scans and for single readings, which take their patience, ports and
+    /// passwords from here.
     #[must_use]
     pub fn with_scan(mut self, config: ScanConfig) -> Self {
         self.scan = config;
@@ -111,7 +111,7 @@ impl Fleet {
     /// [`Error::Target`], [`Error::NotOne`], or [`Error::Read`] with the reason.
     pub async fn get(&self, host: &str) -> Result<Miner, Error> {
         let endpoint = self.endpoint(host).await?;
-        read(&*self.transport, endpoint, &self.scan.patience).await
+        read(&*self.transport, endpoint, &self.scan).await
     }
 
     /// The same, and everything that was said on the way, whether it served or not: for bug reports and new firmware.
@@ -121,7 +121,7 @@ impl Fleet {
     pub async fn get_raw(&self, host: &str) -> Result<(Result<Miner, Error>, Transcript), Error> {
         let endpoint = self.endpoint(host).await?;
         let recording = RecordingTransport::new(Arc::clone(&self.transport));
-        let miner = read(&recording, endpoint, &self.scan.patience).await;
+        let miner = read(&recording, endpoint, &self.scan).await;
         Ok((miner, recording.take_transcript()))
     }
 
@@ -166,10 +166,11 @@ impl Fleet {
 }
 
 /// One full reading, judged as a scan judges what it finds.
-async fn read(transport: &dyn Transport, endpoint: Endpoint, patience: &Patience) -> Result<Miner, Error> {
+async fn read(transport: &dyn Transport, endpoint: Endpoint, config: &ScanConfig) -> Result<Miner, Error> {
     let failed = |source| Error::Read { endpoint, source };
+    let conversation = ReadMiner::new().with_credentials(config.credentials.clone());
     let Conversed { value: Reading { snapshot, failure, .. }, elapsed, .. } =
-        converse(transport, endpoint, ReadMiner::new(), patience).await.map_err(failed)?;
+        converse(transport, endpoint, conversation, &config.patience).await.map_err(failed)?;
     if let Some(failure) = failure {
         return Err(failed(ConverseError::Protocol(failure)));
     }

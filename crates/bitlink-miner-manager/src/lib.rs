@@ -86,6 +86,7 @@ pub use bitlink_monitor::{
     ConfigError as MonitorConfigError, Coverage, FleetSnapshot, MonitorConfig, MonitorEvent, MonitorHandle,
     MonitorStream, Rules,
 };
+pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{
     ConfigError as ScanConfigError, Outcome, OutcomeKind, ScanConfig, ScanError, ScanEvent, ScanFailure,
     ScanReport, ScanStream, ScanTargets, TargetError,

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
+use bitlink_miner_manager::model::MiningState;
 use bitlink_miner_manager::transport::{Door, MemoryTransport};
 use bitlink_miner_manager::{
-    Error, Fleet, MinerStatus, MonitorConfig, MonitorEvent, OutcomeKind, ScanConfig, TargetError,
+    Credentials, Error, Fleet, MinerStatus, MonitorConfig, MonitorEvent, OutcomeKind, ScanConfig, TargetError,
 };
-use bitlink_simulator::{FleetSpec, SimClock, SimFleet};
+use bitlink_simulator::{FaceName, FaultKind, FleetSpec, Mix, SimClock, SimFleet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,4 +102,36 @@ async fn a_watched_fleet_is_judged_and_bad_targets_come_back() {
             assert_eq!(miner.status, MinerStatus::Active, "{}: {:?}", miner.ip, miner.findings);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_antminer_tells_over_http_what_its_api_does_not() {
+    let spec = FleetSpec::new(1).with_mix(Mix::only(FaceName::Antminer)).with_sick(0.0);
+    let simulated = spec.build(&SimClock::runtime()).unwrap();
+    let truth = simulated.truths().remove(0);
+    let fleet = Fleet::over(Arc::new(network(&simulated)));
+
+    let config = ScanConfig::default().with_credentials(vec![Credentials::new("root", "not this one")]);
+    let miner = fleet.with_scan(config).get(&truth.address.to_string()).await.unwrap();
+    let snapshot = miner.snapshot.unwrap();
+    assert_eq!(snapshot.identity.mac, Some(truth.mac));
+    assert_eq!(snapshot.identity.hostname.as_deref(), Some(truth.hostname.as_str()));
+    assert_eq!(
+        snapshot.default_password,
+        Some(true),
+        "the operator's failed, the one it was delivered with opens it"
+    );
+    assert_eq!(snapshot.anomalies, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_sleeps_by_wish_is_not_taken_for_a_broken_one() {
+    let spec = FleetSpec::new(1)
+        .with_mix(Mix::only(FaceName::Antminer))
+        .with_faults(vec![FaultKind::Asleep])
+        .with_sick(1.0);
+    let simulated = spec.build(&SimClock::runtime()).unwrap();
+    let miner = Fleet::over(Arc::new(network(&simulated))).get("127.0.10.1").await.unwrap();
+    assert_eq!(miner.snapshot.unwrap().mining_state, Some(MiningState::Stopped));
+    assert_eq!(miner.status, MinerStatus::Active);
 }

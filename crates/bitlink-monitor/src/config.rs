@@ -1,6 +1,7 @@
 //! What can be set on a monitor, with units, defaults, legal ranges and reasons.
 
 use crate::health::{RuleBook, Rules, RulesError};
+use bitlink_protocol::Credentials;
 use bitlink_transport::Patience;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub struct MonitorConfig {
     /// How long a poll may take. Default 5 s per exchange, 15 s for a whole poll; 50 ms to 60 s per exchange. Whatever it
     /// says, a poll is cut so that it ends before the miner's next turn (see [`MonitorConfig::poll_patience`]).
     pub patience: Patience,
+    /// Names and passwords to try where a page of a miner's web server wants one, before those that its firmware is delivered
+    /// with. Default none.
+    pub credentials: Vec<Credentials>,
     /// How many polls may run at once. Default 256, 1 to 65,536: each is one socket, and many systems give a process
     /// 1,024.
     pub max_in_flight: usize,
@@ -49,6 +53,7 @@ impl Default for MonitorConfig {
             interval: Duration::from_secs(10),
             port: 4028,
             patience: Patience::default(),
+            credentials: Vec::new(),
             max_in_flight: 256,
             event_queue: 4096,
             dead_pause: Duration::from_mins(1),
@@ -104,6 +109,13 @@ impl MonitorConfig {
     #[must_use]
     pub fn with_patience(mut self, patience: Patience) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// With names and passwords for web servers.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
+        self.credentials = credentials;
         self
     }
 

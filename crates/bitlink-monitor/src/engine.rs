@@ -11,6 +11,7 @@ use crate::event::{EventQueue, MonitorEvent};
 use crate::health::Miss;
 use crate::schedule::{Pace, Schedule};
 use crate::state::{Coverage, FleetSnapshot};
+use bitlink_protocol::Credentials;
 use bitlink_transport::{Endpoint, Patience, Transport};
 use member::{Change, Member};
 use poll::{Answer, poll};
@@ -40,6 +41,7 @@ pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     config: MonitorConfig,
     patience: Patience,
+    credentials: Arc<[Credentials]>,
     started: Instant,
     schedule: Schedule<Endpoint>,
     members: BTreeMap<Endpoint, Member>,
@@ -100,6 +102,7 @@ impl Engine {
             transport,
             clock,
             patience: config.poll_patience(),
+            credentials: config.credentials.clone().into(),
             started: Instant::now(),
             schedule: Schedule::new(config.interval, config.seed).with_longest_pause(config.dead_pause),
             members: BTreeMap::new(),
@@ -200,7 +203,8 @@ impl Engine {
                 self.counted.gap_total += gap;
             }
             let running = Running { endpoint: due.key, generation: member.generation };
-            let work = poll(Arc::clone(&self.transport), due.key, member.identified.clone(), self.patience);
+            let (transport, credentials) = (Arc::clone(&self.transport), Arc::clone(&self.credentials));
+            let work = poll(transport, due.key, member.identified.clone(), self.patience, credentials);
             // owned by this engine's JoinSet, which ends it when the engine goes
             let task = self.polls.spawn(work);
             self.running.insert(task.id(), running);

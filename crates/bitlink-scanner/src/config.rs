@@ -1,5 +1,6 @@
 //! The settings of a scan, their bounds, and why they are what they are. Decides nothing itself.
 
+use bitlink_protocol::Credentials;
 use bitlink_transport::Patience;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub struct ScanConfig {
     pub rate: Option<u32>,
     /// How long one machine may take to say who it is. Default as [`Patience`]: 5 s for each question, 15 s in all.
     pub patience: Patience,
+    /// Names and passwords to try where a page of a miner's web server wants one, before those that its firmware is delivered
+    /// with. Default none. Up to 16: each costs a wrong one a request, and some firmware locks its door after a few.
+    pub credentials: Vec<Credentials>,
     /// How often a machine whose port was open and which then could not be reached is asked again. Default 1: a small
     /// listen queue overflows, a mining program restarts. 0 to 10.
     pub identify_retries: u32,
@@ -58,6 +62,7 @@ impl Default for ScanConfig {
             identify_concurrency: 128,
             rate: None,
             patience: Patience::default(),
+            credentials: Vec::new(),
             identify_retries: 1,
             exhausted_retries: 30,
             max_addresses: 1 << 20,
@@ -88,7 +93,7 @@ impl ScanConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let ms = Duration::from_millis;
         let minute = Duration::from_mins(1);
-        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 14] = [
+        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 15] = [
             ((1..=64).contains(&self.ports.len()), "ports", "1 to 64 ports", &self.ports.len()),
             (!self.ports.contains(&0), "ports", "ports from 1 to 65535", &self.ports),
             (
@@ -122,6 +127,7 @@ impl ScanConfig {
                 "longer than nothing",
                 &self.patience,
             ),
+            (self.credentials.len() <= 16, "credentials", "up to 16 entries", &self.credentials.len()),
             (self.identify_retries <= 10, "identify_retries", "0 to 10", &self.identify_retries),
             (self.exhausted_retries <= 1_000, "exhausted_retries", "0 to 1000", &self.exhausted_retries),
             ((1..=1 << 40).contains(&self.max_addresses), "max_addresses", "1 to 2^40", &self.max_addresses),
@@ -175,6 +181,8 @@ setters! {
     with_rate rate: Option<u32>,
     /// With another [`patience`](ScanConfig::patience).
     with_patience patience: Patience,
+    /// With other [`credentials`](ScanConfig::credentials).
+    with_credentials credentials: Vec<Credentials>,
     /// With other [`identify_retries`](ScanConfig::identify_retries).
     with_identify_retries identify_retries: u32,
     /// With other [`exhausted_retries`](ScanConfig::exhausted_retries).
@@ -219,6 +227,7 @@ mod tests {
         check(&config().with_identify_concurrency(0), "identify_concurrency");
         check(&config().with_rate(Some(0)), "rate");
         check(&config().with_patience(Patience::default().with_whole(Duration::ZERO)), "patience");
+        check(&config().with_credentials(vec![Credentials::new("a", "b"); 17]), "credentials");
         check(&config().with_identify_retries(11), "identify_retries");
         check(&config().with_exhausted_retries(1_001), "exhausted_retries");
         check(&config().with_max_addresses(0), "max_addresses");

@@ -6,7 +6,7 @@ use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
 use bitlink_model::{Anomaly, AnomalyKind, MinerSnapshot, Span};
-use bitlink_protocol::{Conversation, ReadMiner, Reading};
+use bitlink_protocol::{Conversation, Credentials, ReadMiner, Reading};
 use bitlink_transport::{
     ConverseError, Conversed, Endpoint, Patience, Stage, Transport, TransportError, converse,
 };
@@ -29,18 +29,26 @@ pub trait Identifier: Debug + Send + Sync + 'static {
 pub struct Reader {
     transport: Arc<dyn Transport>,
     patience: Patience,
+    credentials: Vec<Credentials>,
 }
 
 impl Reader {
     /// Over a transport, with so much patience for each machine.
     pub fn new(transport: Arc<dyn Transport>, patience: Patience) -> Self {
-        Self { transport, patience }
+        Self { transport, patience, credentials: Vec::new() }
+    }
+
+    /// With names and passwords to try where a web server wants one.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
+        self.credentials = credentials;
+        self
     }
 }
 
 impl Identifier for Reader {
     fn identify(&self, endpoint: Endpoint) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
-        Box::pin(read(self, endpoint, ReadMiner::new()))
+        Box::pin(read(self, endpoint, ReadMiner::new().with_credentials(self.credentials.clone())))
     }
 }
 

@@ -77,7 +77,8 @@ impl Scanner {
         Self { transport, identifier: None, resolver: Arc::new(SystemResolver), judge: Arc::new(judge) }
     }
 
-    /// With another way to identify machines. [`ScanConfig::patience`] is then the identifier's own business.
+    /// With another way to identify machines. [`ScanConfig::patience`] and
+    /// [`ScanConfig::credentials`] are then the identifier's own business.
     #[must_use]
     pub fn with_identifier(mut self, identifier: Arc<dyn Identifier>) -> Self {
         self.identifier = Some(identifier);
@@ -109,10 +110,10 @@ impl Scanner {
         config.validate()?;
         let plan = targets.plan(&config)?;
         let runtime = Handle::try_current().map_err(|_no_runtime| ScanError::NoRuntime)?;
-        let identifier = self
-            .identifier
-            .clone()
-            .unwrap_or_else(|| Arc::new(Reader::new(Arc::clone(&self.transport), config.patience)));
+        let identifier = self.identifier.clone().unwrap_or_else(|| {
+            let reader = Reader::new(Arc::clone(&self.transport), config.patience);
+            Arc::new(reader.with_credentials(config.credentials.clone()))
+        });
         let (events, receiver) = mpsc::channel(config.event_queue);
         let stop = Arc::new(Notify::new());
         let mut task = JoinSet::new();

@@ -1,7 +1,7 @@
 //! One poll of one miner, and what its failure means. Keeps nothing.
 
 use crate::health::Miss;
-use bitlink_protocol::{Identified, ReadMiner, Reading};
+use bitlink_protocol::{Credentials, Identified, ReadMiner, Reading};
 use bitlink_transport::{ConverseError, Endpoint, Patience, Transport, TransportError, converse};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,8 +23,12 @@ pub(super) async fn poll(
     endpoint: Endpoint,
     known: Option<Arc<Identified>>,
     patience: Patience,
+    credentials: Arc<[Credentials]>,
 ) -> Result<Answer, Miss> {
-    let conversation = known.map_or_else(ReadMiner::new, |known| ReadMiner::again((*known).clone()));
+    let conversation = match known {
+        Some(known) => ReadMiner::again((*known).clone()),
+        None => ReadMiner::new().with_credentials(credentials.to_vec()),
+    };
     let asked = converse(&*transport, endpoint, conversation, &patience);
     match tokio::time::timeout(patience.whole + OVERRUN, asked).await {
         Ok(Ok(conversed)) => match &conversed.value.failure {

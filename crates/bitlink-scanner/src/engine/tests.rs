@@ -403,8 +403,5 @@ fn errors_become_outcomes() {
     );
 
     let outcome = Outcome::of_conversation(transport(TransportError::TooLong { limit: 9 }));
-    assert_eq!(
-        outcome.to_string(),
-        "the port is open, but no answer served: reply longer than 9 bytes"
-    );
+    assert_eq!(outcome.to_string(), "the port is open, but no answer served: reply longer than 9 bytes");
 }
