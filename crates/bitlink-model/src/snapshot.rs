@@ -171,6 +171,12 @@ readings! {
         chip_min: Option<Temperature> = "chip_min_celsius",
         /// Hottest board sensor.
         board_max: Option<Temperature> = "board_max_celsius",
+        /// What the firmware regulates its fans towards.
+        target: Option<Temperature> = "target_celsius",
+        /// From here on the firmware cools with all it has.
+        hot_limit: Option<Temperature> = "hot_limit_celsius",
+        /// From here on the firmware stops the machine.
+        dangerous_limit: Option<Temperature> = "dangerous_limit_celsius",
     }
 }
 
