@@ -76,6 +76,20 @@ open_name! {
         SEALMINER = "sealminer";
         /// MicroBT's firmware with API version 1 or 2 on TCP 4028.
         WHATSMINER = "whatsminer";
+        /// Luxor's firmware for Antminers.
+        LUXOS = "luxos";
+        /// Braiins OS, with BOSminer behind the API on TCP 4028.
+        BRAIINS = "braiins";
+        /// VNish, also called AnthillOS, for Antminers.
+        VNISH = "vnish";
+        /// Hiveon's firmware for Antminers.
+        HIVEON = "hiveon";
+        /// MSKMiner for Antminers (`rwglr` builds).
+        MSKMINER = "mskminer";
+        /// asicseer's firmware for the Antminer S9.
+        ASICSEER = "asicseer";
+        /// Marathon's firmware for Antminers.
+        MARA = "mara";
     }
 }
 

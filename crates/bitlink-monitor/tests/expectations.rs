@@ -78,6 +78,10 @@ async fn a_board_is_missed_wherever_it_was() {
     let (fleet, miners) = watch(specs, 10).await;
     for miner in miners.values() {
         let truth = fleet.host(miner.ip).unwrap().truth();
+        if !truth.hidden_faults.is_empty() {
+            // Its firmware speaks of no boards at all.
+            continue;
+        }
         let snapshot = miner.snapshot.as_ref().unwrap();
         let Some(expected) = snapshot.boards_expected else { continue };
         assert_eq!(expected, u32::from(truth.boards));

@@ -58,6 +58,12 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// Whether a refusal means that the mining program is still coming up. A miner that says so is read as starting,
+    /// however little it answers.
+    fn is_starting(&self, _refusal: &Status) -> bool {
+        false
+    }
+
     /// Reads the answers into a snapshot whose identity is filled in already.
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities);
 }
@@ -132,10 +138,6 @@ impl Answers {
         self.0.push((command, document));
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// The answer to a command, when there is one.
     pub fn get(&self, command: &str) -> Option<&Document> {
         self.0.iter().find(|(c, _)| *c == command).map(|(_, document)| document)
@@ -190,7 +192,14 @@ impl Evidence {
 /// firmware keeps much of what it replaces.
 pub fn registry() -> &'static [&'static dyn Dialect] {
     &[
+        &crate::dialects::Braiins,
         &crate::dialects::Whatsminer,
+        &crate::dialects::LuxOs,
+        &crate::dialects::Hiveon,
+        &crate::dialects::Mara,
+        &crate::dialects::MskMiner,
+        &crate::dialects::AsicSeer,
+        &crate::dialects::Vnish,
         &crate::dialects::SealMiner,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,

@@ -2,17 +2,31 @@
 
 mod antminer;
 mod antminer_old;
+mod asicseer;
 mod avalon;
 mod base;
+mod braiins;
 mod cgminer;
+mod hiveon;
+mod luxos;
+mod mara;
+mod mskminer;
 mod sealminer;
+mod vnish;
 mod whatsminer;
 
 pub use antminer::Antminer;
 pub use antminer_old::AntminerOld;
+pub use asicseer::AsicSeer;
 pub use avalon::{Avalon, AvalonOld};
+pub use braiins::Braiins;
 pub use cgminer::{BfgMiner, CgMiner};
+pub use hiveon::Hiveon;
+pub use luxos::LuxOs;
+pub use mara::Mara;
+pub use mskminer::MskMiner;
 pub use sealminer::SealMiner;
+pub use vnish::Vnish;
 pub use whatsminer::Whatsminer;
 
 #[cfg(test)]

@@ -195,8 +195,16 @@ pub struct ReadSnapshot {
     asking: Option<Asked>,
     answers: Answers,
     oddities: Oddities,
-    mining_process_down: bool,
+    process: Process,
     done: bool,
+}
+
+/// What the API says of the mining process behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Process {
+    Up,
+    Starting,
+    Down,
 }
 
 #[derive(Debug)]
@@ -216,7 +224,7 @@ impl ReadSnapshot {
             asking: None,
             answers: Answers::default(),
             oddities: Oddities::default(),
-            mining_process_down: false,
+            process: Process::Up,
             done: false,
         }
     }
@@ -251,7 +259,7 @@ impl ReadSnapshot {
                 self.take(question, value).map(|()| None)
             }
             Heard::Failed(ProtocolError::MiningProcessDown { .. }, _) => {
-                self.mining_process_down = true;
+                self.process = Process::Down;
                 Ok(None)
             }
             Heard::Failed(error, _) => self.missed(question, error).map(|()| None),
@@ -279,7 +287,7 @@ impl ReadSnapshot {
                     }
                 }
             }
-            Err(ProtocolError::MiningProcessDown { .. }) => self.mining_process_down = true,
+            Err(ProtocolError::MiningProcessDown { .. }) => self.process = Process::Down,
             // Refused, or beyond repair as a whole: from now on one by one.
             Ok(_) | Err(_) => {
                 self.identified.joins = false;
@@ -298,6 +306,10 @@ impl ReadSnapshot {
             self.answers.insert(question.command, document);
             return Ok(());
         };
+        if self.identified.dialect.is_starting(&status) {
+            self.process = Process::Starting;
+            return Ok(());
+        }
         if status.code == Some(ACCESS_DENIED) {
             return self
                 .missed(question, ProtocolError::AccessDenied { question: question.command.to_owned() });
@@ -332,11 +344,12 @@ impl ReadSnapshot {
     }
 
     fn next(&mut self) -> Step<MinerSnapshot> {
-        if self.mining_process_down {
+        if self.process == Process::Down {
             return Step::Done(Ok(self.process_down()));
         }
+        // Joined once at most: what a joined answer left out is asked for alone.
         let joinable = self.to_ask.iter().filter(|q| q.is_joinable()).count();
-        if self.identified.joins && joinable > 1 && self.answers.is_empty() {
+        if self.identified.joins && joinable > 1 && self.asked.is_empty() {
             let (together, apart): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(Question::is_joinable);
             self.to_ask = apart.into();
             let request = joined(&together).to_json();
@@ -390,6 +403,8 @@ impl ReadSnapshot {
         if snapshot.mining_state.is_none() && hashes {
             snapshot.mining_state = Some(MiningState::Mining);
             snapshot.provenance.mark("mining_state", Source::Derived);
+        } else if snapshot.mining_state.is_none() && self.process == Process::Starting {
+            snapshot.mining_state = Some(MiningState::Starting);
         }
         snapshot.default_password = self.identified.session.default_password();
         snapshot.anomalies = self.oddities.take();

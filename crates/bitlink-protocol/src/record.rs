@@ -73,6 +73,12 @@ impl<'a> Record<'a> {
         Some(Record { map: self.map.get(key)?.as_object()?, ..*self })
     }
 
+    /// Another object of the same reply, such as a member of a nested list.
+    #[must_use]
+    pub const fn sibling(&self, map: &'a Map<String, Value>) -> Record<'a> {
+        Record { map, ..*self }
+    }
+
     /// A text, trimmed; empty ones say nothing.
     pub fn text(&self, key: &str) -> Option<&'a str> {
         self.map.get(key)?.as_str().map(str::trim).filter(|t| !t.is_empty())

@@ -10,7 +10,7 @@ pub(crate) struct Part {
     letter: char,
     code: i64,
     message: String,
-    section: Option<(&'static str, Node)>,
+    sections: Vec<(&'static str, Node)>,
     /// Newer builds leave the description out of some errors.
     described: bool,
 }
@@ -18,12 +18,18 @@ pub(crate) struct Part {
 impl Part {
     /// A success with a section.
     pub(crate) fn section(code: i64, message: impl Into<String>, name: &'static str, value: Node) -> Self {
-        Self { letter: 'S', code, message: message.into(), section: Some((name, value)), described: true }
+        Self { letter: 'S', code, message: message.into(), sections: vec![(name, value)], described: true }
     }
 
     /// An answer that is only a status.
     pub(crate) fn status(letter: char, code: i64, message: impl Into<String>) -> Self {
-        Self { letter, code, message: message.into(), section: None, described: true }
+        Self { letter, code, message: message.into(), sections: Vec::new(), described: true }
+    }
+
+    /// With one more section.
+    pub(crate) fn and(mut self, name: &'static str, value: Node) -> Self {
+        self.sections.push((name, value));
+        self
     }
 
     /// Code 14.
@@ -46,11 +52,7 @@ impl Part {
             status = status.text("Description", description);
         }
         let reply = Record::new().put("STATUS", Node::one(status));
-        match self.section {
-            Some((name, value)) => reply.put(name, value),
-            None => reply,
-        }
-        .int("id", 1)
+        self.sections.into_iter().fold(reply, |reply, (name, value)| reply.put(name, value)).int("id", 1)
     }
 }
 

@@ -2,10 +2,17 @@
 
 use crate::faces::antminer::Antminer;
 use crate::faces::antminer_old::AntminerOld;
+use crate::faces::asicseer;
 use crate::faces::avalon::Avalon;
 use crate::faces::bfgminer::Bfgminer;
+use crate::faces::braiins::Braiins;
 use crate::faces::cgminer::Cgminer;
+use crate::faces::hiveon;
+use crate::faces::luxos::LuxOs;
+use crate::faces::mara::Mara;
+use crate::faces::mskminer;
 use crate::faces::sealminer::Sealminer;
+use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
@@ -103,6 +110,20 @@ faces! {
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.
     WhatsminerV1 = "whatsminer-v1", Whatsminer { v1: true };
+    /// Luxor's firmware for Antminers.
+    LuxOs = "luxos", LuxOs;
+    /// Braiins OS with BOSminer.
+    Braiins = "braiins", Braiins;
+    /// VNish, also called AnthillOS.
+    Vnish = "vnish", vnish::FACE;
+    /// Hiveon's firmware for Antminers.
+    Hiveon = "hiveon", hiveon::FACE;
+    /// MSKMiner for Antminers.
+    MskMiner = "mskminer", mskminer::FACE;
+    /// asicseer's firmware for the S9.
+    AsicSeer = "asicseer", asicseer::FACE;
+    /// Marathon's firmware for Antminers.
+    Mara = "mara", Mara;
 }
 
 impl FaceName {

@@ -2,9 +2,17 @@
 
 pub(crate) mod antminer;
 pub(crate) mod antminer_old;
+pub(crate) mod asicseer;
 pub(crate) mod avalon;
 pub(crate) mod bfgminer;
+pub(crate) mod braiins;
 pub(crate) mod cgminer;
+pub(crate) mod custom;
+pub(crate) mod hiveon;
+pub(crate) mod luxos;
+pub(crate) mod mara;
+pub(crate) mod mskminer;
 pub(crate) mod sealminer;
 pub(crate) mod standard;
+pub(crate) mod vnish;
 pub(crate) mod whatsminer;

@@ -22,9 +22,8 @@ fn ask(miner: &SimMiner, request: &str) -> String {
 
 fn json(miner: &SimMiner, command: &str) -> Value {
     let reply = ask(miner, &format!("{{\"command\":\"{command}\"}}"));
-    // The one documented defect of a healthy machine: bmminer's statistics.
-    let old = matches!(miner.spec().model.name, Some("S9" | "T9")) && command.contains("stats");
-    let reply = if old { reply.replacen("}{\"STATS\":0", "},{\"STATS\":0", 1) } else { reply };
+    // The one documented defect of a healthy machine: the statistics of bmminer and its kin.
+    let reply = reply.replacen("}{\"STATS\":0", "},{\"STATS\":0", 1);
     serde_json::from_str(&reply).unwrap_or_else(|e| panic!("{command}: {e}: {reply}"))
 }
 
@@ -92,6 +91,22 @@ fn keys_are_those_of_the_documents() {
             "summary devs pools devdetails get_version get_psu get_miner_info status get_token",
         ),
         (FaceName::WhatsminerV1, "M20S V20", "summary get_version get_psu status"),
+        (
+            FaceName::LuxOs,
+            "S19k Pro",
+            "version summary devs pools stats config temps fans power tempctrl profiles events atm groups",
+        ),
+        (
+            FaceName::Braiins,
+            "S19j Pro",
+            "version summary devs devdetails temps fans tempctrl tunerstatus pools",
+        ),
+        (FaceName::Vnish, "S9", "version summary pools stats"),
+        (FaceName::Vnish, "S19j Pro", "version summary stats"),
+        (FaceName::Hiveon, "S9", "version stats"),
+        (FaceName::MskMiner, "S19 NoPIC", "version stats"),
+        (FaceName::AsicSeer, "S9", "version stats"),
+        (FaceName::Mara, "S19", "version summary pools devs"),
     ] {
         let miner = miner(face, model);
         for command in commands.split(' ') {

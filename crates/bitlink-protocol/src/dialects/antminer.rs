@@ -5,12 +5,13 @@
 
 use super::base;
 use crate::asking::Auth;
+use crate::decode::Document;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, dash_list};
 use bitlink_model::{
-    AnomalyKind, Board, Family, Fan, HashRate, Identity, Make, MinerSnapshot, MiningState, Temperature,
-    UnitError, Voltage,
+    AnomalyKind, Board, Family, HashRate, Identity, Make, MinerSnapshot, MiningState, Temperature, UnitError,
+    Voltage,
 };
 use serde_json::Value;
 
@@ -37,7 +38,7 @@ impl Dialect for Antminer {
     }
 
     fn questions(&self) -> &'static [Question] {
-        const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
+        &QUESTIONS
     }
 
     /// A machine that sleeps looks broken on TCP 4028; only its configuration tells the two apart.
@@ -89,6 +90,10 @@ fn read_work_mode(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Od
     }
 }
 
+/// What is asked of every firmware that keeps Bitmain's statistics.
+pub(super) const QUESTIONS: [Question; 3] =
+    [Question::must("stats"), Question::may("pools"), Question::may("summary")];
+
 /// What custom firmware says of itself while it keeps Bitmain's model names.
 const CUSTOM: [&str; 10] = [
     "BOSMINER",
@@ -103,9 +108,13 @@ const CUSTOM: [&str; 10] = [
     "ANTHILLOS",
 ];
 
-/// Whether this is Bitmain's own firmware.
+/// Whether this is Bitmain's own firmware, as far as it gives its program a name.
 pub(super) fn is_stock(evidence: &Evidence) -> bool {
-    evidence.says("ANTMINER ") && !CUSTOM.iter().any(|mark| evidence.says(mark))
+    let status = evidence.answers.get("version").and_then(Document::status);
+    let bitmains = status
+        .and_then(|s| s.description)
+        .is_none_or(|program| program.starts_with("cgminer") || program.starts_with("bmminer"));
+    bitmains && evidence.says("ANTMINER ") && !CUSTOM.iter().any(|mark| evidence.says(mark))
 }
 
 /// Who the miner is, by `version`: `Type` is the model, `CompileTime` the firmware's version in practice.
@@ -134,9 +143,10 @@ pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> 
     identity
 }
 
-/// The model without the make, the firmware's remarks and the control board: `Antminer S19j Pro AML` is an S19j Pro.
+/// The model without the make, the firmware's remarks and the control board: `Antminer S19j Pro AML` is an S19j Pro. Boards
+/// without a controller of their own make another model; firmware writes that as `NOPIC`, `(88)` or `-88`, by their chips.
 pub(super) fn model(kind: &str) -> Option<String> {
-    let line = kind.lines().next().unwrap_or_default();
+    let line = kind.lines().next().unwrap_or_default().replace("(88)", "NoPIC").replace("-88", " NoPIC");
     let line = line.split(" (").next().unwrap_or_default();
     let mut words: Vec<&str> = line.split_whitespace().collect();
     words.retain(|w| !["Bitmain", "Antminer", "ANTMINER"].contains(w));
@@ -150,6 +160,7 @@ pub(super) fn model(kind: &str) -> Option<String> {
         .map(|word| match word.trim_end_matches('.').to_ascii_lowercase().as_str() {
             "hyd" | "hydro" => "Hydro",
             "imm" | "immersion" => "Immersion",
+            "nopic" | "88" => "NoPIC",
             // The hash boards' own code, printed by machines that were not told their model.
             "bhb68601" | "bhb68606" => "S21",
             _ => word,
@@ -162,15 +173,17 @@ pub(super) fn model(kind: &str) -> Option<String> {
 pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
     base::read_summary(answers, snapshot, oddities);
     base::read_pools(answers, snapshot, oddities);
-    // A header record comes first and repairs may shift the rest: the record with the numbers is known by its keys.
-    let records = answers.records("stats", "STATS", oddities);
-    let Some(&r) = records.iter().find(|r| r.map().contains_key("GHS 5s") || r.map().contains_key("fan_num"))
-    else {
-        return;
-    };
+    let Some(r) = data(answers, oddities) else { return };
     read_totals(r, snapshot);
     read_boards(r, snapshot);
     read_fans(r, snapshot);
+}
+
+/// The record of `stats` that has the numbers. A header record comes first and repairs may shift the rest, so it is known
+/// by its keys.
+pub(super) fn data<'a>(answers: &'a Answers, oddities: &'a Oddities) -> Option<Record<'a>> {
+    let records = answers.records("stats", "STATS", oddities);
+    records.into_iter().find(|r| r.map().contains_key("GHS 5s") || r.map().contains_key("fan_num"))
 }
 
 /// Rates are in `rate_unit`, GH/s where it is not given; Litecoin machines say MH.
@@ -203,6 +216,10 @@ fn read_totals(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         .or_else(|| r.watts("total_power"))
         .or_else(|| r.watts("chain_power"));
     snapshot.tuning.voltage = r.voltage("Voltage", Voltage::from_volts);
+    // The S17's word for sleep. Later firmware says nothing of it here.
+    if r.raw("Mode").and_then(Value::as_i64) == Some(254) {
+        snapshot.mining_state = Some(MiningState::Stopped);
+    }
     snapshot.shares.hardware_error_ratio =
         snapshot.shares.hardware_error_ratio.or_else(|| r.percent("Device Hardware%"));
 }
@@ -210,39 +227,30 @@ fn read_totals(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 /// Fans are `fan1` … `fan16`. Only some slots are fitted, and which differs by model: the first `fan_num` ones on new
 /// machines, two of the first six on an S9. A fan that stands still within the fitted ones is reported as it is.
 fn read_fans(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    let fitted = r.small("fan_num", 16);
-    let all: Vec<(u32, _)> = (1..=16).filter_map(|n| Some((n, r.rpm(&format!("fan{n}"))?))).collect();
-    let turning = all.iter().filter(|(_, rpm)| rpm.as_rpm() > 0.0).count();
-    // With as many turning as are fitted, the slots of the others are empty. With fewer, the first ones are meant.
-    let keep_still = fitted.is_some_and(|n| turning < n as usize);
-    let mut missing = fitted.map_or(0, |n| (n as usize).saturating_sub(turning));
-    for (_, rpm) in all {
-        let still = rpm.as_rpm() == 0.0;
-        if still && !(keep_still && missing > 0) {
-            continue;
-        }
-        if still {
-            missing -= 1;
-        }
-        let index = u32::try_from(snapshot.fans.len()).unwrap_or(u32::MAX);
-        snapshot.fans.push(Fan::new(index, rpm));
-    }
+    let speeds = (1..=16).filter_map(|n| Some((r.rpm(&format!("fan{n}"))?, None)));
+    snapshot.fans = base::fitted_fans(speeds, r.small("fan_num", 16));
 }
 
-/// Boards are numbered from 1; an S9 counts from 6, and others from 11.
 fn read_boards(r: Record<'_>, snapshot: &mut MinerSnapshot) {
+    snapshot.boards = chains(r).into_iter().map(|(n, slot)| read_board(r, n, slot, rate_unit(r))).collect();
+    base::sort_boards(&mut snapshot.boards);
+}
+
+/// The chains that have a board, by the firmware's number and by slot. They are numbered from 1; an S9 counts from 6,
+/// and others from 11.
+fn chains(r: Record<'_>) -> Vec<(u32, u32)> {
     let said: Vec<u32> = (1..=16).filter(|n| says_board(r, *n)).collect();
-    let Some(first) = said.first() else { return };
+    let Some(first) = said.first() else { return Vec::new() };
     let base = [11, 6, 1].into_iter().find(|base| first >= base).unwrap_or(1);
-    for n in *first..=said.last().copied().unwrap_or(*first) {
-        snapshot.boards.push(if said.contains(&n) {
-            read_board(r, n, n - base, rate_unit(r))
-        } else {
-            // A gap between boards is a board that is not found. Behind the last one, nobody can tell.
-            let mut missing = Board::in_slot(n - base);
-            missing.present = Some(false);
-            missing
-        });
+    said.into_iter().map(|n| (n, n - base)).collect()
+}
+
+/// What a delta of this firmware adds to its boards, each with the number of its keys.
+pub(super) fn with_boards(r: Record<'_>, snapshot: &mut MinerSnapshot, mut add: impl FnMut(u32, &mut Board)) {
+    for (n, slot) in chains(r) {
+        if let Some(board) = snapshot.boards.iter_mut().find(|board| board.slot == slot) {
+            add(n, board);
+        }
     }
 }
 
@@ -268,7 +276,7 @@ fn read_board(r: Record<'_>, n: u32, slot: u32, unit: fn(f64) -> Result<HashRate
     board
 }
 
-fn read_chip_map(r: Record<'_>, n: u32, board: &mut Board) {
+pub(super) fn read_chip_map(r: Record<'_>, n: u32, board: &mut Board) {
     let key = format!("chain_acs{n}");
     let Some(text) = r.text(&key) else { return };
     let map: String = text.chars().filter(|c| !c.is_whitespace()).take(MAX_CHIPS as usize).collect();

@@ -35,7 +35,7 @@ impl Dialect for AntminerOld {
     }
 
     fn questions(&self) -> &'static [Question] {
-        const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
+        &antminer::QUESTIONS
     }
 
     fn auth(&self) -> Auth {

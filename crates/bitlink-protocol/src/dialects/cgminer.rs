@@ -5,7 +5,7 @@ use super::base;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{Device, DeviceDetails, Version};
-use bitlink_model::{Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Family, Identity, MinerSnapshot};
 
 /// cgminer.
 #[derive(Debug)]
@@ -90,13 +90,8 @@ fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> Identity {
     let mut identity = Identity::default();
     identity.firmware = Some(base::firmware(family, version.as_ref()));
     if let Some(raw) = raw {
-        // Firmware that is not known by name, on a machine whose name is.
-        let (make, model) = match raw.to_ascii_uppercase().find("ANTMINER ") {
-            Some(at) => (Some(Make::ANTMINER), super::antminer::model(raw.get(at..).unwrap_or(&raw))),
-            None => (None, Some(raw.lines().next().unwrap_or_default().trim().to_owned())),
-        };
-        identity.make = make;
-        identity.model = model.filter(|m| !m.is_empty());
+        // Firmware that is not known by name, on a machine whose name may be.
+        (identity.make, identity.model) = base::make_and_model(&raw);
         identity.model_raw = Some(raw);
     }
     identity

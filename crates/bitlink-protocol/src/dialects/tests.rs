@@ -155,6 +155,21 @@ fixtures! {
     whatsminer_process_down = "whatsminer-process-down",
     cgminer_generic = "cgminer-generic",
     bfgminer_refuses_joined = "bfgminer-refuses-joined",
+    luxos_s19k_pro = "luxos-s19k-pro",
+    luxos_s19_asleep = "luxos-s19-asleep",
+    luxos_s19_pro_hydro_starting = "luxos-s19-pro-hydro-starting",
+    braiins_s19_pro = "braiins-s19-pro",
+    braiins_s9_tuner_starts = "braiins-s9-tuner-starts",
+    braiins_t19_paused_immersion = "braiins-t19-paused-immersion",
+    vnish_s9 = "vnish-s9",
+    vnish_s19j_nopic_warming_up = "vnish-s19j-nopic-warming-up",
+    hiveon_s9 = "hiveon-s9",
+    hiveon_t9_missing_board = "hiveon-t9-missing-board",
+    mskminer_s19_nopic = "mskminer-s19-nopic",
+    mskminer_s19_psu_fault = "mskminer-s19-psu-fault",
+    asicseer_s9 = "asicseer-s9",
+    mara_s19 = "mara-s19",
+    mara_s19_not_hashing = "mara-s19-not-hashing",
     custom_firmware_on_an_antminer = "custom-firmware-on-an-antminer",
 }
 
@@ -166,6 +181,10 @@ fn models_are_normalised() {
     assert_eq!(antminer("Antminer S9 (vnish 3.8.6)"), "S9");
     assert_eq!(antminer("Antminer S21 XP Hyd."), "S21 XP Hydro");
     assert_eq!(antminer("Antminer BHB68601"), "S21");
+    assert_eq!(antminer("Antminer S19j (88) (Vnish 1.2.6)"), "S19j NoPIC");
+    assert_eq!(antminer("Antminer S19j Pro NOPIC AML (Vnish 1.2.6)"), "S19j Pro NoPIC");
+    assert_eq!(antminer("S19-88"), "S19 NoPIC");
+    assert_eq!(antminer("Antminer T9 Hiveon"), "T9");
     assert_eq!(super::antminer::model("Antminer"), None);
 
     let avalon = |raw: &str| super::avalon::model(raw).unwrap();

@@ -144,6 +144,24 @@ fn a_question_in_place_of_another_is_asked_only_when_that_one_failed() {
     assert_eq!(asked(&unjoined), ["summary+estats+pools", "summary", "estats", "pools", "stats"]);
 }
 
+#[test]
+fn a_joined_answer_to_something_else_is_not_asked_for_again_and_again() {
+    let mut conversation = ReadMiner::new();
+    let answer = |text: &str| Some(Ok(Reply::Api(ApiReply::terminated(text))));
+    let mut step = conversation.step(None);
+    let mut asked = Vec::new();
+    while let Step::Ask(crate::Request::Api(request)) = step {
+        asked.push(String::from_utf8(request.bytes.to_vec()).unwrap());
+        assert!(asked.len() < 10, "{asked:?}");
+        step = conversation.step(match asked.len() {
+            1 => answer(VERSION),
+            2 => answer(&format!(r#"{{"lcd":[{SUMMARY}],"id":1}}"#)),
+            _ => answer(SUMMARY),
+        });
+    }
+    assert_eq!(asked.iter().filter(|request| request.contains('+')).count(), 1);
+}
+
 proptest! {
     /// Whatever a miner says, a reading ends, within a bounded number of questions, and nothing panics.
     #[test]

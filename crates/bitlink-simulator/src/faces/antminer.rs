@@ -229,7 +229,7 @@ fn header(moment: &Moment<'_>) -> Record {
     Record::new().text("BMMiner", "1.0.0").with(compiled(moment))
 }
 
-fn summary(moment: &Moment<'_>) -> Record {
+pub(crate) fn summary(moment: &Moment<'_>) -> Record {
     let state = moment.state;
     let (accepted, rejected, late) = (state.accepted(), state.rejected(), state.stale());
     let submitted = accepted + rejected + late;
@@ -381,7 +381,7 @@ pub(crate) fn board_slots(boards: &[BoardState]) -> impl Iterator<Item = (usize,
     (1..=BOARD_SLOTS.max(boards.len())).map(|n| (n, boards.get(n - 1).filter(|board| board.present)))
 }
 
-fn stats(moment: &Moment<'_>) -> Record {
+pub(crate) fn stats(moment: &Moment<'_>) -> Record {
     let state = moment.state;
     let asleep = state.phase == Phase::Asleep;
     let frequency = whole(state.frequency_mhz);

@@ -58,7 +58,7 @@ const PERMITTED: [&str; 6] = ["stats", "estats", "pools", "devs", "summary", "ve
 
 /// The two generations that share the family.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Generation {
+pub(crate) enum Generation {
     S9,
     S17,
 }
@@ -212,7 +212,7 @@ fn ghs_5s(record: Record, generation: Generation, ths: f64) -> Record {
     }
 }
 
-fn summary(moment: &Moment<'_>, generation: Generation) -> Record {
+pub(crate) fn summary(moment: &Moment<'_>, generation: Generation) -> Record {
     let state = moment.state;
     ghs_5s(Record::new().count("Elapsed", state.elapsed_s), generation, state.rate_5s)
         .fixed("GHS av", ghs(state.rate_avg), 2)
@@ -220,7 +220,7 @@ fn summary(moment: &Moment<'_>, generation: Generation) -> Record {
 }
 
 /// The whole machine is one device.
-fn device(moment: &Moment<'_>) -> Record {
+pub(crate) fn device(moment: &Moment<'_>) -> Record {
     let state = moment.state;
     let name = if Generation::of(moment.spec.model) == Generation::S9 { "BC5" } else { "BTM_SOC" };
     let hottest = state.boards_present().flat_map(|(_, board)| board.pcb_c).reduce(f64::max).unwrap_or(0.0);
@@ -251,7 +251,7 @@ fn device(moment: &Moment<'_>) -> Record {
         .count("Device Elapsed", state.elapsed_s)
 }
 
-fn stats(moment: &Moment<'_>, generation: Generation) -> Record {
+pub(crate) fn stats(moment: &Moment<'_>, generation: Generation) -> Record {
     let state = moment.state;
     let (width, first) = generation.chains();
     let chains: Vec<(usize, Option<&BoardState>)> = (1..=width)

@@ -1,0 +1,85 @@
+//! VNish (AnthillOS) for Antminers, as it answers on TCP 4028: Bitmain's statistics with a few keys more. What it does
+//! beyond that is on its web interface.
+//!
+//! Its model names carry its own version: "Antminer S9 (vnish 3.8.6)".
+
+use super::{antminer, base};
+use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::record::{Oddities, Record};
+use bitlink_model::{Board, Family, Identity, MinerSnapshot, MiningState, Pool, Source};
+
+/// VNish.
+#[derive(Debug)]
+pub struct Vnish;
+
+impl Dialect for Vnish {
+    fn family(&self) -> Family {
+        Family::VNISH
+    }
+
+    fn claims(&self, evidence: &Evidence) -> bool {
+        evidence.says("VNISH") || evidence.says("ANTHILLOS")
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        let mut identity = antminer::identity(self.family(), heard, oddities);
+        let own_version = identity.model_raw.as_deref().and_then(own_version);
+        if let Some(firmware) = &mut identity.firmware
+            && own_version.is_some()
+        {
+            firmware.version = own_version;
+        }
+        identity
+    }
+
+    fn questions(&self) -> &'static [Question] {
+        &antminer::QUESTIONS
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        antminer::read(answers, snapshot, oddities);
+        snapshot.pools.retain(|pool| !is_developers(pool));
+        let Some(r) = antminer::data(answers, oddities) else { return };
+        let mut warming_up = false;
+        antminer::with_boards(r, snapshot, |n, board| warming_up |= read_board(r, n, board));
+        base::sum_board_power(snapshot);
+        if warming_up {
+            snapshot.mining_state = Some(MiningState::Starting);
+            snapshot.provenance.mark("mining_state", Source::Derived);
+        }
+    }
+}
+
+/// The number behind the firmware's name in the model.
+fn own_version(kind: &str) -> Option<String> {
+    let lower = kind.to_ascii_lowercase();
+    let at = lower.find("vnish ")? + "vnish ".len();
+    let version = kind.get(at..)?.split(')').next()?.trim();
+    (!version.is_empty()).then(|| version.to_owned())
+}
+
+/// The developers' share of the work shows as a pool of its own.
+fn is_developers(pool: &Pool) -> bool {
+    let is = |text: &Option<String>| text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("DevFee"));
+    is(&pool.url) || is(&pool.user)
+}
+
+/// Reads what is special of a board, and returns whether it is warming up.
+fn read_board(r: Record<'_>, n: u32, board: &mut Board) -> bool {
+    board.voltage = base::board_voltage(r, &format!("chain_vol{n}"));
+    board.power = r.watts(&format!("chain_consumption{n}")).or(board.power);
+    // Numbers of chips that do badly, or a word about what goes on.
+    let Some(text) = r.text(&format!("chain_bchips{n}")) else { return false };
+    let numbers: Vec<&str> = text.split([' ', ',', ';']).filter(|part| !part.is_empty()).collect();
+    if numbers.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) {
+        let bad = u32::try_from(numbers.len()).ok();
+        board.chips_bad = board.chips_bad.max(bad);
+        return false;
+    }
+    board.status = Some(text.to_owned());
+    text.eq_ignore_ascii_case("warm up")
+}

@@ -1,0 +1,137 @@
+//! Custom firmware for Antminers that keeps Bitmain's mining program and its API: what these families share, and a table of
+//! what each changes. One family is one file with its [`Custom`].
+
+use super::{antminer, antminer_old, cgminer::records};
+use crate::call::Call;
+use crate::daemon::{Daemon, JOINABLE, Part};
+use crate::face::{Document, Face, Moment};
+use crate::miner::Model;
+use crate::node::{Node, Record};
+use bitlink_model::Family;
+
+/// One such firmware.
+#[derive(Debug)]
+pub(crate) struct Custom {
+    pub(crate) family: Family,
+    /// The machines; their printed names are what the firmware says as `Type`.
+    pub(crate) models: &'static [Model],
+    pub(crate) default_model: &'static Model,
+    pub(crate) host_prefix: &'static str,
+    pub(crate) description: &'static str,
+    /// Key and version of the mining program.
+    pub(crate) program: (&'static str, &'static str),
+    pub(crate) api: &'static str,
+    pub(crate) compiled: &'static str,
+    pub(crate) joins: bool,
+    /// The data record of `stats`.
+    pub(crate) stats: fn(&Moment<'_>) -> Record,
+    /// Pools behind the user's.
+    pub(crate) own_pools: fn(usize) -> Vec<Record>,
+}
+
+/// No pools of its own.
+pub(crate) fn no_pools(_: usize) -> Vec<Record> {
+    Vec::new()
+}
+
+/// The statistics as Bitmain's firmware of the machine's generation prints them.
+pub(crate) fn bitmain_stats(moment: &Moment<'_>) -> Record {
+    if is_s9(moment) {
+        antminer_old::stats(moment, antminer_old::Generation::S9)
+    } else {
+        antminer::stats(moment)
+    }
+}
+
+/// Whether the machine is of the generation of the S9.
+fn is_s9(moment: &Moment<'_>) -> bool {
+    matches!(moment.spec.model.name, Some("S9" | "T9"))
+}
+
+/// The boards with the numbers of their chains, counted from 6 on an S9 and from 1 later.
+pub(crate) fn chains<'a>(
+    moment: &Moment<'a>,
+) -> impl Iterator<Item = (usize, &'a crate::state::BoardState)> + use<'a> {
+    let first = if is_s9(moment) { 6 } else { 1 };
+    moment.state.boards_present().map(move |(i, board)| (first + i, board))
+}
+
+impl Custom {
+    fn version(&self, moment: &Moment<'_>, with_api: bool) -> Record {
+        let (key, value) = self.program;
+        let head = Record::new().text(key, value);
+        let head = if with_api { head.text("API", self.api) } else { head };
+        head.text("Miner", if is_s9(moment) { "30.0.1.3" } else { "49.0.1.3" })
+            .text("CompileTime", self.compiled)
+            .text("Type", moment.spec.model.printed)
+    }
+}
+
+impl Face for Custom {
+    fn family(&self) -> Family {
+        self.family.clone()
+    }
+
+    fn models(&self) -> &'static [Model] {
+        self.models
+    }
+
+    fn default_model(&self) -> &'static Model {
+        self.default_model
+    }
+
+    fn host_prefix(&self) -> &'static str {
+        self.host_prefix
+    }
+
+    fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {
+        self.answer_call(moment, &Call::read(request, &["command"]))
+    }
+}
+
+impl Daemon for Custom {
+    fn description(&self, _: &Moment<'_>) -> String {
+        self.description.to_owned()
+    }
+
+    fn joins(&self) -> bool {
+        self.joins
+    }
+
+    fn joinable(&self, command: &str) -> bool {
+        JOINABLE.contains(&command)
+    }
+
+    fn part(&self, moment: &Moment<'_>, command: &str, _: Option<&str>) -> Option<Part> {
+        let (key, _) = self.program;
+        Some(match command {
+            "version" => {
+                let version = Node::one(self.version(moment, true));
+                Part::section(22, format!("{key} versions"), "VERSION", version)
+            }
+            "summary" => {
+                let summary = if is_s9(moment) {
+                    antminer_old::summary(moment, antminer_old::Generation::S9)
+                } else {
+                    antminer::summary(moment)
+                };
+                Part::section(11, "Summary", "SUMMARY", Node::one(summary))
+            }
+            "pools" => {
+                let slots = (0_i64..).zip(antminer::slots(&moment.state.pools));
+                let mut pools: Vec<Record> =
+                    slots.map(|(i, slot)| antminer::pool(moment, i, slot, "Pool Stale%")).collect();
+                pools.extend((self.own_pools)(pools.len()));
+                Part::section(7, format!("{} Pool(s)", pools.len()), "POOLS", records(pools))
+            }
+            "devs" => Part::section(9, "1 ASC(s)", "DEVS", Node::one(antminer_old::device(moment))),
+            // The header and the data without a comma between them; `estats` has no header.
+            "stats" => {
+                let both = vec![self.version(moment, false).into(), (self.stats)(moment).into()];
+                Part::section(70, format!("{key} stats"), "STATS", Node::Glued(both))
+            }
+            "estats" => Part::section(70, format!("{key} stats"), "STATS", Node::one((self.stats)(moment))),
+            _ => return None,
+        })
+    }
+}
