@@ -8,6 +8,7 @@ mod failure;
 mod live;
 mod log;
 mod output;
+mod reach;
 mod table;
 mod text;
 

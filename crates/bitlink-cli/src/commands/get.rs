@@ -3,6 +3,7 @@
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::output::{card, json};
+use crate::reach::Reach;
 use crate::text::parse_duration;
 use bitlink_miner_manager::transport::Patience;
 use bitlink_miner_manager::{Fleet, ScanConfig};
@@ -25,6 +26,8 @@ pub(crate) struct GetArgs {
     /// How long one answer may take
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
     answer_timeout: Duration,
+    #[command(flatten)]
+    reach: Reach,
 }
 
 /// Forms of the result.
@@ -39,7 +42,8 @@ enum Format {
 
 pub(crate) async fn run(args: GetArgs, console: Console) -> Result<Exit, Failure> {
     let patience = Patience::default().with_per_exchange(args.answer_timeout);
-    let fleet = Fleet::new().with_scan(ScanConfig::default().with_patience(patience));
+    let config = ScanConfig::default().with_patience(patience).with_credentials(args.reach.credentials());
+    let fleet = args.reach.fleet().with_scan(config);
     let mut stop = Interruption::new();
     tokio::select! {
         done = read(&args, &fleet, console) => done,

@@ -56,14 +56,15 @@ enum Format {
 }
 
 pub(crate) async fn run(args: MonitorArgs, console: Console) -> Result<Exit, Failure> {
-    let config = MonitorConfig::default().with_interval(args.interval);
+    let config =
+        MonitorConfig::default().with_interval(args.interval).with_credentials(args.how.reach.credentials());
     config.validate()?;
     let scan = args.how.config();
     let config = match scan.ports.as_slice() {
         [port] => config.with_port(*port),
         _ => config,
     };
-    let fleet = Fleet::new().with_scan(scan).with_monitor(config);
+    let fleet = args.how.reach.fleet().with_scan(scan).with_monitor(config);
     let Watched { endpoints, scanned_only, interrupted } = endpoints(&args, &fleet, console).await?;
     if interrupted {
         return Ok(Exit::Interrupted);

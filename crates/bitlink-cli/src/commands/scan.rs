@@ -4,11 +4,10 @@ use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::output::report::{Findings, summary};
 use crate::output::{csv, json};
+use crate::reach::Reach;
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::transport::Patience;
-use bitlink_miner_manager::{
-    Fleet, Miner, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets,
-};
+use bitlink_miner_manager::{Miner, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -67,6 +66,8 @@ pub(crate) struct ScanOptions {
     /// Also scan the first and last address of IPv4 networks, which are no hosts
     #[arg(long)]
     pub(crate) include_network_broadcast: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 impl ScanOptions {
@@ -74,6 +75,7 @@ impl ScanOptions {
     pub(crate) fn config(&self) -> ScanConfig {
         let mut config =
             ScanConfig::default().with_rate(self.rate).with_network_broadcast(self.include_network_broadcast);
+        config = config.with_credentials(self.reach.credentials());
         if !self.port.is_empty() {
             let mut ports = self.port.clone();
             let mut seen = std::collections::HashSet::new();
@@ -130,7 +132,7 @@ pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failur
     let targets = args.how.targets(&args.targets)?;
     let named = targets.to_string();
     let config = args.how.config().with_report_all(args.all);
-    let events = Fleet::new().with_scan(config).scan_targets(targets)?;
+    let events = args.how.reach.fleet().with_scan(config).scan_targets(targets)?;
     // Lines of events and a line of progress on one terminal would write over each other.
     let alone = args.format != Format::Ndjson || !console::is_terminal();
     let bar = Progress::new(console, alone && console.shows_progress());

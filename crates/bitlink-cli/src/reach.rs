@@ -1,0 +1,56 @@
+//! How miners are reached beside the API: the port of their web servers, and who we are to them.
+
+use bitlink_miner_manager::transport::{TcpConfig, TcpTransport};
+use bitlink_miner_manager::{Credentials, Fleet};
+use clap::Args;
+use std::sync::Arc;
+
+/// How to reach web servers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Web servers")]
+pub(crate) struct Reach {
+    /// Port of the miners' web servers, which tell what the API does not
+    #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+    http_port: u16,
+    /// Who we are to web servers that ask; may be given more than once, and is tried before what firmware is delivered with.
+    /// Others on this machine can read a command line: `BITLINK_LOGIN`, one on each line, goes unseen
+    #[arg(
+        long,
+        value_name = "USER:PASSWORD",
+        env = "BITLINK_LOGIN",
+        hide_env_values = true,
+        value_delimiter = '\n',
+        value_parser = credentials
+    )]
+    login: Vec<Credentials>,
+}
+
+impl Reach {
+    /// A fleet that is reached so.
+    pub(crate) fn fleet(&self) -> Fleet {
+        Fleet::over(Arc::new(TcpTransport::with_config(TcpConfig::default().with_web_port(self.http_port))))
+    }
+
+    /// Who we are to web servers.
+    pub(crate) fn credentials(&self) -> Vec<Credentials> {
+        self.login.clone()
+    }
+}
+
+fn credentials(text: &str) -> Result<Credentials, String> {
+    let (user, password) = text.split_once(':').ok_or("expected USER:PASSWORD")?;
+    Ok(Credentials::new(user, password))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Logins as they are written.
+    use super::*;
+
+    #[test]
+    fn a_password_may_hold_colons_and_a_user_may_be_nobody() {
+        assert_eq!(credentials("root:a:b"), Ok(Credentials::new("root", "a:b")));
+        assert_eq!(credentials(":letmein"), Ok(Credentials::new("", "letmein")));
+        assert!(credentials("root").is_err());
+    }
+}
