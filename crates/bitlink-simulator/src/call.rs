@@ -1,4 +1,4 @@
-//! Requests as cgminer reads them (cgminer-api.md A.2).
+//! Requests as cgminer reads them (cgminer `api.c`).
 
 use crate::face::Form;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What all descendants of cgminer share: envelopes, codes, joined commands, access groups (cgminer-api.md A.3–A.7).
+//! What all descendants of cgminer share: envelopes, codes, joined commands, access groups (cgminer `api.c`).
 
 use crate::call::{Call, CallError};
 use crate::face::{Content, Document, Ending, Moment};

@@ -1,5 +1,5 @@
 //! Ways to answer wrongly. Each has been seen on real machines or belongs to something else that listens on the port
-//! of the API (cgminer-api.md A.6, A.8, F; whatsminer-and-http.md A4).
+//! of the API (cgminer `api.c`; replies of real firmware in public test suites).
 
 mod bytes;
 mod content;

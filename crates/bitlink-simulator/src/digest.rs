@@ -1,4 +1,4 @@
-//! HTTP Digest authentication from the server's side: MD5, `qop=auth` (RFC 7616, whatsminer-and-http.md part H).
+//! HTTP Digest authentication from the server's side: MD5, `qop=auth` (RFC 7616).
 
 use crate::http::Request;
 use md5::{Digest as _, Md5};

@@ -12,7 +12,7 @@ use bitlink_model::{Family, HashRate, Mac, Make, MinerStatus, Power};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// A kind of machine: geometry and nominal figures (cgminer-api.md part E).
+/// A kind of machine: geometry and nominal figures (vendors' data sheets).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Model {

@@ -1,4 +1,4 @@
-//! Bitmain's stock firmware of the S19, S21 and later generations (cgminer-api.md C.3).
+//! Bitmain's stock firmware of the S19, S21 and later generations.
 //!
 //! Its quirks: five permitted commands and no joined ones, always three pools, `total rate` with a space,
 //! `Tenperature`, `Pool Stale%%`, board rates as texts, `Last Share Difficulty` of a device that is a time.

@@ -1,4 +1,4 @@
-//! Bitmain's firmware up to the S17 generation, `bmminer` (cgminer-api.md C.2).
+//! Bitmain's firmware up to the S17 generation, `bmminer` (its published `api.c`).
 //!
 //! The S9's quirks: the statistics' header and data stand side by side without a comma, some numbers are texts, its
 //! boards are on chains 6, 7 and 8 of 16, its fans on connectors 3 and 6 or 5 and 6. The S17 prints temperatures as

@@ -1,4 +1,4 @@
-//! Canaan's firmware (cgminer-api.md C.9): a cgminer whose statistics hold the machine in one bracket string.
+//! Canaan's firmware (Canaan's universal API manual): a cgminer whose statistics hold the machine in one bracket string.
 //!
 //! Since the A10 `version` names the model; the 7xx and 8xx say cgminer only, and their driver's name tells. The Q and the
 //! Nano wrap the string in groups and keep the chips apart. Commands that write are not simulated.

@@ -1,5 +1,5 @@
 //! Luke Dashjr's fork, API 3.1: devices are `PGA`s, the windows are 20 seconds and "rolling", unknown temperatures are
-//! left out (cgminer-api.md C.1).
+//! left out (bfgminer README.RPC).
 
 use super::{cgminer::records, standard};
 use crate::call::Call;

@@ -1,5 +1,5 @@
 //! The reference implementation, version 4.11/4.12 with API 3.7, on a machine that no vendor's firmware marks
-//! (cgminer-api.md B, C.1).
+//! (cgminer API-README).
 
 use super::standard;
 use crate::call::Call;

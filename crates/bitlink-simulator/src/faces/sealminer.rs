@@ -1,4 +1,4 @@
-//! Bitdeer's `bdminer` on the SealMiner (cgminer-api.md C.10): a cgminer whose statistics are one flat record with
+//! Bitdeer's `bdminer` on the SealMiner: a cgminer whose statistics are one flat record with
 //! numbered keys. Windows longer than the machine has been running read low, and the summary's shortest one jumps.
 
 use super::cgminer::{Cgminer, records};

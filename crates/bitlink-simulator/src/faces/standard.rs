@@ -1,4 +1,4 @@
-//! Records that cgminer's descendants print alike, in cgminer's own number formats (cgminer-api.md B).
+//! Records that cgminer's descendants print alike, in cgminer's own number formats (cgminer `api.c`).
 
 use crate::face::Moment;
 use crate::node::{Record, mhs, percent};

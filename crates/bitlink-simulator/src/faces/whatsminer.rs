@@ -1,4 +1,4 @@
-//! MicroBT's firmware on TCP 4028, API versions 1 and 2 (whatsminer-and-http.md A).
+//! MicroBT's firmware on TCP 4028, API versions 1 and 2 (WhatsMiner API manual 2.0.5).
 //!
 //! Two families of replies: the cgminer commands have a list as `STATUS`, all others a single letter and their
 //! content in `Msg`. `version` is refused, and that is how the family is known. The bytes end without a NUL.

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// A client that has sent nothing for this long is dropped (whatsminer-and-http.md A1).
+/// A client that has sent nothing for this long is dropped (WhatsMiner API manual).
 const IDLE: Duration = Duration::from_secs(10);
 /// Nobody is served longer than this, whatever the machine does.
 const LONGEST: Duration = Duration::from_mins(2);

@@ -1,5 +1,5 @@
 //! The newer reply shapes of the same firmware: what its web server serves as `stats.cgi`, and what the API sends to a
-//! request with a top-level `"new_api":true` (cgminer-api.md C.3.3, whatsminer-and-http.md D1).
+//! request with a top-level `"new_api":true`.
 
 use super::{build, chip_map, human, slots};
 use crate::calendar::ago;

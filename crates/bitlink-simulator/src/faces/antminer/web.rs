@@ -1,5 +1,5 @@
-//! The web server of Bitmain's firmware, both generations: digest authentication and the documents under `/cgi-bin/`
-//! (whatsminer-and-http.md D1, D2). It only reads; whatever would change something is not found.
+//! The web server of Bitmain's firmware, both generations: digest authentication and the documents under `/cgi-bin/`.
+//! It only reads; whatever would change something is not found.
 
 use super::fresh;
 use crate::digest::Guard;
