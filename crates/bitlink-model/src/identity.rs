@@ -53,6 +53,18 @@ open_name! {
         AVALON = "Avalon";
         /// Bitdeer's machines.
         SEALMINER = "SealMiner";
+        /// Auradine's machines.
+        AURADINE = "Auradine";
+        /// Goldshell's machines.
+        GOLDSHELL = "Goldshell";
+        /// Innosilicon's machines.
+        INNOSILICON = "Innosilicon";
+        /// VolcMiner's machines.
+        VOLCMINER = "VolcMiner";
+        /// Hammer's machines, on the same firmware.
+        HAMMER = "Hammer";
+        /// Blackminer's machines, on the same firmware.
+        BLACKMINER = "Blackminer";
     }
 }
 
@@ -90,6 +102,16 @@ open_name! {
         ASICSEER = "asicseer";
         /// Marathon's firmware for Antminers.
         MARA = "mara";
+        /// Auradine's firmware (GCMiner, FluxOS).
+        AURADINE = "auradine";
+        /// Goldshell's firmware.
+        GOLDSHELL = "goldshell";
+        /// Innosilicon's firmware.
+        INNOSILICON = "innosilicon";
+        /// The fork for Scrypt, on whatever hardware.
+        SGMINER = "sgminer";
+        /// The firmware that VolcMiner, Hammer and Blackminer share.
+        BLACKMINER = "blackminer";
     }
 }
 

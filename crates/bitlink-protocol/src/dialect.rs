@@ -201,6 +201,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AsicSeer,
         &crate::dialects::Vnish,
         &crate::dialects::SealMiner,
+        &crate::dialects::Auradine,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,
         &crate::dialects::AntminerOld,

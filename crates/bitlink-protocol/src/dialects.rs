@@ -3,6 +3,7 @@
 mod antminer;
 mod antminer_old;
 mod asicseer;
+mod auradine;
 mod avalon;
 mod base;
 mod braiins;
@@ -18,6 +19,7 @@ mod whatsminer;
 pub use antminer::Antminer;
 pub use antminer_old::AntminerOld;
 pub use asicseer::AsicSeer;
+pub use auradine::Auradine;
 pub use avalon::{Avalon, AvalonOld};
 pub use braiins::Braiins;
 pub use cgminer::{BfgMiner, CgMiner};

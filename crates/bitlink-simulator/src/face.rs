@@ -3,6 +3,7 @@
 use crate::faces::antminer::Antminer;
 use crate::faces::antminer_old::AntminerOld;
 use crate::faces::asicseer;
+use crate::faces::auradine::Auradine;
 use crate::faces::avalon::Avalon;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::braiins::Braiins;
@@ -106,6 +107,8 @@ faces! {
     AvalonOld = "avalon-old", Avalon { old: true };
     /// Bitdeer's firmware on the SealMiner.
     Sealminer = "sealminer", Sealminer;
+    /// Auradine's firmware.
+    Auradine = "auradine", Auradine;
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.

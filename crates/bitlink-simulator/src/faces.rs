@@ -3,6 +3,7 @@
 pub(crate) mod antminer;
 pub(crate) mod antminer_old;
 pub(crate) mod asicseer;
+pub(crate) mod auradine;
 pub(crate) mod avalon;
 pub(crate) mod bfgminer;
 pub(crate) mod braiins;

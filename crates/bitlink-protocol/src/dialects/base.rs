@@ -44,6 +44,14 @@ pub(super) fn read_pools(answers: &Answers, snapshot: &mut MinerSnapshot, odditi
     }
 }
 
+/// `devs`: each device as a hash board.
+pub(super) fn read_devs(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    if let Some(document) = answers.get("devs") {
+        let devices = Device::all(document, oddities);
+        snapshot.boards = devices.iter().enumerate().map(|(i, device)| board(device, i)).collect();
+    }
+}
+
 /// A device of `devs` as a hash board.
 pub(super) fn board(device: &Device, position: usize) -> Board {
     let slot = device.index.unwrap_or_else(|| u32::try_from(position).unwrap_or(u32::MAX));

@@ -4,7 +4,7 @@
 use super::base;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
-use crate::replies::{Device, DeviceDetails, Version};
+use crate::replies::{DeviceDetails, Version};
 use bitlink_model::{Family, Identity, MinerSnapshot};
 
 /// cgminer.
@@ -100,11 +100,5 @@ fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> Identity {
 fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
     base::read_summary(answers, snapshot, oddities);
     base::read_pools(answers, snapshot, oddities);
-    if let Some(document) = answers.get("devs") {
-        snapshot.boards = Device::all(document, oddities)
-            .iter()
-            .enumerate()
-            .map(|(i, device)| base::board(device, i))
-            .collect();
-    }
+    base::read_devs(answers, snapshot, oddities);
 }

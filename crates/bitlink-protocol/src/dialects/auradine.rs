@@ -1,0 +1,75 @@
+//! Auradine's firmware on the Teraflux machines (GCMiner, FluxOS), as far as it answers on TCP 4028: rates, boards and
+//! pools. Fans, power supply and operating mode are told by its web server only.
+//!
+//! API 1.0, cgminer's replies with devices counted from 1 under `DEV` and a truth value for `Enabled`.
+
+use super::base;
+use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::record::Oddities;
+use crate::replies::{DeviceDetails, Version};
+use bitlink_model::{Efficiency, Family, Identity, Make, MinerSnapshot};
+
+/// Auradine Teraflux.
+#[derive(Debug)]
+pub struct Auradine;
+
+impl Dialect for Auradine {
+    fn family(&self) -> Family {
+        Family::AURADINE
+    }
+
+    fn claims(&self, evidence: &Evidence) -> bool {
+        evidence.says("GCMINER") || evidence.says("FLUXOS")
+    }
+
+    /// `version` does not name the model.
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[Question::may("devdetails")] }
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        let version = heard.get("version").and_then(|d| Version::of(d, oddities));
+        let details = heard.get("devdetails").map(|d| DeviceDetails::all(d, oddities)).unwrap_or_default();
+        let mut firmware = base::firmware(self.family(), version.as_ref());
+        firmware.version = version.and_then(|v| v.software).map(|(_, number)| number);
+        let mut identity = Identity::default();
+        identity.make = Some(Make::AURADINE);
+        identity.model_raw = details.into_iter().find_map(|d| d.model);
+        identity.model = identity.model_raw.as_deref().and_then(model);
+        identity.firmware = Some(firmware);
+        identity
+    }
+
+    /// `asccount` is not asked: whether it counts the boards that are there or those that should be is not known.
+    fn questions(&self) -> &'static [Question] {
+        const { &[Question::must("summary"), Question::may("devs"), Question::may("pools")] }
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        base::read_summary(answers, snapshot, oddities);
+        base::read_pools(answers, snapshot, oddities);
+        base::read_devs(answers, snapshot, oddities);
+        for board in &mut snapshot.boards {
+            board.slot = board.slot.saturating_sub(1);
+        }
+        if let Some(r) = answers.record("summary", "SUMMARY", oddities) {
+            // Newer versions only.
+            snapshot.power = r.watts("Wattage");
+            snapshot.efficiency = r
+                .quantity("JTHS 1m", Efficiency::from_joules_per_terahash)
+                .filter(|e| e.as_joules_per_terahash() > 0.0);
+        }
+    }
+}
+
+/// The model without make and series.
+pub(super) fn model(raw: &str) -> Option<String> {
+    let mut words = raw.split_whitespace();
+    words
+        .rfind(|word| !["auradine", "teraflux"].contains(&word.to_ascii_lowercase().as_str()))
+        .map(str::to_owned)
+}
