@@ -93,13 +93,13 @@ impl Field {
             Self::Expected => {
                 let cell =
                     Cell::known(known(of_expected(miner)).map(|part| format!("{:.0} %", part * 100.0)));
-                cell.tone(tone_of(miner, &["hashrate_low", "not_hashing", "mining_failed"]))
+                cell.stressed(tone_of(miner, &["hashrate_low", "not_hashing", "mining_failed"]))
             }
             Self::Hottest => {
                 let cell = Cell::known(hottest_text(miner));
-                cell.tone(tone_of(miner, &["chip_hot", "board_hot", "temperature_high"]))
+                cell.stressed(tone_of(miner, &["chip_hot", "board_hot", "temperature_high"]))
             }
-            Self::Fans => Cell::known(fans(&stats.fans)).tone(tone_of(miner, &["fan_stopped"])),
+            Self::Fans => Cell::known(fans(&stats.fans)).stressed(tone_of(miner, &["fan_stopped"])),
             Self::Power => Cell::known(known(stats.power).map(|watts| format!("{watts:.0} W"))),
             Self::Uptime => Cell::known(uptime(stats.uptime)),
             Self::Age => Cell::known(miner.last_updated.map(|then| age(now.since(then)))).tone(Tone::Dim),

@@ -55,6 +55,11 @@ impl Cell {
         self
     }
 
+    /// The same in a tone, if the tone says anything.
+    pub(crate) fn stressed(self, tone: Tone) -> Self {
+        if tone == Tone::Plain { self } else { self.tone(tone) }
+    }
+
     /// A cell for a value that may be unknown.
     pub(crate) fn known(text: Option<impl AsRef<str>>) -> Self {
         match text {

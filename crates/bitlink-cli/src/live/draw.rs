@@ -136,7 +136,11 @@ fn totals(view: &View, room: usize) -> Line<'static> {
         parts.push((format!("none of {all} miners has told a hash rate yet"), Tone::Dim));
     }
     if power_of > 0 {
-        parts.push((format!("   {:.1} kW", power / 1000.0), Tone::Strong));
+        let power = match power {
+            watts if watts >= 1e6 => format!("   {:.2} MW", watts / 1e6),
+            watts => format!("   {:.1} kW", watts / 1e3),
+        };
+        parts.push((power, Tone::Strong));
         parts.push((format!(" from {power_of}"), Tone::Plain));
     }
     if let Some(oldest) = view.coverage.oldest_reading {
@@ -252,9 +256,12 @@ fn bottom(view: &View, room: usize, lines: usize) -> Vec<Line<'static>> {
     let mut all = chosen.unwrap_or_default();
     // What has happened is told too, however much there is to say about one miner.
     all.truncate(lines.saturating_sub(usize::from(!view.happened.is_empty())));
-    for happened in &view.happened {
+    let told = view.happened.iter().take(lines);
+    let widest = told.clone().map(|happened| width(&happened.who)).max().unwrap_or(0);
+    for happened in told {
         let age = ago(view.now.since(happened.at));
-        let who = &happened.who;
+        let pad = " ".repeat(widest.saturating_sub(width(&happened.who)));
+        let who = format!("{}{pad}", happened.who);
         let told = format!(" {age:>9}  {who}  ");
         let what = clip(&happened.what, room.saturating_sub(width(&told))).into_owned();
         all.push(Line::from(vec![
