@@ -31,8 +31,8 @@ Examples:
   bitlink get 192.168.1.100           all that one miner tells
   bitlink monitor 192.168.1.0/24      a live table
 
-Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found, 4 access denied, 70 a bug,
-130 interrupted.";
+Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found,
+4 access denied, 70 a bug, 130 interrupted.";
 
 /// What every command understands.
 #[derive(Debug, Args)]

@@ -2,7 +2,7 @@
 
 use crate::columns::{self, findings_by_weight, severity_tone, status_tone, status_word};
 use crate::table::{Cell, Column, Table, Tone};
-use crate::text::{clean, count, duration};
+use crate::text::{clean, count, duration, width};
 use bitlink_miner_manager::Miner;
 use bitlink_miner_manager::model::{
     Board, HashRate, Identity, MinerSnapshot, MiningState, Pool, PoolStatus, Provenance, Ratio, Source, Span,
@@ -26,6 +26,14 @@ pub(crate) fn card(miner: &Miner, room: Option<usize>) -> String {
     card.out
 }
 
+/// Where the facts begin.
+const INDENT: usize = 15;
+
+/// How many columns a text with codes for tones takes.
+fn shown_width(text: &str) -> usize {
+    width(&anstream::adapter::strip_str(text).to_string())
+}
+
 struct Card {
     out: String,
     room: Option<usize>,
@@ -34,11 +42,29 @@ struct Card {
 impl Card {
     /// A line of facts that are known; none where none is.
     fn line(&mut self, name: &str, facts: impl IntoIterator<Item = Option<String>>) {
-        let facts: Vec<String> = facts.into_iter().flatten().collect();
-        if !facts.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = writeln!(self.out, "  {} {}", Tone::Dim.paint(&format!("{name:<12}")), facts.join(", "));
+        let room = self.room.unwrap_or(usize::MAX).saturating_sub(INDENT);
+        let mut name = name;
+        let mut line = String::new();
+        for fact in facts.into_iter().flatten() {
+            let wide = shown_width(&line) + shown_width(&fact) + 2;
+            if !line.is_empty() && wide > room {
+                line.push(',');
+                self.named(std::mem::take(&mut name), &line);
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push_str(", ");
+            }
+            line.push_str(&fact);
         }
+        if !line.is_empty() {
+            self.named(name, &line);
+        }
+    }
+
+    fn named(&mut self, name: &str, line: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.out, "  {} {line}", Tone::Dim.paint(&format!("{name:<12}")));
     }
 
     fn section(&mut self, title: &str, table: &Table) {
