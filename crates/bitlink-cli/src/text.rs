@@ -105,8 +105,8 @@ pub(crate) fn duration(time: Duration) -> String {
     match seconds {
         0 if time.as_millis() == 0 => "<1ms".to_owned(),
         0 => format!("{}ms", time.as_millis()),
-        1..=9 => format!("{:.1}s", time.as_secs_f64()),
-        10..=59 => format!("{seconds}s"),
+        1..=9 if time.subsec_millis() > 0 => format!("{:.1}s", time.as_secs_f64()),
+        1..=59 => format!("{seconds}s"),
         60..=3_599 => format!("{minutes}m {}s", seconds % 60),
         3_600..=86_399 => format!("{hours}h {minutes}m"),
         _ => format!("{days}d {hours}h"),
@@ -205,6 +205,7 @@ mod tests {
         assert_eq!(duration(Duration::from_micros(850)), "<1ms");
         assert_eq!(duration(Duration::from_millis(850)), "850ms");
         assert_eq!(duration(Duration::from_millis(2_345)), "2.3s");
+        assert_eq!(duration(Duration::from_secs(2)), "2s");
         assert_eq!(duration(Duration::from_secs(200)), "3m 20s");
         assert_eq!(duration(Duration::from_secs(12 * 86_400 + 4 * 3_600 + 59)), "12d 4h");
         assert_eq!(ago(Duration::from_secs(0)), "now");
