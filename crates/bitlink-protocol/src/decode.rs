@@ -5,7 +5,10 @@
 
 mod document;
 mod lenient;
+mod multimap;
 mod text;
+
+pub(crate) use multimap::earlier_key;
 
 pub use document::{Document, Status, StatusLetter};
 
@@ -98,7 +101,7 @@ fn json(
     bytes: &[u8],
     anomalies: &mut Vec<Anomaly>,
 ) -> Result<Document, ProtocolError> {
-    if let Ok(root) = serde_json::from_str(body) {
+    if let Ok(multimap::Root(root)) = serde_json::from_str(body) {
         return Ok(Document::new(root));
     }
     let (root, mends) = lenient::parse(body).ok_or_else(|| ProtocolError::Malformed {

@@ -2,6 +2,7 @@
 //!
 //! A field that is absent is `None`. A field that is there and makes no sense is `None` too, and leaves an anomaly.
 
+use crate::decode::earlier_key;
 use bitlink_model::{
     Anomaly, AnomalyKind, FanSpeed, Frequency, HashRate, Power, Ratio, Span, Temperature, UnitError, Voltage,
 };
@@ -66,6 +67,12 @@ impl<'a> Record<'a> {
     /// The keys and values as they came.
     pub const fn map(&self) -> &'a Map<String, Value> {
         self.map
+    }
+
+    /// Every value of a key that stands several times, in order.
+    pub fn each(&self, key: &str) -> impl Iterator<Item = &'a Value> {
+        let earlier = (1..).map_while(|n| self.map.get(&earlier_key(key, n)));
+        earlier.chain(self.map.get(key))
     }
 
     /// A nested object.

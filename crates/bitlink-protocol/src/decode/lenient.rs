@@ -162,7 +162,7 @@ impl Parser<'_> {
                     }
                     match self.value(depth + 1)? {
                         Item::Value(value) => {
-                            map.insert(key, value);
+                            super::multimap::put(&mut map, key, value);
                         }
                         Item::Cut => return Ok(map),
                     }
