@@ -204,9 +204,13 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::Auradine,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,
+        &crate::dialects::BlackMiner,
         &crate::dialects::AntminerOld,
         &crate::dialects::Antminer,
-        &crate::dialects::BfgMiner,
+        &crate::dialects::Goldshell,
+        &crate::dialects::Innosilicon,
+        &crate::dialects::Fork::Bfg,
+        &crate::dialects::Fork::Sg,
         &crate::dialects::CgMiner,
     ]
 }

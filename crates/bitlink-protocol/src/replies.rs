@@ -187,7 +187,7 @@ impl Device {
     /// From a reply to `devs`, `edevs`, `asc` or `pga`.
     pub fn all(document: &Document, oddities: &Oddities) -> Vec<Self> {
         let mut devices = Vec::new();
-        for section in ["DEVS", "ASC", "PGA"] {
+        for section in ["DEVS", "ASC", "PGA", "GPU"] {
             devices.extend(all(document, section, "devs", oddities, Self::from_record));
         }
         devices

@@ -6,9 +6,12 @@ use crate::faces::asicseer;
 use crate::faces::auradine::Auradine;
 use crate::faces::avalon::Avalon;
 use crate::faces::bfgminer::Bfgminer;
+use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
 use crate::faces::cgminer::Cgminer;
+use crate::faces::goldshell::Goldshell;
 use crate::faces::hiveon;
+use crate::faces::innosilicon::Innosilicon;
 use crate::faces::luxos::LuxOs;
 use crate::faces::mara::Mara;
 use crate::faces::mskminer;
@@ -109,6 +112,12 @@ faces! {
     Sealminer = "sealminer", Sealminer;
     /// Auradine's firmware.
     Auradine = "auradine", Auradine;
+    /// Goldshell's firmware.
+    Goldshell = "goldshell", Goldshell;
+    /// Innosilicon's firmware.
+    Innosilicon = "innosilicon", Innosilicon;
+    /// The firmware that VolcMiner and Hammer share.
+    Blackminer = "blackminer", Blackminer;
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.

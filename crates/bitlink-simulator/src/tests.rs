@@ -83,6 +83,10 @@ fn keys_are_those_of_the_documents() {
         (FaceName::Antminer, "S19 Pro", "version summary devs pools stats"),
         (FaceName::Avalon, "A1246", "version summary devs devdetails stats"),
         (FaceName::Avalon, "Q", "version stats litestats"),
+        (FaceName::Auradine, "AT2880", "version summary devs pools devdetails asccount"),
+        (FaceName::Goldshell, "KDA", "version devs devdetails stats"),
+        (FaceName::Innosilicon, "T3H+", "version summary devs"),
+        (FaceName::Blackminer, "D1", "version summary pools"),
         (FaceName::AvalonOld, "A741", "version devdetails estats"),
         (FaceName::Sealminer, "A2", "version summary devs devdetails stats"),
         (

@@ -183,7 +183,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
 /// by its keys.
 pub(super) fn data<'a>(answers: &'a Answers, oddities: &'a Oddities) -> Option<Record<'a>> {
     let records = answers.records("stats", "STATS", oddities);
-    records.into_iter().find(|r| r.map().contains_key("GHS 5s") || r.map().contains_key("fan_num"))
+    records.into_iter().find(|r| ["GHS 5s", "MHS 5s", "fan_num"].iter().any(|key| r.map().contains_key(*key)))
 }
 
 /// Rates are in `rate_unit`, GH/s where it is not given; Litecoin machines say MH.
@@ -193,6 +193,8 @@ fn rate_unit(r: Record<'_>) -> fn(f64) -> Result<HashRate, UnitError> {
         Some("TH") => HashRate::from_ths,
         Some("KH" | "kH") => HashRate::from_khs,
         Some("H") => HashRate::from_hs,
+        // The key of the total names the unit of all.
+        None if r.map().contains_key("MHS 5s") => HashRate::from_mhs,
         _ => HashRate::from_ghs,
     }
 }

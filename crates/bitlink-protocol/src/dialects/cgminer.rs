@@ -1,5 +1,5 @@
-//! The reference implementation and its fork, on whatever hardware: everything that speaks the API and that no more
-//! special dialect claims. (cgminer API-README; bfgminer README.RPC)
+//! The reference implementation and its forks, on whatever hardware: everything that speaks the API and that no more
+//! special dialect claims. (cgminer API-README; bfgminer README.RPC; sgminer API.md)
 
 use super::base;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
@@ -11,9 +11,14 @@ use bitlink_model::{Family, Identity, MinerSnapshot};
 #[derive(Debug)]
 pub struct CgMiner;
 
-/// bfgminer.
+/// Its forks, which are read alike.
 #[derive(Debug)]
-pub struct BfgMiner;
+pub enum Fork {
+    /// bfgminer.
+    Bfg,
+    /// sgminer.
+    Sg,
+}
 
 const QUESTIONS: [Question; 3] = [Question::must("summary"), Question::may("devs"), Question::may("pools")];
 
@@ -56,13 +61,31 @@ impl Dialect for CgMiner {
     }
 }
 
-impl Dialect for BfgMiner {
+impl Dialect for Fork {
     fn family(&self) -> Family {
-        Family::BFGMINER
+        match self {
+            Self::Bfg => Family::BFGMINER,
+            Self::Sg => Family::SGMINER,
+        }
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("BFGMINER")
+        match self {
+            Self::Bfg => evidence.says("BFGMINER"),
+            Self::Sg => evidence.says("SGMINER"),
+        }
+    }
+
+    fn gives_way(&self) -> bool {
+        true
+    }
+
+    /// What tells the vendors' machines that run them from others.
+    fn identity_questions(&self) -> &'static [Question] {
+        match self {
+            Self::Bfg => const { &[Question::may("devdetails")] },
+            Self::Sg => const { &[Question::may("stats")] },
+        }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {

@@ -155,6 +155,14 @@ fixtures! {
     whatsminer_m50_v2 = "whatsminer-m50-v2",
     whatsminer_m30s_v1 = "whatsminer-m30s-v1",
     whatsminer_process_down = "whatsminer-process-down",
+    blackminer_f1_garbage_in_sensors = "blackminer-f1-garbage-in-sensors",
+    goldshell_kd_max = "goldshell-kd-max",
+    goldshell_plain_bfgminer_fan_stopped = "goldshell-plain-bfgminer-fan-stopped",
+    hammer_d10_chips_lost_refuses_joined = "hammer-d10-chips-lost-refuses-joined",
+    innosilicon_t3h_plus = "innosilicon-t3h-plus",
+    innosilicon_sgminer_sections_chain_lost = "innosilicon-sgminer-sections-chain-lost",
+    sgminer_generic = "sgminer-generic",
+    volcminer_d1 = "volcminer-d1",
     cgminer_generic = "cgminer-generic",
     bfgminer_refuses_joined = "bfgminer-refuses-joined",
     luxos_s19k_pro = "luxos-s19k-pro",
@@ -200,6 +208,15 @@ fn models_are_normalised() {
     assert_eq!(avalon("1047-20050101_aaaaaaa"), "A1047");
     assert_eq!(super::avalon::model("AVALONNANO"), None);
     assert_eq!(super::avalon::model("AvalonMiner"), None);
+
+    assert_eq!(super::auradine::model("Teraflux AT1500").as_deref(), Some("AT1500"));
+    assert_eq!(super::auradine::model("Auradine Teraflux"), None);
+    assert_eq!(super::goldshell::model("Goldshell-KDMAX").as_deref(), Some("KDMAX"));
+    assert_eq!(super::goldshell::model("Mini Doge").as_deref(), Some("Mini Doge"));
+    assert_eq!(super::goldshell::model("goldshell"), None);
+    let (make, model) = super::blackminer::make_and_model("VolcMiner D1").unwrap();
+    assert_eq!((make.as_str(), model.as_str()), ("VolcMiner", "D1"));
+    assert_eq!(super::blackminer::make_and_model("Antminer S9"), None);
 
     let whatsminer = |raw: &str| super::whatsminer::model(raw).unwrap();
     assert_eq!(whatsminer("M30S++_VH72"), "M30S++ VH70");

@@ -93,7 +93,9 @@ impl Daemon for Auradine {
                 Part::section(9, format!("{number} ASC(s)"), "DEVS", records(devices))
             }
             "pools" => {
-                let pools = (0_i64..).zip(&state.pools).map(|(i, pool)| standard::pool(moment, i, i, pool));
+                let pools = (0_i64..)
+                    .zip(&state.pools)
+                    .map(|(i, pool)| standard::pool(moment, i, i, pool).text("Pass", "x"));
                 let pools: Vec<Record> = pools.collect();
                 Part::section(7, format!("{} Pool(s)", pools.len()), "POOLS", records(pools))
             }

@@ -186,7 +186,7 @@ fn summary(moment: &Moment<'_>) -> Record {
         .with(standard::summary_counters(moment, "Getworks"))
 }
 
-fn device(moment: &Moment<'_>, slot: usize, board: &BoardState) -> Record {
+pub(crate) fn device(moment: &Moment<'_>, slot: usize, board: &BoardState) -> Record {
     let state = moment.state;
     let position = signed(index(slot));
     let mut out = Record::new()
@@ -229,7 +229,7 @@ fn device(moment: &Moment<'_>, slot: usize, board: &BoardState) -> Record {
         .fixed("Device Rejected%", percent(board.rejected, board.accepted + board.rejected), 4)
 }
 
-fn stats(moment: &Moment<'_>) -> Vec<Record> {
+pub(crate) fn stats(moment: &Moment<'_>) -> Vec<Record> {
     let state = moment.state;
     let boards = state.boards_present().map(|(i, _)| format!("{}{i}", moment.spec.model.printed));
     let pools = (0..state.pools.len()).map(|i| format!("POOL{i}"));

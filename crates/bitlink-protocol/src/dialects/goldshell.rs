@@ -1,0 +1,98 @@
+//! Goldshell's firmware as far as it answers on TCP 4028: bfgminer with a few keys of its own. Model, hardware address and
+//! settings are told by its web server only.
+//!
+//! These machines compute other hashes than Bitcoin's; their rates are hashes all the same.
+
+use super::base;
+use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::record::{Oddities, Record};
+use crate::replies::{DeviceDetails, Version};
+use bitlink_model::{Board, Family, Fan, Identity, Make, MinerSnapshot};
+
+/// Goldshell.
+#[derive(Debug)]
+pub struct Goldshell;
+
+impl Dialect for Goldshell {
+    fn family(&self) -> Family {
+        Family::GOLDSHELL
+    }
+
+    /// Some versions call themselves bfgminer and nothing else; then it is `devdetails` that gives them away.
+    fn claims(&self, evidence: &Evidence) -> bool {
+        let named = ["INTCHAINS_QOMO", "KDAMINER"].iter().any(|mark| evidence.says(mark));
+        named || (evidence.says("BFGMINER") && evidence.says("\"CHIPS-NR\""))
+    }
+
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[Question::may("devdetails")] }
+    }
+
+    fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
+        let version = heard.get("version").and_then(|d| Version::of(d, oddities));
+        let details = heard.get("devdetails").map(|d| DeviceDetails::all(d, oddities)).unwrap_or_default();
+        let mut identity = Identity::default();
+        identity.make = Some(Make::GOLDSHELL);
+        identity.model_raw = details.into_iter().find_map(|d| d.model);
+        identity.model = identity.model_raw.as_deref().and_then(model);
+        identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
+        identity
+    }
+
+    fn questions(&self) -> &'static [Question] {
+        const {
+            &[
+                Question::must("summary"),
+                Question::may("devs"),
+                Question::may("pools"),
+                Question::may("devdetails"),
+                Question::may("stats"),
+            ]
+        }
+    }
+
+    fn joins(&self) -> bool {
+        true
+    }
+
+    fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        base::read_summary(answers, snapshot, oddities);
+        base::read_pools(answers, snapshot, oddities);
+        base::read_devs(answers, snapshot, oddities);
+        let details = answers.get("devdetails").map(|d| DeviceDetails::all(d, oddities)).unwrap_or_default();
+        let devices = answers.records("devs", "DEVS", oddities);
+        for ((i, board), r) in snapshot.boards.iter_mut().enumerate().zip(&devices) {
+            read_sensors(*r, board);
+            board.chips = details.get(i).and_then(|d| d.chips);
+        }
+        let stats = answers.records("stats", "STATS", oddities);
+        // Not on all models, and on some with each board instead.
+        snapshot.fans =
+            stats.into_iter().chain(devices).map(fans).find(|fans| !fans.is_empty()).unwrap_or_default();
+    }
+}
+
+/// The second sensor is the board's temperature.
+fn read_sensors(r: Record<'_>, board: &mut Board) {
+    let (first, second) = (r.celsius_or_zero("tstemp-1"), r.celsius_or_zero("tstemp-2"));
+    board.board_sensors = [first, second].into_iter().flatten().collect();
+    board.board_temperature = second.or(first).or(board.board_temperature);
+}
+
+/// `fan0`, `fan1`, … or from 1 on.
+fn fans(r: Record<'_>) -> Vec<Fan> {
+    let speeds = (0..=8).filter_map(|n| r.rpm(&format!("fan{n}")));
+    (0..).zip(speeds).map(|(index, speed)| Fan::new(index, speed)).collect()
+}
+
+/// `Goldshell-KDMAX` is a KDMAX.
+pub(super) fn model(raw: &str) -> Option<String> {
+    let name = raw.trim();
+    let name = match name.get(..9) {
+        Some(make) if make.eq_ignore_ascii_case("goldshell") => {
+            name.get(9..)?.trim_start_matches(['-', ' ', '_'])
+        }
+        _ => name,
+    };
+    (!name.is_empty()).then(|| name.to_owned())
+}
