@@ -13,6 +13,7 @@ use std::hint::black_box;
 fn main() {
     let mut criterion = criterion();
     framing(&mut criterion);
+    floors(&mut criterion);
     documents(&mut criterion);
     snapshots(&mut criterion);
     conversations(&mut criterion);
@@ -26,6 +27,20 @@ fn framing(criterion: &mut Criterion) {
     group.throughput(bytes(reply.len()));
     group.bench_function(BenchmarkId::new("stats", reply.len()), |b| {
         b.iter(|| Framer::new().push(black_box(&reply)));
+    });
+    group.finish();
+}
+
+/// What the same long reply costs without any of our code: made into a tree, and only looked through.
+fn floors(criterion: &mut Criterion) {
+    let reply = long_stats();
+    let mut group = criterion.benchmark_group("document_floor");
+    group.throughput(bytes(reply.len()));
+    group.bench_function(BenchmarkId::new("serde_json_tree", reply.len()), |b| {
+        b.iter(|| serde_json::from_slice::<serde_json::Value>(black_box(&reply)));
+    });
+    group.bench_function(BenchmarkId::new("serde_json_nothing_kept", reply.len()), |b| {
+        b.iter(|| serde_json::from_slice::<serde::de::IgnoredAny>(black_box(&reply)));
     });
     group.finish();
 }

@@ -7,8 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The order of the table; within a group, rows are in the order of their names.
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "framing",
+    "document_floor",
     "document_sound",
     "document_defective",
     "snapshot",
