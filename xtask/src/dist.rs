@@ -66,10 +66,11 @@ fn dist(workspace: &Workspace) -> Result<Outcome> {
 /// When it does not compile, or cargo does not say where it put the binary.
 pub(crate) fn build_bitlink(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
     let mut build = process::cargo(workspace);
-    build.args(["build", "--package", PACKAGE, "--bin", BINARY]);
-    if profile == Profile::Release {
-        build.arg("--release");
-    }
+    match profile {
+        Profile::Release => build.args(["build", "--release", "--package", PACKAGE, "--bin", BINARY]),
+        // With the features that the tests were built with, so that hardly anything is built anew.
+        Profile::Dev => build.args(["build", "--workspace", "--bin", BINARY]),
+    };
     built(&mut build, BINARY)
 }
 
@@ -78,9 +79,9 @@ pub(crate) fn build_bitlink(workspace: &Workspace, profile: Profile) -> Result<P
 /// # Errors
 ///
 /// As for [`build_bitlink`].
-pub(crate) fn build_example(workspace: &Workspace, package: &str, name: &str) -> Result<PathBuf> {
+pub(crate) fn build_example(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let mut build = process::cargo(workspace);
-    build.args(["build", "--package", package, "--example", name]);
+    build.args(["build", "--workspace", "--example", name]);
     built(&mut build, name)
 }
 

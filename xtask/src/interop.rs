@@ -23,8 +23,8 @@ use crate::workspace::Workspace;
 /// The script and the list of pinned libraries, relative to the workspace's root.
 const SCRIPT: &str = "xtask/interop/compare.py";
 const REQUIREMENTS: &str = "xtask/interop/requirements.txt";
-/// The package and the name of the example that serves simulated miners.
-const SIMULATOR: (&str, &str) = ("bitlink-simulator", "serve");
+/// The example that serves simulated miners.
+const SIMULATOR: &str = "serve";
 /// The script's exit code for "skipped": the miners' port 80 cannot be taken, which needs root or the capability.
 const CANNOT_TRY: i32 = 77;
 
@@ -47,8 +47,7 @@ fn interop(workspace: &Workspace) -> Result<Outcome> {
         Environment::Missing(what) => return Ok(Outcome::Skipped(what)),
     };
     let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
-    let (package, example) = SIMULATOR;
-    let simulator = dist::build_example(workspace, package, example)?;
+    let simulator = dist::build_example(workspace, SIMULATOR)?;
     let mut compare = Command::new(python);
     compare.current_dir(workspace.root()).arg(script);
     compare.arg("--bitlink").arg(bitlink).arg("--simulator").arg(simulator);
