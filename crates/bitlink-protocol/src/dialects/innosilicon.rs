@@ -99,16 +99,14 @@ fn read_chain(r: Record<'_>, board: &mut Board) {
     board.chip_temperature_average = r.celsius_or_zero("Temp").filter(between);
 }
 
-/// Their speeds where they are told, else how hard they are driven.
+/// Where their speeds are told. How hard all are driven is told always, and not how many there are.
 fn fans(r: Record<'_>) -> Vec<Fan> {
     let duty: Option<Ratio> = r.percent("Fan duty");
     let speeds = (0..=8).filter_map(|n| r.rpm(&format!("Fan{n}")));
-    let mut fans: Vec<Fan> = (0..).zip(speeds).map(|(index, speed)| Fan::new(index, speed)).collect();
-    if fans.is_empty() && duty.is_some() {
-        fans.push(Fan::default());
-    }
-    for fan in &mut fans {
+    let fan = |(index, speed)| {
+        let mut fan = Fan::new(index, speed);
         fan.duty = duty;
-    }
-    fans
+        fan
+    };
+    (0..).zip(speeds).map(fan).collect()
 }
