@@ -235,9 +235,9 @@ impl HttpFramer {
 
     fn take_head(&mut self) -> Framing {
         let Some(head) = Head::read(&self.bytes) else {
-            if self.bytes.len() > MAX_HEAD
-                || !b"HTTP/".starts_with(self.bytes.get(..5).unwrap_or(&self.bytes))
-            {
+            // Blank lines before the status line are passed over, as `httparse` does.
+            let head = self.bytes.trim_ascii_start();
+            if self.bytes.len() > MAX_HEAD || !b"HTTP/".starts_with(head.get(..5).unwrap_or(head)) {
                 self.state = State::Foreign;
             }
             return Framing::More;

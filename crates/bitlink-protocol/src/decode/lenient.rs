@@ -189,6 +189,11 @@ impl Parser<'_> {
                 self.at += 1;
                 return Ok(Value::Array(items));
             }
+            if byte == b'}' {
+                // The object around it ends and the array never did; the bracket is left to the object.
+                self.note(Mend::Truncated);
+                return Ok(Value::Array(items));
+            }
             if byte == b'"' && items.is_empty() && self.is_pair() {
                 self.note(Mend::PairsInArray);
                 return self.pairs(depth, b']').map(Value::Object);

@@ -52,6 +52,7 @@ fn every_known_defect_is_mended() {
     mended(r#"{"a":[{"b":1,"c":7"#, json!({"a":[{"b":1}]}), Truncated);
     mended(r#"{"a":"x","b":"hal"#, json!({"a":"x"}), Truncated);
     mended(r#"{"a":1,"b""#, json!({"a":1}), Truncated);
+    mended(r#"{"a":[1,2}"#, json!({"a":[1,2]}), Truncated);
     mended("{\"a\":nan,\"s\":\"\\ud83d\\ude00 \\ud83d\"}", json!({"a":null,"s":"😀 \u{fffd}"}), Repaired);
 }
 

@@ -54,6 +54,14 @@ fn a_reply_that_ends_with_the_connection_and_one_without_a_body() {
 }
 
 #[test]
+fn blank_lines_before_a_reply_are_passed_over_however_it_is_split() {
+    let reply = b"\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(end_of(reply), Framing::Terminated);
+    let mut pieces = HttpFramer::new();
+    assert_eq!((pieces.push(&reply[..3]), pieces.push(&reply[3..])), (Framing::More, Framing::Terminated));
+}
+
+#[test]
 fn what_is_no_http_is_an_error_and_never_panics() {
     for foreign in [b"SSH-2.0-x\r\n".as_slice(), b"", b"{\"STATUS\":1}", b"HTTP/1.1 abc\r\n\r\n"] {
         let reply = ApiReply { bytes: foreign.to_vec(), completion: Completion::EndOfStream };

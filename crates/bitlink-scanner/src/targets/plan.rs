@@ -74,8 +74,10 @@ impl ScanTargets {
 
             let (members, holes) = (IntervalSet::of(members), IntervalSet::of(holes));
             let set = members.minus(&holes);
-            counts.0 += members.len() - set.len();
-            counts.1 += IntervalSet::of(members_with_edges).minus(&members).minus(&holes).len();
+            let edges = IntervalSet::of(members_with_edges).minus(&members).minus(&holes);
+            // The same wide IPv6 network at several ports is more than a u128 can count.
+            counts.0 = counts.0.saturating_add(members.len() - set.len());
+            counts.1 = counts.1.saturating_add(edges.len());
             sets.push((port, set));
         }
 
