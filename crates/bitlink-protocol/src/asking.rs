@@ -5,7 +5,8 @@ use crate::command::Command;
 use crate::decode::{Document, decode, decode_page};
 use crate::dialect::{Ask, Question};
 use crate::error::{Excerpt, ProtocolError};
-use crate::exchange::{ExchangeFailure, Reply, Request};
+use crate::exchange::{ApiReply, ExchangeFailure, FrameRequest, Reply, Request};
+use crate::framing::unframe;
 use crate::http::{HttpReply, HttpRequest};
 use bitlink_model::Parsed;
 use std::fmt::Debug;
@@ -26,11 +27,65 @@ pub enum Auth {
 
 /// A login of a firmware's own: one request, whose reply holds what later requests must carry.
 pub trait Login: Debug + Sync {
-    /// The request that logs in.
-    fn request(&self, credentials: &Credentials) -> HttpRequest;
+    /// The request that logs in. `way` counts from 0 through the [`ways`](Self::ways) in which the firmware's
+    /// generations want it.
+    fn request(&self, credentials: &Credentials, way: u32) -> HttpRequest;
 
-    /// The headers that later requests carry; `None` when the login was refused.
-    fn accept(&self, reply: &HttpReply) -> Option<Vec<(&'static str, String)>>;
+    /// In how many ways it may be asked to let somebody in.
+    fn ways(&self) -> u32 {
+        1
+    }
+
+    /// What later requests carry.
+    ///
+    /// # Errors
+    /// [`Refusal`] when the login was not taken.
+    fn accept(&self, reply: &HttpReply) -> Result<Pass, Refusal>;
+
+    /// Whether pages are asked for without a login first, because most are open to everybody.
+    fn is_on_demand(&self) -> bool {
+        false
+    }
+
+    /// Whether a reply that is no 401 or 403 means that the session has run out.
+    fn is_expired(&self, _reply: &HttpReply) -> bool {
+        false
+    }
+}
+
+/// What later requests carry once a login was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Headers, as `Authorization` or `Cookie`.
+    pub headers: Vec<(&'static str, String)>,
+    /// What goes before every path, where the session is part of it.
+    pub base: String,
+}
+
+impl Pass {
+    /// One header.
+    pub fn header(name: &'static str, value: impl Into<String>) -> Self {
+        Self { headers: vec![(name, value.into())], base: String::new() }
+    }
+
+    /// The cookies that a reply sets, as one header.
+    pub fn cookies(reply: &HttpReply) -> Option<Self> {
+        let cookies: Vec<&str> =
+            reply.headers_named("Set-Cookie").filter_map(|c| c.split(';').next()).map(str::trim).collect();
+        (!cookies.is_empty()).then(|| Self::header("Cookie", cookies.join("; ")))
+    }
+}
+
+/// Why a login was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Not this name or password.
+    WrongCredentials,
+    /// Not in this way; another generation of the firmware wants another.
+    WrongWay,
+    /// Nobody at the moment: it is locked after too many tries, or somebody else holds the one session there is.
+    Locked(String),
 }
 
 /// What is known about getting past a web server's door. Kept from one reading to the next, so that not every question
@@ -46,7 +101,9 @@ pub struct Session {
     /// Whether those have been seen to work.
     proven: bool,
     digest: Option<Digest>,
-    headers: Vec<(&'static str, String)>,
+    pass: Option<Pass>,
+    /// In which of its ways a login of its own is asked for.
+    way: u32,
 }
 
 impl Session {
@@ -54,7 +111,7 @@ impl Session {
         let defaults_from = own.len();
         let defaults = defaults.iter().map(|(user, password)| Credentials::new(*user, *password));
         let credentials = own.into_iter().chain(defaults).collect();
-        Self { auth, credentials, defaults_from, which: 0, proven: false, digest: None, headers: Vec::new() }
+        Self { auth, credentials, defaults_from, which: 0, proven: false, digest: None, pass: None, way: 0 }
     }
 
     /// Whether the password it was delivered with still opens it. `None` where no password was needed or none worked.
@@ -64,13 +121,20 @@ impl Session {
 
     /// The first request towards a page: the page itself, or the login that must come before.
     fn open(&mut self, page: &HttpRequest) -> Option<HttpRequest> {
-        let needs_login = matches!(self.auth, Auth::Login(_)) && self.headers.is_empty();
-        if needs_login { self.login() } else { Some(self.dress(page)) }
+        if self.needs_login() { self.login() } else { Some(self.dress(page)) }
+    }
+
+    fn needs_login(&self) -> bool {
+        matches!(self.auth, Auth::Login(login) if self.pass.is_none() && !login.is_on_demand())
     }
 
     fn login(&self) -> Option<HttpRequest> {
         let Auth::Login(login) = self.auth else { return None };
-        Some(login.request(self.credentials.get(self.which)?))
+        Some(login.request(self.credentials.get(self.which)?, self.way))
+    }
+
+    fn is_expired(&self, reply: &HttpReply) -> bool {
+        matches!(self.auth, Auth::Login(login) if login.is_expired(reply))
     }
 
     /// A request with what proves who asks, as far as that is known.
@@ -86,7 +150,11 @@ impl Session {
         if let Some(proof) = proof {
             page = page.with_header("Authorization", proof);
         }
-        for (name, value) in &self.headers {
+        let Some(pass) = &self.pass else { return page };
+        if !pass.base.is_empty() {
+            page.path = format!("{}{}", pass.base, page.path).into();
+        }
+        for (name, value) in &pass.headers {
             page = page.with_header(name, value.clone());
         }
         page
@@ -112,8 +180,8 @@ impl Session {
             }
             Auth::Login(_) => {
                 // The session has run out: once more with the same password, then with the next.
-                self.headers.clear();
-                if tries > 1 {
+                let had_one = self.pass.take().is_some();
+                if had_one && tries > 2 {
                     self.next_credentials()?;
                 }
                 self.login()
@@ -155,20 +223,36 @@ impl Asking {
     pub(crate) fn new(question: Question, session: &mut Session) -> (Self, Result<Request, ProtocolError>) {
         let mut asking = Self { question, page: None, logging_in: false, tries: 0 };
         let request = match question.ask {
-            Ask::Command => Command::new(question.command).to_json().map(Request::from).map_err(|error| {
-                // Questions are constants far below the limit; a dialect that gets this wrong must still not panic.
-                let excerpt = Excerpt::of(&error.to_string());
-                ProtocolError::Malformed { question: question.command.to_owned(), excerpt }
-            }),
-            Ask::Page { port, path } => {
-                let page = HttpRequest::get(path).on_port(port);
+            Ask::Command | Ask::CommandAt { .. } => asking.command(),
+            Ask::Frame { port, body } => Ok(FrameRequest { port, body: body.as_bytes().into() }.into()),
+            // A stranger's marks are wanted, not its secrets.
+            Ask::Knock(page) => {
+                let page = page.request();
+                asking.page = Some(page.clone());
+                Ok(page.into())
+            }
+            Ask::Page(page) => {
+                let page = page.request();
                 let first = session.open(&page);
-                asking.logging_in = matches!(session.auth, Auth::Login(_)) && session.headers.is_empty();
+                asking.logging_in = session.needs_login();
                 asking.page = Some(page);
                 first.map(Request::from).ok_or_else(|| asking.denied())
             }
         };
         (asking, request)
+    }
+
+    fn command(&self) -> Result<Request, ProtocolError> {
+        let question = self.question.command;
+        let mut request = Command::new(question).to_json().map_err(|error| {
+            // Questions are constants far below the limit; a dialect that gets this wrong must still not panic.
+            let excerpt = Excerpt::of(&error.to_string());
+            ProtocolError::Malformed { question: question.to_owned(), excerpt }
+        })?;
+        if let Ask::CommandAt { port } = self.question.ask {
+            request.port = Some(port);
+        }
+        Ok(request.into())
     }
 
     pub(crate) const fn question(&self) -> Question {
@@ -183,6 +267,10 @@ impl Asking {
         };
         let head: Vec<u8> = reply.bytes.iter().copied().take(HEAD).collect();
         let Some(page) = self.page.clone() else {
+            let reply = match self.question.ask {
+                Ask::Frame { .. } => ApiReply { bytes: unframe(&reply.bytes).to_vec(), ..reply },
+                _ => reply,
+            };
             return match decode(command, &reply) {
                 Ok(parsed) => Heard::Answer(parsed, head),
                 Err(ProtocolError::NoReply { failure, .. }) => {
@@ -195,6 +283,9 @@ impl Asking {
             Ok(reply) => reply,
             Err(error) => return Heard::Failed(error, head),
         };
+        if let Ask::Knock(_) = self.question.ask {
+            return Heard::Answer(Parsed { value: Document::default(), anomalies: Vec::new() }, head);
+        }
         self.tries += 1;
         if self.tries > MAX_TRIES {
             return Heard::Failed(self.denied(), head);
@@ -202,7 +293,7 @@ impl Asking {
         if self.logging_in {
             return self.logged_in(&page, &reply, session, head);
         }
-        if matches!(reply.status, 401 | 403) {
+        if matches!(reply.status, 401 | 403) || session.is_expired(&reply) {
             return match session.challenged(&page, &reply, self.tries) {
                 Some(request) => {
                     self.logging_in = matches!(session.auth, Auth::Login(_));
@@ -213,9 +304,8 @@ impl Asking {
         }
         if reply.is_success() && !matches!(session.auth, Auth::None) {
             // Only a question that was put with a proof shows that the proof is good.
-            session.proven |= session.digest.is_some()
-                || !session.headers.is_empty()
-                || matches!(session.auth, Auth::Basic);
+            session.proven |=
+                session.digest.is_some() || session.pass.is_some() || matches!(session.auth, Auth::Basic);
         }
         match decode_page(command, &reply) {
             Ok(parsed) => Heard::Answer(parsed, head),
@@ -232,12 +322,24 @@ impl Asking {
     ) -> Heard {
         let Auth::Login(login) = session.auth else { return Heard::Failed(self.denied(), head) };
         let next = match login.accept(reply) {
-            Some(headers) => {
-                session.headers = headers;
+            Ok(pass) => {
+                session.pass = Some(pass);
+                session.proven = true;
                 self.logging_in = false;
                 Some(session.dress(page))
             }
-            None => session.next_credentials().and_then(|()| session.login()),
+            Err(Refusal::WrongWay) if session.way + 1 < login.ways() => {
+                session.way += 1;
+                session.login()
+            }
+            Err(Refusal::Locked(words)) => {
+                let locked = ProtocolError::Locked {
+                    question: self.question.command.to_owned(),
+                    message: Excerpt::of(&words),
+                };
+                return Heard::Failed(locked, head);
+            }
+            Err(_) => session.next_credentials().and_then(|()| session.login()),
         };
         next.map_or_else(|| Heard::Failed(self.denied(), head), |request| Heard::Again(request.into()))
     }

@@ -113,7 +113,7 @@ fn bounded(text: String) -> Result<ApiRequest, CommandError> {
     if text.len() > MAX_REQUEST_BYTES {
         return Err(CommandError::TooLong { len: text.len() });
     }
-    Ok(ApiRequest { bytes: Cow::Owned(text.into_bytes()) })
+    Ok(ApiRequest::new(text.into_bytes()))
 }
 
 /// Escapes a value that stands between the commas of a parameter: `\` and `,` get a backslash before them. `addpool` is

@@ -5,10 +5,14 @@
 
 use crate::asking::Auth;
 use crate::decode::{Document, Status};
-use crate::http::WEB_PORT;
+use crate::exchange::API_DOOR;
+use crate::http::{HttpRequest, TLS_PORT, WEB_PORT};
 use crate::record::{Oddities, Record};
 use bitlink_model::{Family, Identity, MinerSnapshot};
 use std::fmt::Debug;
+
+/// Where the CGMiner API listens.
+pub const DEFAULT_API_PORT: u16 = 4028;
 
 /// One firmware family.
 pub trait Dialect: Debug + Sync {
@@ -23,6 +27,11 @@ pub trait Dialect: Debug + Sync {
     /// questions mark: not every vendor's firmware names itself in `version`.
     fn gives_way(&self) -> bool {
         false
+    }
+
+    /// Where a scan finds it: the ports of which one at least is open on every such miner, the likeliest first.
+    fn doors(&self) -> &'static [u16] {
+        &[DEFAULT_API_PORT, WEB_PORT]
     }
 
     /// What else to ask before the identity is known.
@@ -85,21 +94,113 @@ pub struct Question {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ask {
-    /// As a command of the CGMiner API.
+    /// As a command of the CGMiner API, where it was found.
     Command,
-    /// As a page of the web server at a port.
-    Page {
-        /// Where the web server listens.
+    /// As a command of the CGMiner API at another port.
+    CommandAt {
+        /// Where it listens.
         port: u16,
-        /// Path with query.
-        path: &'static str,
     },
+    /// As a page of the web server.
+    Page(Page),
+    /// As a page of the web server of which nothing but its marks is wanted: any answer will do, a refusal too.
+    Knock(Page),
+    /// As a message with its length before it.
+    Frame {
+        /// Where such messages are taken.
+        port: u16,
+        /// The message.
+        body: &'static str,
+    },
+}
+
+/// Where a question goes: failures at one of them say nothing of the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// Where the API was found.
+    Api,
+    /// This port.
+    Port(u16),
+}
+
+impl Ask {
+    /// Where the question goes.
+    pub const fn door(&self) -> Door {
+        match self {
+            Self::Command
+            | Self::Page(Page { port: API_DOOR, .. })
+            | Self::Knock(Page { port: API_DOOR, .. }) => Door::Api,
+            Self::CommandAt { port }
+            | Self::Page(Page { port, .. })
+            | Self::Knock(Page { port, .. })
+            | Self::Frame { port, .. } => Door::Port(*port),
+        }
+    }
+}
+
+/// A page of a web server, as a question: known before anything is said, so that it can be a constant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Where the web server listens; [`API_DOOR`] for the API's own port.
+    pub port: u16,
+    /// Whether over TLS.
+    pub secure: bool,
+    /// Method.
+    pub method: &'static str,
+    /// Path with query.
+    pub path: &'static str,
+    /// What the body is; empty where there is none.
+    pub content_type: &'static str,
+    /// Body.
+    pub body: &'static str,
+}
+
+impl Page {
+    /// A page that is read.
+    pub const fn get(path: &'static str) -> Self {
+        Self { port: WEB_PORT, secure: false, method: "GET", path, content_type: "", body: "" }
+    }
+
+    /// A question that is put as a JSON document. One that changes nothing, of course.
+    pub const fn post_json(path: &'static str, body: &'static str) -> Self {
+        Self { method: "POST", content_type: "application/json", body, ..Self::get(path) }
+    }
+
+    /// A question that is put as a form. One that changes nothing, of course.
+    pub const fn post_form(path: &'static str, body: &'static str) -> Self {
+        Self { method: "POST", content_type: "application/x-www-form-urlencoded", body, ..Self::get(path) }
+    }
+
+    /// At another port.
+    #[must_use]
+    pub const fn at(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    /// Over TLS, at port 443 unless it has one of its own.
+    #[must_use]
+    pub const fn over_tls(self) -> Self {
+        Self { secure: true, port: if self.port == WEB_PORT { TLS_PORT } else { self.port }, ..self }
+    }
+
+    /// As a request.
+    pub fn request(&self) -> HttpRequest {
+        let mut request = HttpRequest::get(self.path).on_port(self.port);
+        request.secure = self.secure;
+        request.method = self.method;
+        request.body = self.body.as_bytes().to_vec();
+        if self.content_type.is_empty() {
+            request
+        } else {
+            request.with_header("Content-Type", self.content_type)
+        }
+    }
 }
 
 impl Question {
     /// A command that must be answered.
     pub const fn must(command: &'static str) -> Self {
-        Self { required: true, ..Self::may(command) }
+        Self::may(command).required()
     }
 
     /// A command whose answer is welcome.
@@ -107,24 +208,57 @@ impl Question {
         Self { command, ask: Ask::Command, required: false, instead_of: None }
     }
 
-    /// A command that is asked when an earlier one had no usable answer.
-    pub const fn instead(command: &'static str, of: &'static str) -> Self {
-        Self { instead_of: Some(of), ..Self::may(command) }
-    }
-
     /// A page of the web server that is welcome.
     pub const fn may_page(name: &'static str, path: &'static str) -> Self {
-        Self { ask: Ask::Page { port: WEB_PORT, path }, ..Self::may(name) }
+        Self::page(name, Page::get(path))
     }
 
     /// A page of the web server that must be answered.
     pub const fn must_page(name: &'static str, path: &'static str) -> Self {
-        Self { required: true, ..Self::may_page(name, path) }
+        Self::may_page(name, path).required()
+    }
+
+    /// A page of the web server that is welcome, whatever its method and port.
+    pub const fn page(name: &'static str, page: Page) -> Self {
+        Self { ask: Ask::Page(page), ..Self::may(name) }
+    }
+
+    /// A page of which only the marks are wanted.
+    pub const fn knock(name: &'static str, page: Page) -> Self {
+        Self { ask: Ask::Knock(page), ..Self::may(name) }
+    }
+
+    /// A message with its length before it.
+    pub const fn frame(name: &'static str, port: u16, body: &'static str) -> Self {
+        Self { ask: Ask::Frame { port, body }, ..Self::may(name) }
+    }
+
+    /// A command at a port of its own.
+    #[must_use]
+    pub const fn at(self, port: u16) -> Self {
+        Self { ask: Ask::CommandAt { port }, ..self }
+    }
+
+    /// The same, without whose answer the reading is worthless.
+    #[must_use]
+    pub const fn required(self) -> Self {
+        Self { required: true, ..self }
+    }
+
+    /// The same, asked only when an earlier one had no usable answer.
+    #[must_use]
+    pub const fn in_place_of(self, other: &'static str) -> Self {
+        Self { instead_of: Some(other), ..self }
     }
 
     /// Whether it can go out as one with others: a command that stands in the place of none.
     pub(crate) const fn is_joinable(&self) -> bool {
         matches!(self.ask, Ask::Command) && self.instead_of.is_none()
+    }
+
+    /// Whether it asks the web server.
+    pub(crate) const fn is_page(&self) -> bool {
+        matches!(self.ask, Ask::Page(_) | Ask::Knock(_))
     }
 }
 
@@ -171,20 +305,27 @@ impl Answers {
 pub struct Evidence {
     /// Its answers, refusals included.
     pub answers: Answers,
-    text: String,
+    api: String,
+    web: String,
 }
 
 impl Evidence {
-    /// Whether any reply contained this, whatever the case.
+    /// Whether any reply of the API contained this, whatever the case.
     pub fn says(&self, upper_case: &str) -> bool {
-        self.text.contains(upper_case)
+        self.api.contains(upper_case)
     }
 
-    pub(crate) fn hear(&mut self, bytes: &[u8]) {
+    /// Whether any reply of a web server contained this, head or body, whatever the case.
+    pub fn shows(&self, upper_case: &str) -> bool {
+        self.web.contains(upper_case)
+    }
+
+    pub(crate) fn hear(&mut self, question: Question, bytes: &[u8]) {
         // Enough for every marker; a hostile reply must not be kept whole.
         let head = bytes.get(..16 * 1024).unwrap_or(bytes);
-        self.text.push_str(&String::from_utf8_lossy(head).to_uppercase());
-        self.text.push('\n');
+        let text = if question.is_page() { &mut self.web } else { &mut self.api };
+        text.push_str(&String::from_utf8_lossy(head).to_uppercase());
+        text.push('\n');
     }
 }
 
@@ -213,4 +354,16 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::Fork::Sg,
         &crate::dialects::CgMiner,
     ]
+}
+
+/// The ports at which a scan finds miners of these families, the likeliest first; of all families when none is named.
+/// The first is where most of them listen: a machine that is not there at all need not be asked for the others.
+pub fn doors_of(families: &[Family]) -> Vec<u16> {
+    let wanted = registry().iter().filter(|d| families.is_empty() || families.contains(&d.family()));
+    let mut doors: Vec<u16> = wanted.flat_map(|dialect| dialect.doors()).copied().collect();
+    // As common as they are in the field; whatever is not here is rare.
+    let common = [DEFAULT_API_PORT, WEB_PORT, TLS_PORT];
+    doors.sort_by_key(|door| (common.iter().position(|c| c == door).unwrap_or(common.len()), *door));
+    doors.dedup();
+    doors
 }

@@ -38,6 +38,14 @@ pub enum ProtocolError {
         /// The command that was asked.
         question: String,
     },
+    /// Operator: it lets nobody in at the moment, after too many wrong passwords or because somebody else is in.
+    #[error("{question} is locked: {message}")]
+    Locked {
+        /// The command that was asked.
+        question: String,
+        /// The miner's words, printable.
+        message: Excerpt,
+    },
     /// Miner: its API answers, and the mining process behind the API is down.
     #[error("the mining process behind the API is down")]
     MiningProcessDown {

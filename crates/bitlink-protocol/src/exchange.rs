@@ -12,14 +12,18 @@ pub enum Request {
     Api(ApiRequest),
     /// A question to the miner's web server: one connection, one request, one reply.
     Http(HttpRequest),
+    /// A message with its length before it, as MicroBT's API 3 wants: one connection, one message, one reply.
+    Frame(FrameRequest),
 }
 
 impl Request {
     /// Where the question goes at a miner whose API listens at `api`.
     pub fn destination(&self, api: SocketAddr) -> SocketAddr {
         match self {
-            Self::Api(_) => api,
-            Self::Http(request) => SocketAddr::new(api.ip(), request.port),
+            Self::Api(ApiRequest { port: None, .. }) | Self::Http(HttpRequest { port: API_DOOR, .. }) => api,
+            Self::Api(ApiRequest { port: Some(port), .. })
+            | Self::Http(HttpRequest { port, .. })
+            | Self::Frame(FrameRequest { port, .. }) => SocketAddr::new(api.ip(), *port),
         }
     }
 
@@ -31,9 +35,13 @@ impl Request {
                 IpAddr::V4(host) => host.to_string(),
                 IpAddr::V6(host) => format!("[{host}]"),
             })),
+            Self::Frame(request) => Cow::Owned(request.encode()),
         }
     }
 }
+
+/// In place of a port: wherever the miner's API listens.
+pub const API_DOOR: u16 = 0;
 
 /// A question of the CGMiner API, ready for the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +49,40 @@ pub struct ApiRequest {
     /// The bytes to write, all at once: servers read a request with a single `recv` of some 4 KiB and re-assemble
     /// nothing (cgminer `api.c`).
     pub bytes: Cow<'static, [u8]>,
+    /// The port, where it is not the one at which the miner was found.
+    pub port: Option<u16>,
+}
+
+impl ApiRequest {
+    /// A question to the API where it was found.
+    pub fn new(bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { bytes: bytes.into(), port: None }
+    }
+}
+
+/// A message that is sent with its length before it: 32 bits, the lowest byte first (WhatsMiner API 3, transport).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrameRequest {
+    /// Where such messages are taken.
+    pub port: u16,
+    /// The message.
+    pub body: Cow<'static, [u8]>,
+}
+
+impl FrameRequest {
+    /// The bytes for the wire. A message that is longer than its length can tell is cut.
+    pub fn encode(&self) -> Vec<u8> {
+        let len = u32::try_from(self.body.len()).unwrap_or(u32::MAX);
+        let mut bytes = len.to_le_bytes().to_vec();
+        bytes.extend(self.body.iter().take(usize::try_from(len).unwrap_or(usize::MAX)));
+        bytes
+    }
+}
+
+impl From<FrameRequest> for Request {
+    fn from(request: FrameRequest) -> Self {
+        Self::Frame(request)
+    }
 }
 
 impl From<HttpRequest> for Request {
@@ -63,13 +105,15 @@ pub enum Reply {
     Api(ApiReply),
     /// A reply of the miner's web server, head and body as they came: see [`HttpReply`](crate::HttpReply).
     Http(ApiReply),
+    /// A message, with the length that came before it and without the heartbeats: see [`unframe`](crate::unframe).
+    Frame(ApiReply),
 }
 
 impl Reply {
     /// The bytes, of whatever kind.
     pub fn into_bytes(self) -> ApiReply {
         match self {
-            Self::Api(reply) | Self::Http(reply) => reply,
+            Self::Api(reply) | Self::Http(reply) | Self::Frame(reply) => reply,
         }
     }
 }

@@ -117,6 +117,66 @@ impl Boundary for Framer {
     }
 }
 
+/// Longest message taken for one: beyond this its length is taken for something else.
+const LONGEST_FRAME: usize = 64 << 20;
+
+/// Finds the end of one message that has its length before it, and passes over heartbeats: messages of length nothing.
+#[derive(Debug, Default)]
+pub struct FrameFramer {
+    head: Vec<u8>,
+    /// Bytes of the body still to come, once its length is known.
+    left: Option<usize>,
+    len: usize,
+}
+
+impl FrameFramer {
+    /// A framer at the beginning of a reply.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Boundary for FrameFramer {
+    fn push(&mut self, chunk: &[u8]) -> Framing {
+        let mut rest = chunk;
+        while let Some((byte, after)) = rest.split_first() {
+            if let Some(left) = self.left {
+                let taken = left.min(rest.len());
+                self.len += taken;
+                self.left = Some(left - taken);
+                break;
+            }
+            self.head.push(*byte);
+            self.len += 1;
+            rest = after;
+            if let [a, b, c, d] = *self.head {
+                self.head.clear();
+                let body = u32::from_le_bytes([a, b, c, d]) as usize;
+                if body > 0 {
+                    self.left = Some(body.min(LONGEST_FRAME));
+                }
+            }
+        }
+        if self.left == Some(0) { Framing::Terminated } else { Framing::More }
+    }
+
+    fn reply_len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The first message in these bytes, without the length before it; what there is of it, when it was cut short.
+pub fn unframe(mut bytes: &[u8]) -> &[u8] {
+    while let Some((len, rest)) = bytes.split_first_chunk::<4>() {
+        let len = u32::from_le_bytes(*len) as usize;
+        if len > 0 {
+            return rest.get(..len).unwrap_or(rest);
+        }
+        bytes = rest;
+    }
+    &[]
+}
+
 #[cfg(test)]
 mod tests {
     //! Ends of replies, whatever the pieces they arrive in.

@@ -12,6 +12,8 @@ use std::fmt::Write;
 
 /// The port of a web server.
 pub const WEB_PORT: u16 = 80;
+/// The port of a web server that speaks TLS.
+pub const TLS_PORT: u16 = 443;
 
 /// Longest head accepted, and most headers in it.
 const MAX_HEAD: usize = 32 * 1024;
@@ -21,8 +23,10 @@ const MAX_HEADERS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpRequest {
-    /// Port of the web server.
+    /// Port of the web server; [`API_DOOR`](crate::API_DOOR) where it listens at the API's port.
     pub port: u16,
+    /// Whether it is asked over TLS.
+    pub secure: bool,
     /// Method ("GET").
     pub method: &'static str,
     /// Path with query, as it goes on the wire.
@@ -36,7 +40,14 @@ pub struct HttpRequest {
 impl HttpRequest {
     /// A question that reads.
     pub fn get(path: impl Into<Cow<'static, str>>) -> Self {
-        Self { port: WEB_PORT, method: "GET", path: path.into(), headers: Vec::new(), body: Vec::new() }
+        Self {
+            port: WEB_PORT,
+            secure: false,
+            method: "GET",
+            path: path.into(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
     }
 
     /// A question that carries a body.
@@ -54,6 +65,16 @@ impl HttpRequest {
     #[must_use]
     pub fn on_port(mut self, port: u16) -> Self {
         self.port = port;
+        self
+    }
+
+    /// Over TLS, at its usual port unless it has one of its own.
+    #[must_use]
+    pub fn over_tls(mut self) -> Self {
+        self.secure = true;
+        if self.port == WEB_PORT {
+            self.port = TLS_PORT;
+        }
         self
     }
 

@@ -66,16 +66,20 @@ mod reading;
 mod record;
 pub mod replies;
 
-pub use asking::{Auth, Login, Session};
+pub use asking::{Auth, Login, Pass, Refusal, Session};
 pub use auth::{Credentials, Digest, basic};
 pub use command::{Command, CommandError, MAX_REQUEST_BYTES, escape};
 pub use conversation::{Conversation, Step};
 pub use decode::{Document, LIST, Status, StatusLetter, TEXT, decode, decode_page};
-pub use dialect::{Answers, Ask, Dialect, Evidence, Question, registry};
+pub use dialect::{
+    Answers, Ask, DEFAULT_API_PORT, Dialect, Door, Evidence, Page, Question, doors_of, registry,
+};
 pub use error::{Excerpt, ProtocolError, Service};
-pub use exchange::{ApiReply, ApiRequest, Completion, ExchangeFailure, Reply, Request};
+pub use exchange::{
+    API_DOOR, ApiReply, ApiRequest, Completion, ExchangeFailure, FrameRequest, Reply, Request,
+};
 pub use faults::FaultTable;
-pub use framing::{Boundary, Framer, Framing};
-pub use http::{HttpFramer, HttpReply, HttpRequest, WEB_PORT};
-pub use reading::{Identified, Identify, ReadMiner, ReadSnapshot, Reading};
+pub use framing::{Boundary, FrameFramer, Framer, Framing, unframe};
+pub use http::{HttpFramer, HttpReply, HttpRequest, TLS_PORT, WEB_PORT};
+pub use reading::{Doors, Identified, Identify, ReadMiner, ReadSnapshot, Reading};
 pub use record::{Oddities, Record};

@@ -6,8 +6,8 @@ use crate::catalogue;
 use crate::command::Command;
 use crate::conversation::{Conversation, Step};
 use crate::decode::{Document, StatusLetter, decode};
-use crate::dialect::{Answers, Ask, Dialect, Evidence, Question, registry};
-use crate::error::{Excerpt, ProtocolError};
+use crate::dialect::{Answers, Ask, Dialect, Door, Evidence, Page, Question, registry};
+use crate::error::{Excerpt, ProtocolError, Service};
 use crate::exchange::{ExchangeFailure, Reply, Request};
 use crate::record::Oddities;
 use bitlink_model::{
@@ -49,9 +49,34 @@ impl Identified {
     }
 }
 
+/// Doors of a miner that are known to be shut: nobody knocks there again in the same conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doors(Vec<(Door, ExchangeFailure)>);
+
+impl Doors {
+    /// With one more that is shut.
+    #[must_use]
+    pub fn with_shut(mut self, door: Door, failure: ExchangeFailure) -> Self {
+        self.note(door, failure);
+        self
+    }
+
+    fn note(&mut self, door: Door, failure: ExchangeFailure) {
+        if self.failure(door).is_none() {
+            self.0.push((door, failure));
+        }
+    }
+
+    fn failure(&self, door: Door) -> Option<ExchangeFailure> {
+        self.0.iter().find(|(d, _)| *d == door).map(|(_, failure)| *failure)
+    }
+}
+
 /// Finds out who answers, in the fewest questions: `version`, which nearly everything answers, then `devdetails` and
-/// `summary` while no dialect claims the miner, then what the dialect that does still needs. A dialect that claims
-/// everything gives way to a more special one that the further answers mark.
+/// `summary` while no dialect claims the miner, then what the dialect that does still needs. Where the API is shut or
+/// says nothing that is known, the web server is asked for its front page, whose marks most vendors leave, and for the few
+/// pages by which the others are known. A dialect that claims everything gives way to a more special one that the further
+/// answers mark.
 #[derive(Debug, Default)]
 pub struct Identify {
     evidence: Evidence,
@@ -61,12 +86,24 @@ pub struct Identify {
     dialect: Option<&'static dyn Dialect>,
     credentials: Vec<Credentials>,
     session: Option<Session>,
+    doors: Doors,
     last_reply: Vec<u8>,
+    /// Why the first question that failed did: what is told when nobody says who it is.
+    first_error: Option<ProtocolError>,
     done: bool,
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [&str; 3] = ["version", "devdetails", "summary"];
+const OPENING: [Question; 7] = [
+    Question::must("version"),
+    Question::must("devdetails"),
+    Question::must("summary"),
+    Question::knock("front page", Page::get("/")),
+    // The small machines of the AxeOS kind pack their front page; Goldshell's tells little.
+    Question::knock("system info", Page::get("/api/system/info")),
+    Question::knock("control board", Page::get("/mcb/status")),
+    Question::knock("pairing info", Page::get("/api/v1/pairing/info").over_tls()),
+];
 
 impl Identify {
     /// A conversation with a stranger.
@@ -78,6 +115,13 @@ impl Identify {
     #[must_use]
     pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
         self.credentials = credentials;
+        self
+    }
+
+    /// With doors that are known to be shut.
+    #[must_use]
+    pub fn with_doors(mut self, doors: Doors) -> Self {
+        self.doors = doors;
         self
     }
 
@@ -101,27 +145,37 @@ impl Identify {
     /// Takes in the outcome of the last question; what must be sent again, if anything. An error ends the conversation.
     fn hear(&mut self, outcome: Result<Reply, ExchangeFailure>) -> Result<Option<Request>, ProtocolError> {
         let Some(mut asking) = self.asking.take() else { return Ok(None) };
-        // Once the dialect is known, what it would like to know besides is not worth failing for.
-        let opening = self.dialect.is_none();
-        let command = asking.question().command;
-        let (failure, head) = match asking.hear(outcome, self.session()) {
+        let question = asking.question();
+        let failure = outcome.as_ref().err().copied();
+        let (error, head) = match asking.hear(outcome, self.session()) {
             Heard::Again(request) => {
                 self.asking = Some(asking);
                 return Ok(Some(request));
             }
             Heard::Answer(Parsed { value, anomalies }, head) => {
                 self.oddities.extend(anomalies);
-                self.evidence.answers.insert(command, value);
+                self.evidence.answers.insert(question.command, value);
                 (None, head)
             }
             Heard::Failed(error, head) => (Some(error), head),
         };
-        self.evidence.hear(&head);
-        self.last_reply = head;
-        match failure {
+        self.evidence.hear(question, &head);
+        if !head.is_empty() {
+            self.last_reply = head;
+        }
+        if let Some(failure) = failure {
+            self.doors.note(question.ask.door(), failure);
+        }
+        match error {
             Some(ProtocolError::MiningProcessDown { .. }) | None => Ok(None),
-            Some(error) if opening => Err(error),
-            Some(_) => Ok(None),
+            // Once the dialect is known, what it would like to know besides is not worth failing for.
+            Some(_) if self.dialect.is_some() => Ok(None),
+            // A machine that is not there at all, or is none of ours for sure, is asked nothing else.
+            Some(error) if self.first_error.is_none() && is_final(&error) => Err(error),
+            Some(error) => {
+                self.first_error.get_or_insert(error);
+                Ok(None)
+            }
         }
     }
 
@@ -134,12 +188,15 @@ impl Identify {
             }
         }
         let Some(dialect) = self.dialect else {
-            return match OPENING.iter().find(|c| !self.asked.contains(c)) {
-                Some(command) => self.ask(Question::must(command)),
+            return match OPENING.iter().find(|question| self.is_worth_asking(**question)) {
+                Some(question) => self.ask(*question),
                 None => self.give_up(),
             };
         };
-        let open = dialect.identity_questions().iter().find(|q| !self.asked.contains(&q.command));
+        let open = dialect
+            .identity_questions()
+            .iter()
+            .find(|q| !self.asked.contains(&q.command) && self.doors.failure(q.ask.door()).is_none());
         if let Some(question) = open {
             return self.ask(*question);
         }
@@ -149,15 +206,41 @@ impl Identify {
         Step::Done(Ok(Identified { session, ..Identified::new(identity, dialect) }))
     }
 
+    /// Whether a stranger may still be known by this.
+    fn is_worth_asking(&self, question: Question) -> bool {
+        if self.asked.contains(&question.command) || self.doors.failure(question.ask.door()).is_some() {
+            return false;
+        }
+        match question.ask {
+            // Who does not answer `version` in the API's language does not speak it.
+            Ask::Command => self.asked.is_empty() || self.evidence.answers.get("version").is_some(),
+            _ => true,
+        }
+    }
+
     fn give_up(&mut self) -> Step<Identified> {
         self.done = true;
         let mut codes = self.evidence.answers.statuses().map(|s| s.code).peekable();
         let denied = codes.peek().is_some() && codes.all(|code| code == Some(ACCESS_DENIED));
-        Step::Done(Err(if denied {
-            ProtocolError::AccessDenied { question: OPENING.join(", ") }
-        } else {
-            ProtocolError::NotIdentified { excerpt: Excerpt::of_bytes(&self.last_reply) }
+        let speaks_api = self.evidence.answers.get("version").is_some();
+        let heard = !self.last_reply.is_empty();
+        Step::Done(Err(match self.first_error.take() {
+            _ if denied => {
+                ProtocolError::AccessDenied { question: "version, devdetails, summary".to_owned() }
+            }
+            // What it said tells more than that one of its doors is shut.
+            Some(error) if !speaks_api && !(heard && matches!(error, ProtocolError::NoReply { .. })) => error,
+            _ => ProtocolError::NotIdentified { excerpt: Excerpt::of_bytes(&self.last_reply) },
         }))
+    }
+}
+
+/// Whether a failure of the very first question says all that need be known.
+fn is_final(error: &ProtocolError) -> bool {
+    match error {
+        ProtocolError::NoReply { failure, .. } => *failure != ExchangeFailure::Refused,
+        ProtocolError::NotAMiner { service, .. } => *service != Service::Http,
+        _ => false,
     }
 }
 
@@ -196,6 +279,7 @@ pub struct ReadSnapshot {
     answers: Answers,
     oddities: Oddities,
     process: Process,
+    doors: Doors,
     done: bool,
 }
 
@@ -225,8 +309,16 @@ impl ReadSnapshot {
             answers: Answers::default(),
             oddities: Oddities::default(),
             process: Process::Up,
+            doors: Doors::default(),
             done: false,
         }
+    }
+
+    /// With doors that are known to be shut.
+    #[must_use]
+    pub fn with_doors(mut self, doors: Doors) -> Self {
+        self.doors = doors;
+        self
     }
 
     /// What is known of the miner, including what this reading taught about how to ask it.
@@ -249,6 +341,11 @@ impl ReadSnapshot {
         outcome: Result<Reply, ExchangeFailure>,
     ) -> Result<Option<Request>, ProtocolError> {
         let question = asking.question();
+        if let Err(failure) = &outcome
+            && (question.is_page() || is_shut(*failure))
+        {
+            self.doors.note(question.ask.door(), *failure);
+        }
         match asking.hear(outcome, &mut self.identified.session) {
             Heard::Again(request) => {
                 self.asking = Some(Asked::One(asking));
@@ -274,6 +371,11 @@ impl ReadSnapshot {
         let asked = joined(&questions).word().to_owned();
         let decoded = match outcome {
             Ok(reply) => decode(&asked, &reply.into_bytes()),
+            // What stands in the place of the API's answers may be had elsewhere.
+            Err(failure) if is_shut(failure) => {
+                self.doors.note(Door::Api, failure);
+                Err(no_reply(&asked, failure))
+            }
             // A miner that is not there is not asked again one by one.
             Err(failure) => return Err(no_reply(&asked, failure)),
         };
@@ -290,7 +392,7 @@ impl ReadSnapshot {
             Err(ProtocolError::MiningProcessDown { .. }) => self.process = Process::Down,
             // Refused, or beyond repair as a whole: from now on one by one.
             Ok(_) | Err(_) => {
-                self.identified.joins = false;
+                self.identified.joins &= self.doors.failure(Door::Api).is_some();
                 for question in questions.into_iter().rev() {
                     self.to_ask.push_front(question);
                 }
@@ -329,11 +431,13 @@ impl ReadSnapshot {
             return Err(error);
         }
         // A page that this version does not have is nothing odd.
-        if matches!(error, ProtocolError::Miner { code: 404, .. }) && question.ask != Ask::Command {
+        if matches!(error, ProtocolError::Miner { code: 404, .. }) && question.is_page() {
             return Ok(());
         }
         let kind = match error {
-            ProtocolError::AccessDenied { .. } | ProtocolError::Miner { .. } => AnomalyKind::Refused,
+            ProtocolError::AccessDenied { .. }
+            | ProtocolError::Locked { .. }
+            | ProtocolError::Miner { .. } => AnomalyKind::Refused,
             ProtocolError::NoReply { .. } => AnomalyKind::NoAnswer,
             _ => AnomalyKind::BadValue,
         };
@@ -361,6 +465,13 @@ impl ReadSnapshot {
         }
         while let Some(question) = self.to_ask.pop_front() {
             if question.instead_of.is_some_and(|other| self.answers.get(other).is_some()) {
+                continue;
+            }
+            if let Some(failure) = self.doors.failure(question.ask.door()) {
+                self.asked.push(question.command);
+                if question.required {
+                    return Step::Done(Err(no_reply(question.command, failure)));
+                }
                 continue;
             }
             let (asking, request) = Asking::new(question, &mut self.identified.session);
@@ -483,6 +594,16 @@ impl ReadMiner {
         self
     }
 
+    /// With doors that are known to be shut.
+    #[must_use]
+    pub fn with_doors(mut self, doors: Doors) -> Self {
+        self.stage = match self.stage {
+            Stage::Identifying(identify) => Stage::Identifying(Box::new(identify.with_doors(doors))),
+            Stage::Reading(read) => Stage::Reading(Box::new(read.with_doors(doors))),
+        };
+        self
+    }
+
     /// A conversation with a miner that was identified before, and may teach anew how to speak with it. There is nothing
     /// to find out about who it is, so a reading that fails is an error.
     pub fn again(identified: Identified) -> Self {
@@ -506,7 +627,9 @@ impl Conversation for ReadMiner {
                     Step::Ask(request) => return Step::Ask(request),
                     Step::Done(Err(error)) => return Step::Done(Err(error)),
                     Step::Done(Ok(identified)) => {
-                        self.stage = Stage::Reading(Box::new(ReadSnapshot::new(identified)));
+                        let doors = std::mem::take(&mut identify.doors);
+                        self.stage =
+                            Stage::Reading(Box::new(ReadSnapshot::new(identified).with_doors(doors)));
                     }
                 },
                 Stage::Reading(read) => {
@@ -529,6 +652,11 @@ impl Conversation for ReadMiner {
             }
         }
     }
+}
+
+/// Whether a failure means that nobody listens there, rather than that one answer did not come.
+const fn is_shut(failure: ExchangeFailure) -> bool {
+    matches!(failure, ExchangeFailure::Refused | ExchangeFailure::Unreachable)
 }
 
 /// Several questions as one.

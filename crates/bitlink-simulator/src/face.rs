@@ -19,6 +19,7 @@ use crate::faces::sealminer::Sealminer;
 use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
 use crate::fault::FaultKind;
+use crate::host::SimHost;
 use crate::http::{Request, Response};
 use crate::miner::{MinerSpec, Model};
 use crate::node::{Node, Record};
@@ -58,15 +59,47 @@ pub(crate) trait Face: fmt::Debug + Sync {
     /// Answers a request on the API port.
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document;
 
-    /// Whether it has a web server.
-    fn has_web(&self) -> bool {
-        false
+    /// Where it listens, and for what.
+    fn doors(&self) -> &'static [Doorway] {
+        &[Doorway::API]
     }
 
     /// Answers a request to its web server.
     fn web(&self, _moment: &Moment<'_>, _request: &Request<'_>) -> Response {
         Response::html(404, "")
     }
+
+    /// Answers a message that came with its length before it.
+    fn frame(&self, _moment: &Moment<'_>, _message: &[u8]) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// A port that a firmware listens at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Doorway {
+    pub(crate) port: u16,
+    pub(crate) speaks: Speaks,
+}
+
+/// What is spoken at a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// The CGMiner API.
+    Api,
+    /// HTTP.
+    Http,
+    /// Messages with their length before them.
+    Frames,
+}
+
+impl Doorway {
+    /// The CGMiner API where it belongs.
+    pub(crate) const API: Self = Self { port: SimHost::API_PORT, speaks: Speaks::Api };
+    /// A web server where it belongs.
+    pub(crate) const WEB: Self = Self { port: SimHost::WEB_PORT, speaks: Speaks::Http };
+    /// Both.
+    pub(crate) const API_AND_WEB: &'static [Self] = &[Self::API, Self::WEB];
 }
 
 /// Declares the simulated firmwares: variant, name, face.

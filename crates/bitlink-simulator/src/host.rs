@@ -2,6 +2,7 @@
 
 use crate::clock::SimClock;
 use crate::defect::{Defect, deliver};
+use crate::face::Speaks;
 use crate::fault::{Episode, Fault, FaultKind, Schedule};
 use crate::miner::{MinerSpec, SimMiner, Truth};
 use crate::state::{MinerState, Phase};
@@ -94,25 +95,24 @@ impl SimHost {
 }
 
 impl Host for SimHost {
+    fn ports(&self) -> Vec<u16> {
+        self.read(|miner, _| miner.face().doors().iter().map(|door| door.port).collect())
+    }
+
     fn connect(&self, port: u16) -> Door {
         self.read(|miner, now| match miner.phase_at(now) {
             Phase::Hung => Door::Silent,
             Phase::Down => Door::Refused,
-            _ if port != Self::API_PORT && !(port == Self::WEB_PORT && miner.face().has_web()) => {
-                Door::Refused
-            }
+            _ if miner.speaks_at(port).is_none() => Door::Refused,
             _ => Door::Open { after: if self.latency { miner.way() } else { Duration::ZERO } },
         })
     }
 
     fn respond(&self, port: u16, request: &[u8]) -> Script {
         self.read(|miner, now| {
-            let bytes = if port == Self::WEB_PORT {
-                miner.web_reply_on(now, self.clock.epoch_s(), request)
-            } else {
-                miner.reply_on(now, self.clock.epoch_s(), request)
-            };
-            let defects = if port == Self::WEB_PORT { &[] } else { miner.spec.defects.as_slice() };
+            let bytes = miner.reply_at_port(port, now, self.clock.epoch_s(), request);
+            let is_api = miner.speaks_at(port) == Some(Speaks::Api);
+            let defects = if is_api { miner.spec.defects.as_slice() } else { &[] };
             let think = self.latency.then(|| Act::Wait(miner.think_time(now)));
             Script { acts: think.into_iter().chain(deliver(bytes, defects)).collect() }
         })

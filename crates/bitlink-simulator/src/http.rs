@@ -27,13 +27,17 @@ pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
     /// Path with query.
     pub(crate) target: &'a str,
+    /// The port at which it came in.
+    pub(crate) port: u16,
+    pub(crate) body: &'a [u8],
     headers: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Request<'a> {
     /// Reads the head of a request; `None` when it is no HTTP.
     pub(crate) fn parse(request: &'a [u8]) -> Option<Self> {
-        let head = std::str::from_utf8(request.get(..head_len(request)?)?).ok()?;
+        let (head, body) = request.split_at_checked(head_len(request)?)?;
+        let head = std::str::from_utf8(head).ok()?;
         let mut lines = head.split("\r\n");
         let mut first = lines.next()?.split(' ');
         let (method, target, version) = (first.next()?, first.next()?, first.next()?);
@@ -42,7 +46,12 @@ impl<'a> Request<'a> {
         }
         let headers =
             lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name, value.trim())).collect();
-        Some(Self { method, target, headers })
+        Some(Self { method, target, port: 0, body, headers })
+    }
+
+    /// The same, come in at a port.
+    pub(crate) fn at(self, port: u16) -> Self {
+        Self { port, ..self }
     }
 
     /// The value of a header, by name in any case.

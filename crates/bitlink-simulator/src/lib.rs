@@ -51,6 +51,7 @@ mod face;
 mod faces;
 mod fault;
 mod fleet;
+mod frame;
 mod host;
 mod http;
 mod miner;

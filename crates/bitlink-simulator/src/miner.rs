@@ -2,8 +2,9 @@
 
 use crate::defect::{self, Defect};
 use crate::dynamics;
-use crate::face::{Face, FaceName, Moment};
+use crate::face::{Face, FaceName, Moment, Speaks};
 use crate::fault::{Episode, Fault, FaultKind};
+use crate::frame;
 use crate::http;
 use crate::number::{count, index, millis, real};
 use crate::seed::Seed;
@@ -233,17 +234,28 @@ impl SimMiner {
             .fold(document.to_bytes(), |bytes, defect| defect::spoil_bytes(bytes, *defect, chance))
     }
 
-    /// The bytes with which its web server answers a request; none when it has no web server.
-    pub fn web_reply_on(&self, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
-        if !self.face().has_web() {
-            return Vec::new();
+    /// The bytes with which a port of it answers a request, whatever is spoken there; none where nobody listens. With
+    /// those of its defects that are in the bytes, where it is the API that answers.
+    pub fn reply_at_port(&self, port: u16, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
+        let Some(door) = self.face().doors().iter().find(|door| door.port == port) else { return Vec::new() };
+        if door.speaks == Speaks::Api {
+            return self.reply_on(elapsed, epoch_s, request);
         }
         let state = self.state_on(elapsed, epoch_s);
+        let moment = Moment { spec: &self.spec, state: &state };
+        if door.speaks == Speaks::Frames {
+            return frame::answer(request, |message| self.face().frame(&moment, message));
+        }
         let response = http::Request::parse(request).map_or_else(
             || http::Response::html(400, "<html><body><h1>400 - Bad Request</h1></body></html>"),
-            |request| self.face().web(&Moment { spec: &self.spec, state: &state }, &request),
+            |request| self.face().web(&moment, &request.at(port)),
         );
         response.to_bytes()
+    }
+
+    /// What is spoken at a port.
+    pub(crate) fn speaks_at(&self, port: u16) -> Option<Speaks> {
+        self.face().doors().iter().find(|door| door.port == port).map(|door| door.speaks)
     }
 
     /// Ends every fault of a kind at a moment.

@@ -133,12 +133,32 @@ impl FleetServer {
             }
             Some(Err(error)) => Web::Failed(error),
         };
+        // What else a machine listens at is at its own number, or nowhere: a courtesy like the web servers.
+        let mut hosts: Vec<&Arc<H>> =
+            machines.iter().cycle().take(listeners.len()).map(|(_, host)| host).collect();
+        let mut web = web;
+        if !matches!(web, Web::Off) {
+            for (address, host) in &machines {
+                for port in host.ports() {
+                    if [SimHost::API_PORT, SimHost::WEB_PORT].contains(&port) {
+                        continue;
+                    }
+                    match bind_each(&[*address], port) {
+                        Ok(more) => {
+                            listeners.extend(more);
+                            ports.push(port);
+                            hosts.push(host);
+                        }
+                        Err(error) => web = Web::Failed(error),
+                    }
+                }
+            }
+        }
 
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut gates = Vec::with_capacity(listeners.len());
-        let owners = machines.iter().cycle().map(|(_, host)| host);
-        for ((listener, port), host) in listeners.into_iter().zip(ports).zip(owners) {
+        for ((listener, port), host) in listeners.into_iter().zip(ports).zip(hosts) {
             let (gate, watched) = watch::channel(Gate::of(host.connect(port)));
             gates.push((Arc::clone(host), port, gate));
             let port = Port { host: Arc::clone(host), number: port, gate: watched, stop: stop.clone() };

@@ -410,6 +410,7 @@ impl Transport for FaultTransport {
         match self.inner.exchange(endpoint, request, limits).await? {
             Reply::Api(reply) => fate.spoil(reply, limits.deadline).await.map(Reply::Api),
             Reply::Http(reply) => fate.spoil(reply, limits.deadline).await.map(Reply::Http),
+            Reply::Frame(reply) => fate.spoil(reply, limits.deadline).await.map(Reply::Frame),
             // Other kinds of replies have their own ways to break, and none is written yet.
             other => Ok(other),
         }

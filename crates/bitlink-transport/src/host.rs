@@ -7,6 +7,11 @@ use std::time::Duration;
 /// A machine that exists in this process only. The same machine can be put behind a memory transport and behind real
 /// sockets, and answers the same.
 pub trait Host: Debug + Send + Sync + 'static {
+    /// The ports at which it listens when all is well.
+    fn ports(&self) -> Vec<u16> {
+        vec![4028]
+    }
+
     /// Somebody connects to a port.
     fn connect(&self, port: u16) -> Door;
 

@@ -34,7 +34,7 @@
 //! let endpoint: SocketAddr = "192.168.1.100:4028".parse()?;
 //! let transport: Arc<dyn Transport> = Arc::new(MemoryTransport::new().with_host(endpoint.ip(), Parrot));
 //!
-//! let question = ApiRequest { bytes: br#"{"command":"version"}"#.into() }.into();
+//! let question = ApiRequest::new(br#"{"command":"version"}"#.as_slice()).into();
 //! let limits = Limits::until(Instant::now() + Duration::from_secs(5));
 //! let Reply::Api(reply) = transport.exchange(endpoint, &question, &limits).await? else {
 //!     unreachable!("an API request has an API reply");

@@ -3,7 +3,9 @@
 
 use crate::error::{Stage, TransportError, is_hang_up};
 use crate::transport::Limits;
-use bitlink_protocol::{ApiReply, Boundary, Completion, Framer, Framing, HttpFramer, Reply, Request};
+use bitlink_protocol::{
+    ApiReply, Boundary, Completion, FrameFramer, Framer, Framing, HttpFramer, Reply, Request,
+};
 use std::io;
 use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -58,6 +60,9 @@ where
         Request::Api(_) => exchange_on(stream, &bytes, limits).await.map(Reply::Api),
         Request::Http(_) => {
             exchange_with(stream, &bytes, &mut HttpFramer::new(), limits).await.map(Reply::Http)
+        }
+        Request::Frame(_) => {
+            exchange_with(stream, &bytes, &mut FrameFramer::new(), limits).await.map(Reply::Frame)
         }
         _ => Err(TransportError::Unsupported),
     }

@@ -178,6 +178,7 @@ impl Transport for ReplayTransport {
             }
             Some(Ok(reply)) => match request {
                 Request::Http(_) => Ok(Reply::Http(reply)),
+                Request::Frame(_) => Ok(Reply::Frame(reply)),
                 _ => Ok(Reply::Api(reply)),
             },
             Some(Err(failure)) => Err(TransportError::from(&failure)),

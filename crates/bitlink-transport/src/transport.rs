@@ -95,7 +95,7 @@ mod tests {
         let endpoint = ([127, 0, 0, 1], 4028).into();
         let limits = Limits::until(Instant::now());
         assert_eq!(transport.probe(endpoint, limits.deadline).await.outcome, ProbeOutcome::Exhausted);
-        let question = Request::Api(ApiRequest { bytes: b"version".into() });
+        let question = Request::Api(ApiRequest::new(b"version".as_slice()));
         let reply = transport.exchange(endpoint, &question, &limits).await.unwrap();
         assert_eq!(reply, Reply::Api(ApiReply::terminated(*b"{}")));
     }

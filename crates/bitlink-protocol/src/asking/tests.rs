@@ -26,7 +26,7 @@ fn visit(
     for asked in 1..50 {
         match asking.hear(server(&request), session) {
             Heard::Again(Request::Http(next)) => request = next,
-            Heard::Again(Request::Api(_)) => panic!("a page is asked for over HTTP"),
+            Heard::Again(_) => panic!("a page is asked for over HTTP"),
             Heard::Answer(..) => return (true, asked),
             Heard::Failed(..) => return (false, asked),
         }
@@ -70,12 +70,12 @@ fn a_server_that_takes_nobody_is_given_up() {
 struct Cookie;
 
 impl Login for Cookie {
-    fn request(&self, credentials: &Credentials) -> HttpRequest {
+    fn request(&self, credentials: &Credentials, _: u32) -> HttpRequest {
         HttpRequest::post("/login", "application/x-www-form-urlencoded", format!("u={}", credentials.user))
     }
 
-    fn accept(&self, reply: &HttpReply) -> Option<Vec<(&'static str, String)>> {
-        Some(vec![("Cookie", reply.header("Set-Cookie")?.to_owned())])
+    fn accept(&self, reply: &HttpReply) -> Result<Pass, Refusal> {
+        Pass::cookies(reply).ok_or(Refusal::WrongCredentials)
     }
 }
 

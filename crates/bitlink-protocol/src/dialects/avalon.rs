@@ -47,7 +47,7 @@ impl Dialect for Avalon {
                 Question::must("summary"),
                 Question::may("pools"),
                 Question::may("estats"),
-                Question::instead("litestats", "estats"),
+                Question::may("litestats").in_place_of("estats"),
             ]
         }
     }
@@ -86,7 +86,7 @@ impl Dialect for AvalonOld {
                 Question::must("summary"),
                 Question::may("pools"),
                 Question::may("estats"),
-                Question::instead("stats", "estats"),
+                Question::may("stats").in_place_of("estats"),
             ]
         }
     }

@@ -34,6 +34,10 @@ impl Fixture {
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, ExchangeFailure> {
         match request {
             Request::Api(request) => {
+                if self.replies.contains_key("*no api*") {
+                    self.asked.push("(no api)".to_owned());
+                    return Err(ExchangeFailure::Refused);
+                }
                 let request: Value = serde_json::from_slice(&request.bytes).unwrap();
                 let command = request["command"].as_str().unwrap();
                 self.asked.push(command.to_owned());
@@ -45,29 +49,55 @@ impl Fixture {
                 Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
             }
             Request::Http(request) => {
-                let line = format!("{} {}", request.method, request.path);
-                self.asked
-                    .push(format!("{line} {}", request.header("Authorization").map_or("", |_| "(signed)")));
-                self.web(&line, request).ok_or(ExchangeFailure::Refused)
+                let door = match (request.secure, request.port) {
+                    (true, _) => "https:".to_owned(),
+                    (_, 0 | 80) => String::new(),
+                    (_, port) => format!(":{port}"),
+                };
+                let line = format!("{} {door}{}", request.method, request.path);
+                let signed = request.header("Authorization").map_or("", |_| " (signed)");
+                self.asked.push(format!("{line}{signed}"));
+                self.web(&line, &door, request).ok_or(ExchangeFailure::Refused)
+            }
+            Request::Frame(request) => {
+                let line = format!("FRAME {}", String::from_utf8_lossy(&request.body));
+                self.asked.push(line.clone());
+                let body = self.replies.get(&line).ok_or(ExchangeFailure::Refused)?;
+                let mut bytes = u32::try_from(body.len()).unwrap().to_le_bytes().to_vec();
+                bytes.extend(body);
+                Ok(Reply::Frame(ApiReply { bytes, completion: Completion::Terminated }))
             }
         }
     }
 
-    /// A page of the web server. A fixture with `>>> *digest*` wants a proof first, of whatever password.
-    fn web(&self, line: &str, request: &HttpRequest) -> Option<Reply> {
-        let body = self.replies.get(line);
-        if body.is_none() && !self.replies.keys().any(|key| key.starts_with("GET ")) {
+    /// A page of the web server, by its line or by its line and body. A fixture with `>>> *digest*` wants a proof first,
+    /// of whatever password. A page that begins with a status line is sent as it is, any other as a success.
+    fn web(&self, line: &str, door: &str, request: &HttpRequest) -> Option<Reply> {
+        let with_body = format!("{line} {}", String::from_utf8_lossy(&request.body));
+        let page = self.replies.get(&with_body).or_else(|| self.replies.get(line));
+        let is_at = |key: &String| {
+            let place = key.strip_prefix("GET ").or_else(|| key.strip_prefix("POST "));
+            place.is_some_and(|place| place.starts_with(&format!("{door}/")))
+        };
+        if !self.replies.keys().any(is_at) {
             return None;
         }
         let digest = self.replies.get("*digest*").map(|realm| String::from_utf8_lossy(realm).into_owned());
-        let (status, extra, body) = match (digest, request.header("Authorization"), body) {
+        let (status, extra, body) = match (digest, request.header("Authorization"), page) {
             (Some(realm), None, _) => {
                 let challenge =
                     format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"5ccc\", qop=\"auth\"\r\n");
-                ("401 Unauthorized", challenge, Vec::new())
+                ("401 Unauthorized".to_owned(), challenge, Vec::new())
             }
-            (_, _, Some(body)) => ("200 OK", String::new(), body.clone()),
-            _ => ("404 Not Found", String::new(), Vec::new()),
+            (_, _, Some(page)) if page.starts_with(b"HTTP/1.1 ") => {
+                let page = String::from_utf8_lossy(page);
+                let (head, body) = page.split_once("\n\n").unwrap_or((&page, ""));
+                let (status, headers) = head.split_once('\n').unwrap_or((head, ""));
+                let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+                (status.replacen("HTTP/1.1 ", "", 1), headers, body.as_bytes().to_vec())
+            }
+            (_, _, Some(page)) => ("200 OK".to_owned(), String::new(), page.clone()),
+            _ => ("404 Not Found".to_owned(), String::new(), Vec::new()),
         };
         let mut bytes =
             format!("HTTP/1.1 {status}\r\n{extra}Content-Length: {}\r\n\r\n", body.len()).into_bytes();

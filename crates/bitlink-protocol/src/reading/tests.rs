@@ -64,7 +64,7 @@ fn a_stranger_is_asked_once_and_named() {
     assert_eq!(ssh.asked, ["version"]);
     let mut odd = miner(&[("*refusal*", r#"{"result":null,"error":"what?"}"#)]);
     assert!(matches!(odd.read(), Err(ProtocolError::NotIdentified { .. })));
-    assert_eq!(odd.asked, OPENING);
+    assert_eq!(odd.asked, ["version", "devdetails", "summary", "GET /", "GET https:/api/v1/pairing/info"]);
 }
 
 #[test]
@@ -112,7 +112,7 @@ impl Dialect for SecondBest {
             &[
                 Question::must("summary"),
                 Question::may("estats"),
-                Question::instead("stats", "estats"),
+                Question::may("stats").in_place_of("estats"),
                 Question::may("pools"),
             ]
         }

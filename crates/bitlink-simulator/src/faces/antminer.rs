@@ -10,7 +10,7 @@ use super::{cgminer::records, standard};
 use crate::calendar::ago;
 use crate::call::Call;
 use crate::daemon::{Daemon, Part};
-use crate::face::{Content, Document, Ending, Face, Moment};
+use crate::face::{Content, Document, Doorway, Ending, Face, Moment};
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, percent};
@@ -130,8 +130,8 @@ impl Face for Antminer {
         self.answer_call(moment, &call)
     }
 
-    fn has_web(&self) -> bool {
-        true
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {

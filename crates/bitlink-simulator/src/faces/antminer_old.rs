@@ -8,7 +8,7 @@ use super::antminer::{self, chip_map, dashes, miner_id, slots, web};
 use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
@@ -134,8 +134,8 @@ impl Face for AntminerOld {
         self.answer_call(moment, &Call::read(request, &["command"]))
     }
 
-    fn has_web(&self) -> bool {
-        true
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {

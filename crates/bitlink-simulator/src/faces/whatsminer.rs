@@ -7,7 +7,7 @@ use super::{cgminer::records, standard};
 use crate::calendar::date_time;
 use crate::call::{Call, CallError};
 use crate::daemon::Part;
-use crate::face::{Content, Document, Ending, Face, Form, Moment};
+use crate::face::{Content, Document, Doorway, Ending, Face, Form, Moment};
 use crate::fault::{Fault, FaultKind};
 use crate::http::{Request, Response};
 use crate::miner::Model;
@@ -126,8 +126,8 @@ impl Face for Whatsminer {
         Document { form: Form::Json, content, ending: Ending::Close }
     }
 
-    fn has_web(&self) -> bool {
-        true
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
     }
 
     /// Only what the family is known by: everything leads to the login over TLS, which is not simulated.

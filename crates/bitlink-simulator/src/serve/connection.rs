@@ -1,7 +1,7 @@
 //! One connection: reads one request as the machine would and plays what it does with it.
 
 use crate::call::REQUEST_BYTES;
-use crate::host::SimHost;
+use crate::frame;
 use crate::http;
 use bitlink_transport::{Act, Host, Script};
 use socket2::SockRef;
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 pub(super) async fn serve<H: Host>(mut stream: TcpStream, host: &H, port: u16) -> Option<TcpStream> {
     // A refusal to set an option of a socket costs speed only.
     let _ = stream.set_nodelay(true);
-    let request = match timeout(IDLE, read(&mut stream, port)).await {
+    let request = match timeout(IDLE, read(&mut stream)).await {
         Ok(Ok(request)) if !request.is_empty() => request,
         _ => return None,
     };
@@ -47,16 +47,13 @@ pub(super) fn is_open(stream: &TcpStream) -> bool {
     }
 }
 
-/// The API takes what one read gives, as cgminer does; the web server reads a whole request.
-async fn read(stream: &mut TcpStream, port: u16) -> io::Result<Vec<u8>> {
+/// The API takes what one read gives, as cgminer does; others read until they have a whole request.
+async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut request = vec![0_u8; REQUEST_BYTES];
     let n = stream.read(&mut request).await?;
     request.truncate(n);
-    if port != SimHost::WEB_PORT {
-        return Ok(request);
-    }
     let mut more = [0_u8; 4096];
-    while !http::is_complete(&request) {
+    while is_begun(&request) {
         let n = stream.read(&mut more).await?;
         if n == 0 {
             break;
@@ -64,6 +61,15 @@ async fn read(stream: &mut TcpStream, port: u16) -> io::Result<Vec<u8>> {
         request.extend_from_slice(more.get(..n).unwrap_or_default());
     }
     Ok(request)
+}
+
+/// Whether more must come: by what it looks like, since every machine has its own ports.
+fn is_begun(request: &[u8]) -> bool {
+    if request.starts_with(b"GET ") || request.starts_with(b"POST ") || request.starts_with(b"PUT ") {
+        return !http::is_complete(request);
+    }
+    // The length of a message ends with a zero byte, which nothing that the API takes has.
+    request.get(3) == Some(&0) && !frame::is_complete(request)
 }
 
 /// How a connection ends.

@@ -25,7 +25,7 @@ impl Conversation for Questions {
             _ => {}
         }
         match self.left.pop() {
-            Some(question) => Step::Ask(ApiRequest { bytes: question.as_bytes().into() }.into()),
+            Some(question) => Step::Ask(ApiRequest::new(question.as_bytes()).into()),
             None => Step::Done(Ok(self.bytes)),
         }
     }

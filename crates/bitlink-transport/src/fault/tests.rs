@@ -35,7 +35,7 @@ fn faulty(seed: u64, plan: FaultPlan) -> FaultTransport {
 }
 
 async fn ask(transport: &FaultTransport, endpoint: Endpoint) -> Result<ApiReply, TransportError> {
-    let question = ApiRequest { bytes: b"summary"[..].into() }.into();
+    let question = ApiRequest::new(b"summary".as_slice()).into();
     let limits = Limits::until(Instant::now() + Duration::from_secs(1));
     match transport.exchange(endpoint, &question, &limits).await? {
         Reply::Api(reply) => Ok(reply),

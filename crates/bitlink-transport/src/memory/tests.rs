@@ -46,7 +46,7 @@ fn at(last: u8) -> Endpoint {
 }
 
 fn question() -> Request {
-    ApiRequest { bytes: b"{}"[..].into() }.into()
+    ApiRequest::new(b"{}".as_slice()).into()
 }
 
 fn in_a_second() -> Instant {

@@ -36,7 +36,7 @@ fn recording() -> RecordingTransport {
 }
 
 async fn ask(transport: &dyn Transport, endpoint: Endpoint, question: &'static str) -> String {
-    let question = ApiRequest { bytes: question.as_bytes().into() }.into();
+    let question = ApiRequest::new(question.as_bytes()).into();
     let limits = Limits { max_reply_bytes: 100, ..Limits::until(Instant::now() + Duration::from_secs(1)) };
     match transport.exchange(endpoint, &question, &limits).await {
         Ok(Reply::Api(reply)) => String::from_utf8(reply.bytes).unwrap(),

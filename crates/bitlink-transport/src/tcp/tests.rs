@@ -14,7 +14,7 @@ const GENEROUS: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_secs(1);
 
 fn question() -> Request {
-    ApiRequest { bytes: REQUEST.into() }.into()
+    ApiRequest::new(REQUEST).into()
 }
 
 /// Serves one connection, after reading the request, and asks.
@@ -194,7 +194,7 @@ async fn a_server_that_never_reads() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = listener.local_addr().unwrap();
     // Larger than the buffers of both sides together.
-    let request = ApiRequest { bytes: vec![b'x'; 64 << 20].into() }.into();
+    let request = ApiRequest::new(vec![b'x'; 64 << 20]).into();
     let outcome = TcpTransport::new().exchange(endpoint, &request, &within(SHORT)).await;
     assert!(
         matches!(outcome, Err(TransportError::TimedOut { stage: Stage::Sending, received: 0 })),
