@@ -204,7 +204,39 @@ mod tests {
         check(b"\0", Framing::Terminated, 0);
     }
 
+    #[test]
+    fn a_message_ends_where_its_length_says_and_heartbeats_are_passed_over() {
+        fn check(bytes: &[u8], expected: Framing, len: usize, message: &[u8]) {
+            let mut framer = FrameFramer::new();
+            assert_eq!(framer.push(bytes), expected, "{bytes:?}");
+            assert_eq!(framer.reply_len(), len, "{bytes:?}");
+            assert_eq!(unframe(&bytes[..len]), message, "{bytes:?}");
+        }
+        check(b"\x02\0\0\0{}", Framing::Terminated, 6, b"{}");
+        check(b"\0\0\0\0\0\0\0\0\x02\0\0\0{}", Framing::Terminated, 14, b"{}");
+        check(b"\x02\0\0\0{}\x02\0\0\0[]", Framing::Terminated, 6, b"{}");
+        check(b"\x03\0\0\0{}", Framing::More, 6, b"{}");
+        check(b"\xff\xff\xff\xff{}", Framing::More, 6, b"{}");
+        check(b"\x02\0", Framing::More, 2, b"");
+        check(b"\0\0\0\0", Framing::More, 4, b"");
+    }
+
     proptest! {
+        #[test]
+        fn any_split_of_a_message_finds_the_same_end(
+            bytes in proptest::collection::vec(prop_oneof![Just(0_u8), Just(3), any::<u8>()], 0..40),
+            cut in 0_usize..40,
+        ) {
+            let cut = cut.min(bytes.len());
+            let mut whole = FrameFramer::new();
+            let at_once = whole.push(&bytes);
+            let mut pieces = FrameFramer::new();
+            pieces.push(&bytes[..cut]);
+            prop_assert_eq!(pieces.push(&bytes[cut..]), at_once);
+            prop_assert_eq!(pieces.reply_len(), whole.reply_len());
+            prop_assert!(unframe(&bytes).len() <= bytes.len());
+        }
+
         #[test]
         fn any_split_finds_the_same_end(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
             let cut = cut.min(bytes.len());

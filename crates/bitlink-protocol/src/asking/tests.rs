@@ -112,3 +112,93 @@ fn pages_that_are_lists_or_text_are_read_too() {
     assert_eq!(read("miner power:3250\n")[crate::TEXT], "miner power:3250");
     assert_eq!(read("{\"a\":nan}")["a"], serde_json::Value::Null);
 }
+
+/// Lets its pages be read by everybody but for a few; wants the password in the second of two ways; puts the session into
+/// the path; says in words that a session is over, and that it is locked.
+#[derive(Debug)]
+struct Choosy;
+
+impl Login for Choosy {
+    fn request(&self, credentials: &Credentials, way: u32) -> HttpRequest {
+        HttpRequest::get(format!("/login{way}?{}", credentials.password))
+    }
+    fn ways(&self) -> u32 {
+        2
+    }
+    fn accept(&self, reply: &HttpReply) -> Result<Pass, Refusal> {
+        match String::from_utf8_lossy(&reply.body).as_ref() {
+            "what?" => Err(Refusal::WrongWay),
+            "later" => Err(Refusal::Locked("wait 5 minutes".to_owned())),
+            "no" => Err(Refusal::WrongCredentials),
+            session => Ok(Pass { headers: Vec::new(), base: format!("/{session}") }),
+        }
+    }
+    fn is_on_demand(&self) -> bool {
+        true
+    }
+    fn is_expired(&self, reply: &HttpReply) -> bool {
+        reply.body == b"expired"
+    }
+}
+
+/// What a [`Choosy`] server with this password and session was asked, and whether the page came in the end.
+fn ask_choosy(session: &mut Session, valid: &str, open: bool) -> (bool, Vec<String>) {
+    let asked = std::cell::RefCell::new(Vec::new());
+    let (answered, _) = visit(session, |request| {
+        asked.borrow_mut().push(request.path.to_string());
+        match request.path.as_ref() {
+            path if path.starts_with("/login0") => http("200 OK", "", "what?"),
+            "/login1?right" => http("200 OK", "", valid),
+            "/login1?locked" => http("429 Too Many Requests", "", "later"),
+            path if path.starts_with("/login1") => http("200 OK", "", "no"),
+            "/info" if open => http("200 OK", "", "{}"),
+            path if path == format!("/{valid}/info") => http("200 OK", "", "{}"),
+            _ => http("200 OK", "", "expired"),
+        }
+    });
+    (answered, asked.into_inner())
+}
+
+fn choosy(passwords: &[&str]) -> Session {
+    let credentials = passwords.iter().map(|p| Credentials::new("", *p)).collect();
+    Session::new(Auth::Login(&Choosy), credentials, &[("", "right")])
+}
+
+#[test]
+fn a_login_on_demand_is_asked_for_only_where_a_page_wants_it() {
+    let mut session = choosy(&[]);
+    assert_eq!(ask_choosy(&mut session, "s1", true), (true, vec!["/info".to_owned()]));
+    assert_eq!(session.default_password(), None, "no password was needed");
+    let (answered, asked) = ask_choosy(&mut session, "s1", false);
+    assert!(answered);
+    assert_eq!(asked, ["/info", "/login0?right", "/login1?right", "/s1/info"]);
+    assert_eq!(session.default_password(), Some(true));
+    let (answered, asked) = ask_choosy(&mut session, "s2", false);
+    assert!(answered);
+    assert_eq!(asked, ["/s1/info", "/login1?right", "/s2/info"], "the way is known by now");
+}
+
+#[test]
+fn a_wrong_password_is_followed_by_the_next_and_a_lock_by_nothing() {
+    let (answered, asked) = ask_choosy(&mut choosy(&["wrong"]), "s", false);
+    assert!(answered);
+    assert_eq!(asked, ["/info", "/login0?wrong", "/login1?wrong", "/login1?right", "/s/info"]);
+    let mut session = choosy(&["locked"]);
+    let (answered, asked) = ask_choosy(&mut session, "s", false);
+    assert!(!answered);
+    assert_eq!(asked, ["/info", "/login0?locked", "/login1?locked"], "no second password makes it worse");
+}
+
+#[test]
+fn a_lock_has_a_name() {
+    let mut session = choosy(&["locked"]);
+    session.way = 1;
+    let (mut asking, _) = Asking::new(PAGE, &mut session);
+    assert!(matches!(asking.hear(http("401 Unauthorized", "", ""), &mut session), Heard::Again(_)));
+    match asking.hear(http("429 Too Many Requests", "", "later"), &mut session) {
+        Heard::Failed(error @ ProtocolError::Locked { .. }, _) => {
+            assert_eq!(error.to_string(), "info is locked: wait 5 minutes");
+        }
+        _ => panic!("must be locked"),
+    };
+}

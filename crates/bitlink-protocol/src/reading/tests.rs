@@ -162,6 +162,85 @@ fn a_joined_answer_to_something_else_is_not_asked_for_again_and_again() {
     assert_eq!(asked.iter().filter(|request| request.contains('+')).count(), 1);
 }
 
+#[test]
+fn a_machine_without_the_api_is_known_by_its_web_server_or_kept_with_what_it_said() {
+    let mut printer = miner(&[("*no api*", ""), ("GET /", "<title>Printer</title>")]);
+    let error = printer.read().unwrap_err();
+    assert!(matches!(&error, ProtocolError::NotIdentified { .. }), "{error}");
+    assert!(error.to_string().contains("HTTP/1.1"), "{error}");
+    assert_eq!(printer.asked[..2], ["(no api)", "GET /"]);
+    let mut nobody = miner(&[("*no api*", "")]);
+    let error = nobody.read().unwrap_err();
+    let refused = ExchangeFailure::Refused;
+    assert!(
+        matches!(&error, ProtocolError::NoReply { question, failure } if question == "version" && *failure == refused)
+    );
+    assert_eq!(nobody.asked, ["(no api)", "GET /", "GET https:/api/v1/pairing/info"], "each door once");
+}
+
+#[test]
+fn nobody_knocks_at_a_door_that_is_known_to_be_shut() {
+    let refused = ExchangeFailure::Refused;
+    let doors = Doors::default().with_shut(Door::Api, refused).with_shut(Door::Port(443), refused);
+    let mut conversation = ReadMiner::new().with_doors(doors);
+    let Step::Ask(Request::Http(first)) = conversation.step(None) else { panic!("the web is what is left") };
+    assert_eq!((first.port, first.path.as_ref()), (80, "/"));
+    assert!(matches!(conversation.step(Some(Err(refused))), Step::Done(Err(ProtocolError::NoReply { .. }))));
+}
+
+/// Reads a page where the API does not answer.
+#[derive(Debug)]
+struct EitherWay;
+
+impl Dialect for EitherWay {
+    fn family(&self) -> Family {
+        Family::CGMINER
+    }
+    fn claims(&self, _: &Evidence) -> bool {
+        true
+    }
+    fn identity(&self, _: &Answers, _: &Oddities) -> Identity {
+        Identity::default()
+    }
+    fn questions(&self) -> &'static [Question] {
+        const {
+            &[
+                Question::may("summary"),
+                Question::may("pools"),
+                Question::must_page("status", "/status").in_place_of("summary"),
+                Question::may_page("more", "/more"),
+            ]
+        }
+    }
+    fn joins(&self) -> bool {
+        true
+    }
+    fn read(&self, _: &Answers, _: &mut MinerSnapshot, _: &Oddities) {}
+}
+
+#[test]
+fn what_the_api_does_not_tell_is_asked_of_the_web_server() {
+    let ask = |sections: &[(&str, &str)]| {
+        let mut fixture = miner(sections);
+        let mut conversation = ReadSnapshot::new(Identified::new(Identity::default(), &EitherWay));
+        let mut step = conversation.step(None);
+        while let Step::Ask(request) = step {
+            step = conversation.step(Some(fixture.answer(&request)));
+        }
+        let Step::Done(result) = step else { unreachable!("it has ended") };
+        (result.map(|snapshot| snapshot.anomalies.len()), fixture.asked)
+    };
+    let (read, asked) = ask(&[("*no api*", ""), ("GET /status", "{}")]);
+    assert_eq!(asked, ["(no api)", "GET /status", "GET /more"], "a page that is not there is nothing odd");
+    assert_eq!(read, Ok(0));
+    let (read, asked) = ask(&[("*joined*", ""), ("summary", SUMMARY), ("pools", SUMMARY)]);
+    assert_eq!(asked, ["summary+pools", "GET /more"]);
+    assert_eq!(read, Ok(1), "the web server refused, and is told of once");
+    let (read, asked) = ask(&[("*no api*", "")]);
+    assert_eq!(asked, ["(no api)", "GET /status"]);
+    assert!(matches!(read, Err(ProtocolError::NoReply { question, .. }) if question == "status"));
+}
+
 proptest! {
     /// Whatever a miner says, a reading ends, within a bounded number of questions, and nothing panics.
     #[test]
