@@ -229,7 +229,7 @@ impl Identify {
                 ProtocolError::AccessDenied { question: "version, devdetails, summary".to_owned() }
             }
             // What it said tells more than that one of its doors is shut.
-            Some(error) if !speaks_api && !(heard && matches!(error, ProtocolError::NoReply { .. })) => error,
+            Some(error) if !(speaks_api || heard && matches!(error, ProtocolError::NoReply { .. })) => error,
             _ => ProtocolError::NotIdentified { excerpt: Excerpt::of_bytes(&self.last_reply) },
         }))
     }

@@ -200,5 +200,5 @@ fn a_lock_has_a_name() {
             assert_eq!(error.to_string(), "info is locked: wait 5 minutes");
         }
         _ => panic!("must be locked"),
-    };
+    }
 }

@@ -93,7 +93,7 @@ impl Fixture {
                 let page = String::from_utf8_lossy(page);
                 let (head, body) = page.split_once("\n\n").unwrap_or((&page, ""));
                 let (status, headers) = head.split_once('\n').unwrap_or((head, ""));
-                let headers: String = headers.lines().map(|line| format!("{line}\r\n")).collect();
+                let headers: String = headers.lines().flat_map(|line| [line, "\r\n"]).collect();
                 (status.replacen("HTTP/1.1 ", "", 1), headers, body.as_bytes().to_vec())
             }
             (_, _, Some(page)) => ("200 OK".to_owned(), String::new(), page.clone()),
