@@ -65,6 +65,8 @@ open_name! {
         HAMMER = "Hammer";
         /// Blackminer's machines, on the same firmware.
         BLACKMINER = "Blackminer";
+        /// ePIC's own machines.
+        EPIC = "ePIC";
     }
 }
 
@@ -112,6 +114,8 @@ open_name! {
         SGMINER = "sgminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
+        /// ePIC's firmware for its own control boards (PowerPlay).
+        EPIC = "epic";
     }
 }
 

@@ -284,7 +284,9 @@ impl Asking {
             Err(error) => return Heard::Failed(error, head),
         };
         if let Ask::Knock(_) = self.question.ask {
-            return Heard::Answer(Parsed { value: Document::default(), anomalies: Vec::new() }, head);
+            // Of what a stranger's page says in passing nothing is odd yet.
+            let value = decode_page(command, &reply).map(|parsed| parsed.value).unwrap_or_default();
+            return Heard::Answer(Parsed { value, anomalies: Vec::new() }, head);
         }
         self.tries += 1;
         if self.tries > MAX_TRIES {

@@ -348,6 +348,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::BlackMiner,
         &crate::dialects::AntminerOld,
         &crate::dialects::Antminer,
+        &crate::dialects::Epic,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
         &crate::dialects::Fork::Bfg,

@@ -8,7 +8,7 @@ use crate::conversation::{Conversation, Step};
 use crate::decode::{Document, StatusLetter, decode};
 use crate::dialect::{Answers, Ask, Dialect, Door, Evidence, Page, Question, registry};
 use crate::error::{Excerpt, ProtocolError, Service};
-use crate::exchange::{ExchangeFailure, Reply, Request};
+use crate::exchange::{API_DOOR, ExchangeFailure, Reply, Request};
 use crate::record::Oddities;
 use bitlink_model::{
     Anomaly, AnomalyKind, Component, DeviceError, Family, Identity, MinerSnapshot, MiningState, Parsed,
@@ -94,10 +94,12 @@ pub struct Identify {
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [Question; 7] = [
+const OPENING: [Question; 8] = [
     Question::must("version"),
     Question::must("devdetails"),
     Question::must("summary"),
+    // A web server where the API should be.
+    Question::knock("capabilities", Page::get("/capabilities").at(API_DOOR)),
     Question::knock("front page", Page::get("/")),
     // The small machines of the AxeOS kind pack their front page; Goldshell's tells little.
     Question::knock("system info", Page::get("/api/system/info")),
@@ -163,7 +165,8 @@ impl Identify {
         if !head.is_empty() {
             self.last_reply = head;
         }
-        if let Some(failure) = failure {
+        // Who closes without a word is there, and may have one for another question.
+        if let Some(failure) = failure.filter(|failure| *failure != ExchangeFailure::ClosedWithoutReply) {
             self.doors.note(question.ask.door(), failure);
         }
         match error {
@@ -214,6 +217,7 @@ impl Identify {
         match question.ask {
             // Who does not answer `version` in the API's language does not speak it.
             Ask::Command => self.asked.is_empty() || self.evidence.answers.get("version").is_some(),
+            Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
             _ => true,
         }
     }
@@ -280,6 +284,7 @@ pub struct ReadSnapshot {
     oddities: Oddities,
     process: Process,
     doors: Doors,
+    joined_once: bool,
     done: bool,
 }
 
@@ -310,6 +315,7 @@ impl ReadSnapshot {
             oddities: Oddities::default(),
             process: Process::Up,
             doors: Doors::default(),
+            joined_once: false,
             done: false,
         }
     }
@@ -319,6 +325,18 @@ impl ReadSnapshot {
     pub fn with_doors(mut self, doors: Doors) -> Self {
         self.doors = doors;
         self
+    }
+
+    /// Pages that were answered a moment ago need not be asked for again.
+    fn heard_already(&mut self, answers: &Answers) {
+        self.to_ask.retain(|question| match answers.get(question.command) {
+            Some(document) if question.is_page() && !document.root().is_empty() => {
+                self.answers.insert(question.command, document.clone());
+                self.asked.push(question.command);
+                false
+            }
+            _ => true,
+        });
     }
 
     /// What is known of the miner, including what this reading taught about how to ask it.
@@ -453,7 +471,8 @@ impl ReadSnapshot {
         }
         // Joined once at most: what a joined answer left out is asked for alone.
         let joinable = self.to_ask.iter().filter(|q| q.is_joinable()).count();
-        if self.identified.joins && joinable > 1 && self.asked.is_empty() {
+        if self.identified.joins && joinable > 1 && !self.joined_once {
+            self.joined_once = true;
             let (together, apart): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(Question::is_joinable);
             self.to_ask = apart.into();
             let request = joined(&together).to_json();
@@ -628,8 +647,9 @@ impl Conversation for ReadMiner {
                     Step::Done(Err(error)) => return Step::Done(Err(error)),
                     Step::Done(Ok(identified)) => {
                         let doors = std::mem::take(&mut identify.doors);
-                        self.stage =
-                            Stage::Reading(Box::new(ReadSnapshot::new(identified).with_doors(doors)));
+                        let mut read = ReadSnapshot::new(identified).with_doors(doors);
+                        read.heard_already(&identify.evidence.answers);
+                        self.stage = Stage::Reading(Box::new(read));
                     }
                 },
                 Stage::Reading(read) => {

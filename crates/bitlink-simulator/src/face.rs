@@ -9,6 +9,7 @@ use crate::faces::bfgminer::Bfgminer;
 use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
 use crate::faces::cgminer::Cgminer;
+use crate::faces::epic::Epic;
 use crate::faces::goldshell::Goldshell;
 use crate::faces::hiveon;
 use crate::faces::innosilicon::Innosilicon;
@@ -56,8 +57,10 @@ pub(crate) trait Face: fmt::Debug + Sync {
         !matches!(fault, FaultKind::Asleep)
     }
 
-    /// Answers a request on the API port.
-    fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document;
+    /// Answers a request on the API port. Firmware without an API is never asked.
+    fn answer(&self, _moment: &Moment<'_>, _request: &[u8]) -> Document {
+        Document { form: Form::Json, content: Content::Single(Record::new()), ending: Ending::Nul }
+    }
 
     /// Where it listens, and for what.
     fn doors(&self) -> &'static [Doorway] {
@@ -121,6 +124,11 @@ macro_rules! faces {
                 match self { $( Self::$variant => $name, )+ }
             }
 
+            /// Whether it has the CGMiner API.
+            pub fn has_api(self) -> bool {
+                self.face().doors().iter().any(|door| door.speaks == Speaks::Api)
+            }
+
             pub(crate) fn face(self) -> &'static dyn Face {
                 match self { $( Self::$variant => &$face, )+ }
             }
@@ -129,6 +137,8 @@ macro_rules! faces {
 }
 
 faces! {
+    /// ePIC's PowerPlay.
+    Epic = "epic", Epic;
     /// The reference implementation.
     Cgminer = "cgminer", Cgminer;
     /// Luke Dashjr's fork of it.

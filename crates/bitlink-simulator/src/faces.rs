@@ -10,6 +10,7 @@ pub(crate) mod blackminer;
 pub(crate) mod braiins;
 pub(crate) mod cgminer;
 pub(crate) mod custom;
+pub(crate) mod epic;
 pub(crate) mod goldshell;
 pub(crate) mod hiveon;
 pub(crate) mod innosilicon;

@@ -226,7 +226,7 @@ fn every_face_answers_its_commands_with_json() {
         "get_token",
         "nonsense",
     ];
-    for &face in FaceName::ALL {
+    for face in FaceName::ALL.iter().copied().filter(|face| face.has_api()) {
         let commands: &[&str] = match face {
             FaceName::Whatsminer | FaceName::WhatsminerV1 => &whatsminer,
             _ => &cgminer,

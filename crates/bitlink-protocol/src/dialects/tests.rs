@@ -210,6 +210,8 @@ fixtures! {
     asicseer_s9 = "asicseer-s9",
     mara_s19 = "mara-s19",
     mara_s19_not_hashing = "mara-s19-not-hashing",
+    epic_s19j_pro = "epic-s19j-pro",
+    epic_sc200_stopped_by_a_fault = "epic-sc200-stopped-by-a-fault",
     custom_firmware_on_an_antminer = "custom-firmware-on-an-antminer",
 }
 
