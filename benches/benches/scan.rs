@@ -6,8 +6,8 @@
 use bitlink_benches::{
     CannedMiner, InstantTransport, criterion, drive, network_of, real_time, size, virtual_time,
 };
-use bitlink_protocol::ReadMiner;
 use bitlink_protocol::model::MinerSnapshot;
+use bitlink_protocol::{Doors, ReadMiner};
 use bitlink_scanner::{Identifier, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanTargets, Scanner};
 use bitlink_transport::{
     ConverseError, Door, Endpoint, MemoryTransport, ProbeOutcome, TcpTransport, Transport,
@@ -132,7 +132,7 @@ fn alive(criterion: &mut Criterion, addresses: u32) {
 struct Known(MinerSnapshot);
 
 impl Identifier for Known {
-    fn identify(&self, _: Endpoint) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
+    fn identify(&self, _: Endpoint, _: &Doors) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
         futures::future::ready(Ok(self.0.clone())).boxed()
     }
 }

@@ -65,6 +65,12 @@ open_name! {
         HAMMER = "Hammer";
         /// Blackminer's machines, on the same firmware.
         BLACKMINER = "Blackminer";
+        /// The open hardware of the Bitaxe.
+        BITAXE = "Bitaxe";
+        /// The NerdAxe, the NerdQAxe and their kin.
+        NERDAXE = "NerdAxe";
+        /// The LuckyMiner.
+        LUCKYMINER = "LuckyMiner";
         /// ePIC's own machines.
         EPIC = "ePIC";
     }
@@ -114,6 +120,10 @@ open_name! {
         SGMINER = "sgminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
+        /// AxeOS (ESP-Miner) on the Bitaxe, and what others made of it for boards of their own.
+        AXEOS = "axeos";
+        /// The firmware of the NerdAxe, NerdQAxe and their kin.
+        NERDAXE = "nerdaxe";
         /// ePIC's firmware for its own control boards (PowerPlay).
         EPIC = "epic";
     }

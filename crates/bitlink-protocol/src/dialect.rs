@@ -349,6 +349,8 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AntminerOld,
         &crate::dialects::Antminer,
         &crate::dialects::Epic,
+        &crate::dialects::NerdAxe,
+        &crate::dialects::AxeOs,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
         &crate::dialects::Fork::Bfg,

@@ -327,15 +327,19 @@ impl ReadSnapshot {
         self
     }
 
-    /// Pages that were answered a moment ago need not be asked for again.
-    fn heard_already(&mut self, answers: &Answers) {
-        self.to_ask.retain(|question| match answers.get(question.command) {
-            Some(document) if question.is_page() && !document.root().is_empty() => {
-                self.answers.insert(question.command, document.clone());
-                self.asked.push(question.command);
-                false
+    /// Pages that were asked for a moment ago need not be asked for again.
+    fn heard_already(&mut self, answers: &Answers, asked: &[&'static str]) {
+        self.to_ask.retain(|question| {
+            if !question.is_page() || !asked.contains(&question.command) {
+                return true;
             }
-            _ => true,
+            match answers.get(question.command).filter(|document| !document.root().is_empty()) {
+                Some(document) => self.answers.insert(question.command, document.clone()),
+                None if question.required => return true,
+                None => {}
+            }
+            self.asked.push(question.command);
+            false
         });
     }
 
@@ -648,7 +652,7 @@ impl Conversation for ReadMiner {
                     Step::Done(Ok(identified)) => {
                         let doors = std::mem::take(&mut identify.doors);
                         let mut read = ReadSnapshot::new(identified).with_doors(doors);
-                        read.heard_already(&identify.evidence.answers);
+                        read.heard_already(&identify.evidence.answers, &identify.asked);
                         self.stage = Stage::Reading(Box::new(read));
                     }
                 },

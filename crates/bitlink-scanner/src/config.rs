@@ -1,7 +1,8 @@
 //! The settings of a scan, their bounds, and why they are what they are. Decides nothing itself.
 
-use bitlink_protocol::Credentials;
-use bitlink_transport::Patience;
+use bitlink_model::Family;
+use bitlink_protocol::{Credentials, DEFAULT_API_PORT, doors_of};
+use bitlink_transport::{Endpoint, Patience};
 use std::time::Duration;
 
 /// How to scan. [`ScanConfig::default`] suits a farm's network and the usual limits of descriptors.
@@ -11,6 +12,11 @@ pub struct ScanConfig {
     /// TCP ports at which targets without a port of their own are scanned. Default 4028, where the CGMiner API listens.
     /// 1 to 64 ports, none of them 0. Every port multiplies the work.
     pub ports: Vec<u16>,
+    /// Other doors of the same machine: the ports, beside the first of [`ports`](Self::ports), behind which miners are found
+    /// that have no CGMiner API or keep it shut. They belong to the same target, which has one outcome. Default as
+    /// [`doors_of`] tells for all families: 80, and what few others there are. None to 16 ports, none of them 0. They cost
+    /// an address where nobody is one more knock, and a machine that is there one knock each.
+    pub doors: Vec<u16>,
     /// How long each try at opening a connection may take, one entry for each try. Default 300 ms, then 1 s: one try
     /// loses what the network loses, however long it is, and two tries of our own beat one long one in time and recall.
     /// 1 to 8 tries of 1 ms to 60 s.
@@ -56,7 +62,8 @@ pub struct ScanConfig {
 impl Default for ScanConfig {
     fn default() -> Self {
         Self {
-            ports: vec![4028],
+            ports: vec![DEFAULT_API_PORT],
+            doors: other_doors(&[]),
             probe_timeouts: vec![Duration::from_millis(300), Duration::from_secs(1)],
             concurrency: 1_000,
             identify_concurrency: 128,
@@ -93,9 +100,15 @@ impl ScanConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let ms = Duration::from_millis;
         let minute = Duration::from_mins(1);
-        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 15] = [
+        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 16] = [
             ((1..=64).contains(&self.ports.len()), "ports", "1 to 64 ports", &self.ports.len()),
             (!self.ports.contains(&0), "ports", "ports from 1 to 65535", &self.ports),
+            (
+                self.doors.len() <= 16 && !self.doors.contains(&0),
+                "doors",
+                "up to 16 ports from 1 to 65535",
+                &self.doors,
+            ),
             (
                 (1..=8).contains(&self.probe_timeouts.len()),
                 "probe_timeouts",
@@ -154,6 +167,28 @@ impl ScanConfig {
     }
 }
 
+fn other_doors(families: &[Family]) -> Vec<u16> {
+    doors_of(families).into_iter().filter(|door| *door != DEFAULT_API_PORT).collect()
+}
+
+impl ScanConfig {
+    /// With the [`doors`](ScanConfig::doors) of these families and no others. It is about where to look: a miner of another
+    /// family that is met there is found all the same.
+    #[must_use]
+    pub fn with_families(self, families: &[Family]) -> Self {
+        self.with_doors(other_doors(families))
+    }
+
+    /// The doors of the machine at an endpoint, the likeliest first. A port that was named with a target stands for itself.
+    pub(crate) fn doors_at(&self, endpoint: Endpoint) -> Vec<u16> {
+        let mut doors = vec![endpoint.port()];
+        if self.ports.first() == Some(&endpoint.port()) {
+            doors.extend(self.doors.iter().filter(|door| **door != endpoint.port()));
+        }
+        doors
+    }
+}
+
 /// Setters, each the same configuration with one field changed.
 macro_rules! setters {
     ($($(#[$doc:meta])* $setter:ident $field:ident: $ty:ty),+ $(,)?) => {
@@ -171,6 +206,8 @@ macro_rules! setters {
 setters! {
     /// With other [`ports`](ScanConfig::ports).
     with_ports ports: Vec<u16>,
+    /// With other [`doors`](ScanConfig::doors).
+    with_doors doors: Vec<u16>,
     /// With other [`probe_timeouts`](ScanConfig::probe_timeouts).
     with_probe_timeouts probe_timeouts: Vec<Duration>,
     /// With another [`concurrency`](ScanConfig::concurrency).
@@ -221,6 +258,7 @@ mod tests {
         let config = ScanConfig::default;
         check(&config().with_ports(vec![]), "ports");
         check(&config().with_ports(vec![4028, 0]), "ports");
+        check(&config().with_doors(vec![80, 0]), "doors");
         check(&config().with_probe_timeouts(vec![]), "probe_timeouts");
         check(&config().with_probe_timeouts(vec![Duration::ZERO]), "probe_timeouts");
         check(&config().with_concurrency(0), "concurrency");

@@ -15,6 +15,7 @@ use crate::resolve::{Resolver, resolve_all};
 use crate::scan::Judge;
 use crate::targets::{ScanPlan, ScanTargets};
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
+use bitlink_protocol::Doors;
 use bitlink_transport::{Endpoint, Transport};
 use futures::FutureExt;
 use std::collections::VecDeque;
@@ -166,13 +167,13 @@ async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
 }
 
 /// Probes endpoints until there are no more.
-async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<Endpoint>) {
+async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<(Endpoint, Doors)>) {
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
         let Some(endpoint) = shared.plan.nth(number) else { return };
         let outcome = match contained(probe(&shared, endpoint, number)).await {
-            Ok(Probed::Open) => {
-                if open.send(endpoint).await.is_err() {
+            Ok(Probed::Open(doors)) => {
+                if open.send((endpoint, doors)).await.is_err() {
                     return;
                 }
                 continue;
@@ -187,11 +188,11 @@ async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<Endpoint>) {
 }
 
 /// Identifies open ports until the sweep is over and the queue is empty.
-async fn identify_opened(shared: Arc<Shared>, opened: Arc<Mutex<mpsc::Receiver<Endpoint>>>) {
+async fn identify_opened(shared: Arc<Shared>, opened: Arc<Mutex<mpsc::Receiver<(Endpoint, Doors)>>>) {
     loop {
         let next = opened.lock().await.recv().await;
-        let Some(endpoint) = next else { return };
-        let flow = match contained(identify(&shared, endpoint)).await {
+        let Some((endpoint, doors)) = next else { return };
+        let flow = match contained(identify(&shared, endpoint, &doors)).await {
             Ok(Ok(snapshot)) => {
                 let miner = Box::new(shared.miner(endpoint, snapshot));
                 shared.tell(OutcomeKind::Found, Some(ScanEvent::Found(miner))).await

@@ -6,7 +6,7 @@ use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
 use bitlink_model::{Anomaly, AnomalyKind, MinerSnapshot, Span};
-use bitlink_protocol::{Conversation, Credentials, ReadMiner, Reading};
+use bitlink_protocol::{Conversation, Credentials, Doors, ReadMiner, Reading};
 use bitlink_transport::{
     ConverseError, Conversed, Endpoint, Patience, Stage, Transport, TransportError, converse,
 };
@@ -19,9 +19,13 @@ use tokio::time::sleep;
 
 /// Asks a machine with an open port who it is and how it does.
 pub trait Identifier: Debug + Send + Sync + 'static {
-    /// One attempt. Must end in bounded time whatever the machine does. The reading need not be dated; the scan does
-    /// that.
-    fn identify(&self, endpoint: Endpoint) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>>;
+    /// One attempt at a machine some of whose doors were found shut. Must end in bounded time whatever the machine does.
+    /// The reading need not be dated; the scan does that.
+    fn identify(
+        &self,
+        endpoint: Endpoint,
+        doors: &Doors,
+    ) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>>;
 }
 
 /// The usual [`Identifier`]: the conversation [`ReadMiner`] over a transport.
@@ -47,8 +51,14 @@ impl Reader {
 }
 
 impl Identifier for Reader {
-    fn identify(&self, endpoint: Endpoint) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
-        Box::pin(read(self, endpoint, ReadMiner::new().with_credentials(self.credentials.clone())))
+    fn identify(
+        &self,
+        endpoint: Endpoint,
+        doors: &Doors,
+    ) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
+        let conversation =
+            ReadMiner::new().with_credentials(self.credentials.clone()).with_doors(doors.clone());
+        Box::pin(read(self, endpoint, conversation))
     }
 }
 
@@ -75,11 +85,15 @@ where
 const PAUSE: Duration = Duration::from_millis(250);
 
 /// Identifies one endpoint, with as many attempts as the configuration allows.
-pub(crate) async fn identify(shared: &Shared, endpoint: Endpoint) -> Result<MinerSnapshot, Outcome> {
+pub(crate) async fn identify(
+    shared: &Shared,
+    endpoint: Endpoint,
+    doors: &Doors,
+) -> Result<MinerSnapshot, Outcome> {
     let (mut passing, mut exhausted) = (0_u32, 0_u32);
     loop {
         let flying = shared.tally.fly();
-        let attempt = shared.identifier.identify(endpoint).await;
+        let attempt = shared.identifier.identify(endpoint, doors).await;
         drop(flying);
         match attempt {
             Ok(snapshot) => return Ok(snapshot),

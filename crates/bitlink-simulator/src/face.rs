@@ -5,6 +5,7 @@ use crate::faces::antminer_old::AntminerOld;
 use crate::faces::asicseer;
 use crate::faces::auradine::Auradine;
 use crate::faces::avalon::Avalon;
+use crate::faces::axeos::AxeOs;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
@@ -124,6 +125,11 @@ macro_rules! faces {
                 match self { $( Self::$variant => $name, )+ }
             }
 
+            /// Whether nothing answers at the port of the API.
+            pub fn is_web_only(self) -> bool {
+                self.face().doors().iter().all(|door| door.port != SimHost::API_PORT)
+            }
+
             /// Whether it has the CGMiner API.
             pub fn has_api(self) -> bool {
                 self.face().doors().iter().any(|door| door.speaks == Speaks::Api)
@@ -137,6 +143,10 @@ macro_rules! faces {
 }
 
 faces! {
+    /// AxeOS on the Bitaxe.
+    AxeOs = "axeos", AxeOs { nerd: false };
+    /// The NerdAxe's firmware.
+    NerdAxe = "nerdaxe", AxeOs { nerd: true };
     /// ePIC's PowerPlay.
     Epic = "epic", Epic;
     /// The reference implementation.

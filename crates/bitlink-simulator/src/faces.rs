@@ -5,6 +5,7 @@ pub(crate) mod antminer_old;
 pub(crate) mod asicseer;
 pub(crate) mod auradine;
 pub(crate) mod avalon;
+pub(crate) mod axeos;
 pub(crate) mod bfgminer;
 pub(crate) mod blackminer;
 pub(crate) mod braiins;

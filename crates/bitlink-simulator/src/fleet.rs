@@ -258,17 +258,28 @@ fn concrete(kind: FaultKind, spec: &MinerSpec, seed: Seed) -> Fault {
 pub struct Mix(Vec<(FaceName, u32)>);
 
 impl Default for Mix {
+    /// Every firmware that answers at the port of the API.
     fn default() -> Self {
-        let weight = |face: FaceName| match face {
-            FaceName::Antminer => 3,
-            FaceName::Whatsminer => 2,
-            _ => 1,
-        };
-        Self(FaceName::ALL.iter().map(|&face| (face, weight(face))).collect())
+        let all = FaceName::ALL.iter().copied();
+        Self(all.filter(|face| !face.is_web_only()).map(|face| (face, weight(face))).collect())
+    }
+}
+
+/// As common as in the field, roughly.
+const fn weight(face: FaceName) -> u32 {
+    match face {
+        FaceName::Antminer => 3,
+        FaceName::Whatsminer => 2,
+        _ => 1,
     }
 }
 
 impl Mix {
+    /// Every firmware there is, those too that are met at port 80 alone: listening there takes a right, or another port.
+    pub fn everything() -> Self {
+        Self(FaceName::ALL.iter().map(|&face| (face, weight(face))).collect())
+    }
+
     /// Only one firmware.
     pub fn only(face: FaceName) -> Self {
         Self(vec![(face, 1)])
@@ -317,10 +328,14 @@ pub enum MixError {
 impl FromStr for Mix {
     type Err = MixError;
 
-    /// `antminer=3,whatsminer,cgminer=1`: names with optional weights.
+    /// `antminer=3,whatsminer,cgminer=1`: names with optional weights. `all` is [every one](Self::everything).
     fn from_str(text: &str) -> Result<Self, MixError> {
         let mut weights = Vec::new();
         for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+            if item == "all" {
+                weights.extend(Self::everything().0);
+                continue;
+            }
             let (name, weight) = item.split_once('=').unwrap_or((item, "1"));
             let face: FaceName = name.parse()?;
             let weight = weight.trim().parse().map_err(|source| MixError::Weight { face, source })?;

@@ -95,6 +95,7 @@ impl Response {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
+            302 => "Found",
             307 => "Temporary Redirect",
             400 => "Bad Request",
             401 => "Unauthorized",

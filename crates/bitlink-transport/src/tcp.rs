@@ -51,11 +51,16 @@ impl TcpConfig {
     }
 
     fn destination(&self, request: &Request, endpoint: Endpoint) -> Endpoint {
-        let mut destination = request.destination(endpoint);
-        if matches!(request, Request::Http(_)) && destination.port() == WEB_PORT {
-            destination.set_port(self.web_port);
+        let destination = request.destination(endpoint);
+        if matches!(request, Request::Http(_)) { self.door(destination) } else { destination }
+    }
+
+    /// Where what would be at this endpoint really is.
+    fn door(&self, mut endpoint: Endpoint) -> Endpoint {
+        if endpoint.port() == WEB_PORT {
+            endpoint.set_port(self.web_port);
         }
-        destination
+        endpoint
     }
 }
 
@@ -83,7 +88,7 @@ impl Transport for TcpTransport {
     /// system would not let a packet out to that address. A broadcast address is [`ProbeOutcome::Denied`] on Linux.
     async fn probe(&self, endpoint: Endpoint, deadline: Instant) -> Probe {
         let started = Instant::now();
-        let connected = timeout_at(deadline, TcpStream::connect(endpoint)).await;
+        let connected = timeout_at(deadline, TcpStream::connect(self.config.door(endpoint))).await;
         let elapsed = started.elapsed();
         let outcome = match connected {
             Ok(Ok(stream)) => {

@@ -21,6 +21,7 @@ const CAPABILITIES: &str = "capabilities";
 const SUMMARY: &str = "summary page";
 const NETWORK: &str = "network";
 const CHIPS: &str = "chip temperatures";
+const RATES: &str = "chip rates";
 
 const fn page(name: &'static str, path: &'static str) -> Question {
     Question::page(name, Page::get(path).at(API_DOOR))
@@ -71,6 +72,7 @@ impl Dialect for Epic {
                 page(SUMMARY, "/summary").required(),
                 page(CAPABILITIES, "/capabilities"),
                 page(CHIPS, "/temps/chip"),
+                page(RATES, "/hashrate"),
             ]
         }
     }
@@ -122,6 +124,8 @@ fn read_state(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let Some(status) = r.record("Status") else { return };
     snapshot.mining_state = match status.text("Operating State") {
         Some("Mining" | "AdjustingClockVoltage") => Some(MiningState::Mining),
+        // It idles by wish, or because it cannot mine: then the last wish was another.
+        Some("Idling") if status.text("Last Command") == Some("Autostart") => Some(MiningState::Failed),
         Some("Idling" | "Stopping") => Some(MiningState::Stopped),
         Some(
             "Initializing" | "Loading" | "PreInitCooldown" | "Rebooting" | "SoftRebooting" | "Testing"
@@ -235,8 +239,15 @@ fn read_boards(r: Record<'_>, capabilities: Option<Record<'_>>, snapshot: &mut M
     }
 }
 
-/// `[{"Index":0,"Data":[…]}]`, one temperature for each chip.
+/// `[{"Index":0,"Data":[…]}]`, one temperature for each sensor, and one triple of figures for each chip that answers.
 fn read_chips(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    for r in root(answers, RATES, oddities).map(|r| records(r, crate::LIST)).unwrap_or_default() {
+        let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };
+        let chips = r.raw("Data").and_then(Value::as_array).and_then(|data| u32::try_from(data.len()).ok());
+        if let Some(board) = snapshot.boards.iter_mut().find(|board| board.slot == slot) {
+            board.chips = chips.filter(|chips| *chips <= MAX_CHIPS);
+        }
+    }
     let Some(r) = root(answers, CHIPS, oddities) else { return };
     for r in records(r, crate::LIST) {
         let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };

@@ -48,11 +48,6 @@ impl Face for Epic {
         "epic"
     }
 
-    /// How many chips answer is not told. A power supply that fails stops it, and says so.
-    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(fault, FaultKind::ChipsLost)
-    }
-
     fn doors(&self) -> &'static [Doorway] {
         const { &[Doorway { port: SimHost::API_PORT, speaks: Speaks::Http }, Doorway::WEB] }
     }
@@ -141,7 +136,7 @@ fn summary(moment: &Moment<'_>) -> Record {
     let status = Record::new()
         .text("Operating State", operating_state(moment))
         .put("Last Error", last_error(moment))
-        .text("Last Command", "Autostart")
+        .text("Last Command", if state.phase == Phase::Asleep { "Stop" } else { "Autostart" })
         .put("Last Command Result", Record::new().flag("result", true).put("error", null()).into());
     let hashing =
         || state.boards_present().filter(|_| matches!(state.phase, Phase::Mining | Phase::Starting));

@@ -3,7 +3,7 @@
 use crate::identify::Identifier;
 use async_trait::async_trait;
 use bitlink_model::{HashRate, MinerSnapshot};
-use bitlink_protocol::{Excerpt, ExchangeFailure, ProtocolError, Reply, Request, Service};
+use bitlink_protocol::{Doors, Excerpt, ExchangeFailure, ProtocolError, Reply, Request, Service};
 use bitlink_transport::{
     ConverseError, Endpoint, Limits, Probe, ProbeOutcome, Stage, Transport, TransportError,
 };
@@ -112,10 +112,12 @@ impl Transport for World {
 }
 
 impl Identifier for World {
-    fn identify(&self, endpoint: Endpoint) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
+    fn identify(&self, endpoint: Endpoint, _: &Doors) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
         Box::pin(async move {
             let _under_way = UnderWay::begin(&self.identifying, &self.most_identifying);
             let error = match self.fate(endpoint) {
+                // It was found open, so it is another door behind which the miner is.
+                Fate::Silent | Fate::Refused => return Ok(reading(5)),
                 Fate::Miner | Fate::LossyMiner => return Ok(reading(5)),
                 Fate::SlowMiner(ms) => {
                     sleep(Duration::from_millis(ms)).await;
