@@ -256,6 +256,11 @@ impl Question {
         matches!(self.ask, Ask::Command) && self.instead_of.is_none()
     }
 
+    /// Whether it is a command of the CGMiner API.
+    pub(crate) const fn is_command(&self) -> bool {
+        matches!(self.ask, Ask::Command | Ask::CommandAt { .. })
+    }
+
     /// Whether it asks the web server.
     pub(crate) const fn is_page(&self) -> bool {
         matches!(self.ask, Ask::Page(_) | Ask::Knock(_))
@@ -353,6 +358,8 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AxeOs,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
+        // Its redirection to TLS is a mark that others may leave too.
+        &crate::dialects::WhatsminerV3,
         &crate::dialects::Fork::Bfg,
         &crate::dialects::Fork::Sg,
         &crate::dialects::CgMiner,

@@ -39,7 +39,8 @@ pub use mara::Mara;
 pub use mskminer::MskMiner;
 pub use sealminer::SealMiner;
 pub use vnish::Vnish;
-pub use whatsminer::Whatsminer;
+pub(crate) use whatsminer::KNOCK as WHATSMINER_KNOCK;
+pub use whatsminer::{Whatsminer, WhatsminerV3};
 
 #[cfg(test)]
 pub(crate) mod tests;

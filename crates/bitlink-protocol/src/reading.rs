@@ -94,7 +94,7 @@ pub struct Identify {
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [Question; 8] = [
+const OPENING: [Question; 9] = [
     Question::must("version"),
     Question::must("devdetails"),
     Question::must("summary"),
@@ -104,6 +104,7 @@ const OPENING: [Question; 8] = [
     // The small machines of the AxeOS kind pack their front page; Goldshell's tells little.
     Question::knock("system info", Page::get("/api/system/info")),
     Question::knock("control board", Page::get("/mcb/status")),
+    crate::dialects::WHATSMINER_KNOCK,
     Question::knock("pairing info", Page::get("/api/v1/pairing/info").over_tls()),
 ];
 
@@ -217,6 +218,8 @@ impl Identify {
         match question.ask {
             // Who does not answer `version` in the API's language does not speak it.
             Ask::Command => self.asked.is_empty() || self.evidence.answers.get("version").is_some(),
+            // Who speaks so answers `version` too, unless that door is shut.
+            Ask::Frame { .. } => self.doors.failure(Door::Api).is_some(),
             Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
             _ => true,
         }
@@ -327,10 +330,10 @@ impl ReadSnapshot {
         self
     }
 
-    /// Pages that were asked for a moment ago need not be asked for again.
+    /// Pages and messages that were asked for a moment ago need not be asked for again.
     fn heard_already(&mut self, answers: &Answers, asked: &[&'static str]) {
         self.to_ask.retain(|question| {
-            if !question.is_page() || !asked.contains(&question.command) {
+            if question.is_command() || !asked.contains(&question.command) {
                 return true;
             }
             match answers.get(question.command).filter(|document| !document.root().is_empty()) {

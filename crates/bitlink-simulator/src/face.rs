@@ -20,6 +20,7 @@ use crate::faces::mskminer;
 use crate::faces::sealminer::Sealminer;
 use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
+use crate::faces::whatsminer_v3::WhatsminerV3;
 use crate::fault::FaultKind;
 use crate::host::SimHost;
 use crate::http::{Request, Response};
@@ -175,6 +176,8 @@ faces! {
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.
     WhatsminerV1 = "whatsminer-v1", Whatsminer { v1: true };
+    /// MicroBT's firmware with version 3 of its API and what is left of version 2.
+    WhatsminerV3 = "whatsminer-v3", WhatsminerV3;
     /// Luxor's firmware for Antminers.
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.

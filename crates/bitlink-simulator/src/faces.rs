@@ -22,3 +22,4 @@ pub(crate) mod sealminer;
 pub(crate) mod standard;
 pub(crate) mod vnish;
 pub(crate) mod whatsminer;
+pub(crate) mod whatsminer_v3;

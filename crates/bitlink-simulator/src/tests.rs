@@ -228,7 +228,7 @@ fn every_face_answers_its_commands_with_json() {
     ];
     for face in FaceName::ALL.iter().copied().filter(|face| face.has_api()) {
         let commands: &[&str] = match face {
-            FaceName::Whatsminer | FaceName::WhatsminerV1 => &whatsminer,
+            FaceName::Whatsminer | FaceName::WhatsminerV1 | FaceName::WhatsminerV3 => &whatsminer,
             _ => &cgminer,
         };
         for model in face.models() {

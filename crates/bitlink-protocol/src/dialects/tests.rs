@@ -184,6 +184,8 @@ fixtures! {
     sealminer_a2_suspended_psu_fault = "sealminer-a2-suspended-psu-fault",
     whatsminer_m50_v2 = "whatsminer-m50-v2",
     whatsminer_m30s_v1 = "whatsminer-m30s-v1",
+    whatsminer_m60s_v3 = "whatsminer-m60s-v3",
+    whatsminer_m63_v3_alone_stopped = "whatsminer-m63-v3-alone-stopped",
     whatsminer_process_down = "whatsminer-process-down",
     blackminer_f1_garbage_in_sensors = "blackminer-f1-garbage-in-sensors",
     goldshell_kd_max = "goldshell-kd-max",

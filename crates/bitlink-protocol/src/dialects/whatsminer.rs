@@ -1,4 +1,4 @@
-//! MicroBT's firmware with API version 1 or 2, read over TCP 4028.
+//! MicroBT's firmware, read over TCP 4028 as far as API versions 1 and 2 go, and by messages of version 3 beyond.
 //!
 //! Two families of commands share the port. `summary`, `pools`, `devs` and `devdetails` answer like cgminer; `get_*` and
 //! `status` answer with a plain-string `STATUS` and their content in `Msg`. `version` is refused, which marks the
@@ -16,7 +16,12 @@ use bitlink_model::{
 };
 use serde_json::Value;
 
-/// WhatsMiner, API 1 and 2.
+mod v3;
+
+pub(crate) use v3::KNOCK;
+pub use v3::WhatsminerV3;
+
+/// WhatsMiner that answers on TCP 4028: API 1 and 2, and 3 where its firmware is new enough.
 #[derive(Debug)]
 pub struct Whatsminer;
 
@@ -77,6 +82,10 @@ impl Dialect for Whatsminer {
         }
     }
 
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        v3::more_questions(heard)
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         base::read_summary(answers, snapshot, oddities);
         base::read_pools(answers, snapshot, oddities);
@@ -98,6 +107,7 @@ impl Dialect for Whatsminer {
         if let Some(document) = answers.get("get_error_code") {
             read_errors(document, snapshot, oddities);
         }
+        v3::read(answers, snapshot, oddities);
     }
 }
 

@@ -154,7 +154,7 @@ impl Whatsminer {
             .text("Description", self.description())
     }
 
-    fn refuse(&self, moment: &Moment<'_>, code: i64, message: &str) -> Record {
+    pub(super) fn refuse(&self, moment: &Moment<'_>, code: i64, message: &str) -> Record {
         let reply = self.say(moment, 'E', code, Node::Text(message.to_owned()));
         if self.v1 || code != 14 {
             return reply;
@@ -178,7 +178,7 @@ impl Whatsminer {
         parts.map_or_else(|| Content::Single(self.refuse(moment, 14, "invalid cmd")), Content::Joined)
     }
 
-    fn cgminer_like(&self, moment: &Moment<'_>, command: &str) -> Option<Part> {
+    pub(super) fn cgminer_like(&self, moment: &Moment<'_>, command: &str) -> Option<Part> {
         let state = moment.state;
         Some(match command {
             "summary" => Part::section(11, "Summary", "SUMMARY", Node::one(self.summary(moment))),
@@ -383,17 +383,17 @@ impl Whatsminer {
 }
 
 /// Intake and exhaust.
-fn fans(moment: &Moment<'_>) -> [u64; 2] {
+pub(super) fn fans(moment: &Moment<'_>) -> [u64; 2] {
     let mut fans = moment.state.fans_rpm.iter().copied();
     [fans.next().unwrap_or(0), fans.next().unwrap_or(0)]
 }
 
-fn power_limit(moment: &Moment<'_>) -> i64 {
+pub(super) fn power_limit(moment: &Moment<'_>) -> i64 {
     whole((moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0)
 }
 
 /// Least, greatest, mean; zeros when there is nothing.
-fn spread(values: &[f64]) -> (f64, f64, f64) {
+pub(super) fn spread(values: &[f64]) -> (f64, f64, f64) {
     let least = values.iter().copied().reduce(f64::min).unwrap_or(0.0);
     let greatest = values.iter().copied().reduce(f64::max).unwrap_or(0.0);
     (least, greatest, values.iter().sum::<f64>() / real(index(values.len()).max(1)))
@@ -421,12 +421,12 @@ fn chip_data(moment: &Moment<'_>) -> String {
     format!("K88J347-2146 BINV01-{bin}97210D")
 }
 
-fn psu_serial(moment: &Moment<'_>) -> String {
+pub(super) fn psu_serial(moment: &Moment<'_>) -> String {
     format!("SIMP{:010X}", Seed::new(moment.spec.seed).of("psu").bits() >> 24)
 }
 
 /// Eight characters of the alphabet that md5-crypt takes as salt.
-fn salt(seed: Seed) -> String {
+pub(super) fn salt(seed: Seed) -> String {
     const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     (0..8).filter_map(|n| seed.nth(n).pick(ALPHABET)).map(|&c| char::from(c)).collect()
 }
@@ -459,7 +459,7 @@ pub(crate) fn gateway(moment: &Moment<'_>) -> String {
 }
 
 /// Faults as codes (part C1).
-fn error_codes(moment: &Moment<'_>) -> Vec<i64> {
+pub(super) fn error_codes(moment: &Moment<'_>) -> Vec<i64> {
     let code = |fault: &Fault| match *fault {
         Fault::BoardMissing { board } => 530 + i64::from(board),
         Fault::ChipsLost { board, .. } => 550 + i64::from(board),
