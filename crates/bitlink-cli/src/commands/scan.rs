@@ -6,6 +6,7 @@ use crate::output::report::{Findings, summary};
 use crate::output::{csv, json};
 use crate::reach::Reach;
 use crate::text::{clean, parse_duration};
+use bitlink_miner_manager::model::Family;
 use bitlink_miner_manager::transport::Patience;
 use bitlink_miner_manager::{Miner, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets};
 use clap::{Args, ValueEnum};
@@ -48,6 +49,10 @@ pub(crate) struct ScanOptions {
     /// Port of targets that name none [default: 4028]; more than one scans each target at each of them
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Vec<u16>,
+    /// Look where miners of these families listen, and nowhere else [default: where any does]; what is met there is listed
+    /// whatever it is
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_family)]
+    pub(crate) family: Vec<Family>,
     /// How long to try for a connection, in milliseconds [default: 300, then 1000 for those that did not answer]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) timeout: Option<u64>,
@@ -70,6 +75,17 @@ pub(crate) struct ScanOptions {
     pub(crate) reach: Reach,
 }
 
+/// A family that some dialect is for.
+fn parse_family(name: &str) -> Result<Family, String> {
+    let families: Vec<Family> =
+        bitlink_miner_manager::protocol::registry().iter().map(|d| d.family()).collect();
+    families.iter().find(|family| family.as_str() == name).cloned().ok_or_else(|| {
+        let mut names: Vec<&str> = families.iter().map(Family::as_str).collect();
+        names.sort_unstable();
+        format!("no such family; there are {}", names.join(", "))
+    })
+}
+
 impl ScanOptions {
     /// As settings of the library.
     pub(crate) fn config(&self) -> ScanConfig {
@@ -81,6 +97,9 @@ impl ScanOptions {
             let mut seen = std::collections::HashSet::new();
             ports.retain(|port| seen.insert(*port));
             config = config.with_ports(ports);
+        }
+        if !self.family.is_empty() {
+            config = config.with_families(&self.family);
         }
         if let Some(ms) = self.timeout {
             let last = Duration::from_millis(ms);

@@ -40,6 +40,7 @@ fn hostile_arguments_are_shown_and_not_obeyed() {
 
 #[test]
 fn options() {
+    check("scan 127.91.43.1 --family nonsense", &["no such family", "axeos"]);
     check("scan 127.91.32.1 --port 0", &["--port"]);
     check("scan 127.91.32.1 --timeout 0", &["--timeout"]);
     check("scan 127.91.32.1 --concurrency 0", &["concurrency must be 1 to 65536"]);

@@ -63,8 +63,11 @@ impl Face for AxeOs {
     /// It counts no chips that answer, and knows of its pools only that it mines. A machine of one chip that
     /// loses it hashes no more.
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(fault, FaultKind::BoardMissing | FaultKind::PoolDead | FaultKind::AllPoolsDead)
-            && !(self.nerd && matches!(fault, FaultKind::Slow | FaultKind::ChipsLost))
+        match fault {
+            FaultKind::PoolDead | FaultKind::AllPoolsDead => false,
+            FaultKind::Slow | FaultKind::ChipsLost => !self.nerd,
+            _ => true,
+        }
     }
 
     fn doors(&self) -> &'static [Doorway] {
