@@ -245,7 +245,8 @@ impl Question {
         Self { required: true, ..self }
     }
 
-    /// The same, asked only when an earlier one had no usable answer.
+    /// The same, asked only when an earlier one had no usable answer. A required one that is refused, or whose port is shut,
+    /// does not end the reading while something is still to be asked in its place.
     #[must_use]
     pub const fn in_place_of(self, other: &'static str) -> Self {
         Self { instead_of: Some(other), ..self }

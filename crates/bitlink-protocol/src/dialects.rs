@@ -2,6 +2,7 @@
 
 mod antminer;
 mod antminer_old;
+mod antminer_web;
 mod asicseer;
 mod auradine;
 mod avalon;

@@ -450,8 +450,19 @@ impl ReadSnapshot {
         self.missed(question, ProtocolError::Miner { question: question.command.to_owned(), code, message })
     }
 
+    /// Whether something else will be asked in the place of a question that was not answered. A miner that keeps silent is
+    /// not there, and asked nothing else.
+    fn has_substitute(&self, question: Question, error: &ProtocolError) -> bool {
+        let silent = matches!(error, ProtocolError::NoReply { failure, .. }
+            if !is_shut(*failure) && *failure != ExchangeFailure::ClosedWithoutReply);
+        !silent && self.to_ask.iter().any(|other| other.instead_of == Some(question.command))
+    }
+
     /// A question without a usable answer: the end of the reading, or an oddity in it.
     fn missed(&mut self, question: Question, error: ProtocolError) -> Result<(), ProtocolError> {
+        if question.required && self.has_substitute(question, &error) {
+            return Ok(());
+        }
         if question.required {
             return Err(error);
         }
@@ -478,7 +489,8 @@ impl ReadSnapshot {
         }
         // Joined once at most: what a joined answer left out is asked for alone.
         let joinable = self.to_ask.iter().filter(|q| q.is_joinable()).count();
-        if self.identified.joins && joinable > 1 && !self.joined_once {
+        let is_open = self.doors.failure(Door::Api).is_none();
+        if self.identified.joins && joinable > 1 && !self.joined_once && is_open {
             self.joined_once = true;
             let (together, apart): (Vec<_>, Vec<_>) = self.to_ask.drain(..).partition(Question::is_joinable);
             self.to_ask = apart.into();
@@ -495,8 +507,9 @@ impl ReadSnapshot {
             }
             if let Some(failure) = self.doors.failure(question.ask.door()) {
                 self.asked.push(question.command);
-                if question.required {
-                    return Step::Done(Err(no_reply(question.command, failure)));
+                let error = no_reply(question.command, failure);
+                if question.required && !self.has_substitute(question, &error) {
+                    return Step::Done(Err(error));
                 }
                 continue;
             }

@@ -286,7 +286,7 @@ fn pool(r: Record<'_>) -> Pool {
     p
 }
 
-fn pool_status(word: &str) -> PoolStatus {
+pub(crate) fn pool_status(word: &str) -> PoolStatus {
     match word.to_ascii_lowercase().as_str() {
         "alive" => PoolStatus::Alive,
         // "Deed" is a misspelling that Bitmain ships.
@@ -304,7 +304,7 @@ fn unix_time(value: &Value) -> Option<Timestamp> {
 }
 
 /// `H:MM:SS` ago, hours unbounded.
-fn clock_age(text: &str) -> Option<Span> {
+pub(crate) fn clock_age(text: &str) -> Option<Span> {
     let mut parts = text.split(':').map(|part| part.trim().parse::<u64>().ok());
     let (h, m, s) = (parts.next()??, parts.next()??, parts.next()??);
     let in_range = parts.next().is_none() && m < 60 && s < 60 && h < 1_000_000;

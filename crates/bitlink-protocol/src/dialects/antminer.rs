@@ -3,7 +3,7 @@
 //! Only `version`, `stats`, `summary`, `pools` and `devs` are let through, one at a time; `devs` says nothing useful.
 //! Boards, chips, temperatures and fans are numbered keys of one `stats` record, which the older firmware shares.
 
-use super::base;
+use super::{antminer_web, base};
 use crate::asking::Auth;
 use crate::decode::Document;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
@@ -25,7 +25,12 @@ impl Dialect for Antminer {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        is_stock(evidence)
+        is_stock(evidence) || antminer_web::is_web_only(evidence)
+    }
+
+    /// By its web server alone it cannot be told from its predecessor before the system's page was read.
+    fn gives_way(&self) -> bool {
+        true
     }
 
     /// The web server knows what TCP 4028 does not tell: hardware address, serial number, name on the network.
@@ -37,13 +42,28 @@ impl Dialect for Antminer {
         identity(self.family(), heard, oddities)
     }
 
+    /// The pages stand in for what the API does not let everybody ask.
     fn questions(&self) -> &'static [Question] {
-        &QUESTIONS
+        const {
+            let [stats, pools, summary] = QUESTIONS;
+            &[
+                stats,
+                pools,
+                summary,
+                antminer_web::STATS_PAGE,
+                antminer_web::SUMMARY_PAGE,
+                antminer_web::POOLS_PAGE,
+            ]
+        }
     }
 
     /// A machine that sleeps looks broken on TCP 4028; only its configuration tells the two apart.
     fn more_questions(&self, heard: &Answers) -> &'static [Question] {
-        if hashes(heard) { &[] } else { &[MINER_CONF] }
+        match () {
+            () if !antminer_web::is_answered(heard) => &[antminer_web::LAST_RESORT],
+            () if hashes(heard) => &[],
+            () => &[MINER_CONF],
+        }
     }
 
     fn auth(&self) -> Auth {
@@ -56,6 +76,7 @@ impl Dialect for Antminer {
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
+        antminer_web::read(answers, snapshot, oddities);
         read_work_mode(answers, snapshot, oddities);
     }
 }
@@ -67,10 +88,13 @@ const MINER_CONF: Question = Question::may_page("get_miner_conf", "/cgi-bin/get_
 /// Whether any rate in `stats` is more than nothing.
 fn hashes(heard: &Answers) -> bool {
     let oddities = Oddities::default();
-    let records = heard.records("stats", "STATS", &oddities);
-    records
-        .iter()
-        .any(|r| ["GHS 5s", "GHS av"].iter().any(|key| r.number(key).is_some_and(|rate| rate > 0.0)))
+    let mut records = heard.records("stats", "STATS", &oddities);
+    records.extend(heard.records("stats.cgi", "STATS", &oddities));
+    records.iter().any(|r| {
+        ["GHS 5s", "GHS av", "rate_5s", "rate_avg"]
+            .iter()
+            .any(|key| r.number(key).is_some_and(|rate| rate > 0.0))
+    })
 }
 
 /// `bitmain-work-mode`, on older firmware `miner-mode`: 1 is asleep, a number or a string by model.
@@ -95,7 +119,7 @@ pub(super) const QUESTIONS: [Question; 3] =
     [Question::must("stats"), Question::may("pools"), Question::may("summary")];
 
 /// What custom firmware says of itself while it keeps Bitmain's model names.
-const CUSTOM: [&str; 10] = [
+pub(super) const CUSTOM: [&str; 10] = [
     "BOSMINER",
     "BOSER",
     "LUXMINER",
@@ -138,6 +162,10 @@ pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> 
         if identity.model.is_none() {
             identity.model_raw = r.text("minertype").map(ToOwned::to_owned);
             identity.model = identity.model_raw.as_deref().and_then(model);
+        }
+        // The day of its build, which the API calls otherwise.
+        if let Some(firmware) = identity.firmware.as_mut().filter(|firmware| firmware.version.is_none()) {
+            firmware.version = r.text("system_filesystem_version").map(ToOwned::to_owned);
         }
     }
     identity
@@ -187,7 +215,7 @@ pub(super) fn data<'a>(answers: &'a Answers, oddities: &'a Oddities) -> Option<R
 }
 
 /// Rates are in `rate_unit`, GH/s where it is not given; Litecoin machines say MH.
-fn rate_unit(r: Record<'_>) -> fn(f64) -> Result<HashRate, UnitError> {
+pub(super) fn rate_unit(r: Record<'_>) -> fn(f64) -> Result<HashRate, UnitError> {
     match r.text("rate_unit").map(|u| u.trim_end_matches("/s")) {
         Some("MH") => HashRate::from_mhs,
         Some("TH") => HashRate::from_ths,
@@ -279,11 +307,15 @@ fn read_board(r: Record<'_>, n: u32, slot: u32, unit: fn(f64) -> Result<HashRate
 }
 
 pub(super) fn read_chip_map(r: Record<'_>, n: u32, board: &mut Board) {
-    let key = format!("chain_acs{n}");
-    let Some(text) = r.text(&key) else { return };
+    read_map(r, &format!("chain_acs{n}"), board);
+}
+
+/// The chip map under a key.
+pub(super) fn read_map(r: Record<'_>, key: &str, board: &mut Board) {
+    let Some(text) = r.text(key) else { return };
     let map: String = text.chars().filter(|c| !c.is_whitespace()).take(MAX_CHIPS as usize).collect();
     if !map.chars().all(|c| matches!(c, 'o' | 'O' | 'x' | 'X' | '-' | 'B' | '.')) {
-        r.odd(AnomalyKind::BadValue, &key, &Value::from(text));
+        r.odd(AnomalyKind::BadValue, key, &Value::from(text));
         return;
     }
     let bad = map.chars().filter(|c| matches!(c, 'x' | 'X')).count();

@@ -3,11 +3,17 @@
 //! The same `stats` record as later firmware with other keys filled, a comma missing after its header record, and joined
 //! questions answered.
 
-use super::antminer;
+use super::{antminer, antminer_web};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use bitlink_model::{Family, Identity, MinerSnapshot};
+
+const STATS: &str = "miner_stats.cgi";
+const POOLS: &str = "miner_pools.cgi";
+const SUMMARY: &str = "miner_summary.cgi";
+/// Asked when nothing at all was answered: why it is not is why there is no reading.
+const LAST_RESORT: Question = Question::must_page("statistics", "/cgi-bin/miner_stats.cgi");
 
 /// Stock firmware before 2020.
 #[derive(Debug)]
@@ -22,8 +28,9 @@ impl Dialect for AntminerOld {
     fn claims(&self, evidence: &Evidence) -> bool {
         let status = evidence.answers.get("version").and_then(crate::decode::Document::status);
         let description = status.and_then(|s| s.description).unwrap_or_default();
-        antminer::is_stock(evidence)
-            && (description.starts_with("bmminer") || description.starts_with("cgminer 4"))
+        let named = description.starts_with("bmminer") || description.starts_with("cgminer 4");
+        antminer::is_stock(evidence) && named
+            || antminer_web::is_web_only(evidence) && antminer_web::is_old(evidence)
     }
 
     fn identity_questions(&self) -> &'static [Question] {
@@ -34,8 +41,24 @@ impl Dialect for AntminerOld {
         antminer::identity(self.family(), heard, oddities)
     }
 
+    /// The web server has copies of the API's answers.
     fn questions(&self) -> &'static [Question] {
-        &antminer::QUESTIONS
+        const {
+            let [stats, pools, summary] = antminer::QUESTIONS;
+            &[
+                stats,
+                pools,
+                summary,
+                Question::may_page(STATS, "/cgi-bin/miner_stats.cgi").in_place_of("stats"),
+                Question::may_page(POOLS, "/cgi-bin/miner_pools.cgi").in_place_of("pools"),
+                Question::may_page(SUMMARY, "/cgi-bin/miner_summary.cgi").in_place_of("summary"),
+            ]
+        }
+    }
+
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        let names = ["stats", "summary", STATS, SUMMARY];
+        if names.iter().any(|name| heard.get(name).is_some()) { &[] } else { &[LAST_RESORT] }
     }
 
     fn auth(&self) -> Auth {
@@ -51,6 +74,12 @@ impl Dialect for AntminerOld {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-        antminer::read(answers, snapshot, oddities);
+        let mut answers = answers.clone();
+        for (command, page) in [("stats", STATS), ("pools", POOLS), ("summary", SUMMARY)] {
+            if let (None, Some(copy)) = (answers.get(command), answers.get(page).cloned()) {
+                answers.insert(command, copy);
+            }
+        }
+        antminer::read(&answers, snapshot, oddities);
     }
 }
