@@ -73,6 +73,8 @@ open_name! {
         LUCKYMINER = "LuckyMiner";
         /// ePIC's own machines.
         EPIC = "ePIC";
+        /// Proto's machines.
+        PROTO = "Proto";
     }
 }
 
@@ -126,6 +128,8 @@ open_name! {
         NERDAXE = "nerdaxe";
         /// ePIC's firmware for its own control boards (PowerPlay).
         EPIC = "epic";
+        /// Proto's firmware (Proto OS).
+        PROTO = "proto";
     }
 }
 

@@ -69,6 +69,10 @@ pub fn decode_page(question: &str, reply: &HttpReply) -> Result<Parsed<Document>
             message,
         });
     }
+    // Nothing to say, and said so.
+    if reply.status == 204 {
+        return Ok(Parsed { value: Document::default(), anomalies: Vec::new() });
+    }
     let text = String::from_utf8_lossy(bytes);
     let body = text.trim_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '\u{feff}' | '\0'));
     let mut anomalies = Vec::new();

@@ -359,6 +359,8 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AxeOs,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
+        &crate::dialects::Proto { tls: true },
+        &crate::dialects::Proto { tls: false },
         // Its redirection to TLS is a mark that others may leave too.
         &crate::dialects::WhatsminerV3,
         &crate::dialects::Fork::Bfg,

@@ -17,6 +17,7 @@ use crate::faces::innosilicon::Innosilicon;
 use crate::faces::luxos::LuxOs;
 use crate::faces::mara::Mara;
 use crate::faces::mskminer;
+use crate::faces::proto::Proto;
 use crate::faces::sealminer::Sealminer;
 use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
@@ -178,6 +179,8 @@ faces! {
     WhatsminerV1 = "whatsminer-v1", Whatsminer { v1: true };
     /// MicroBT's firmware with version 3 of its API and what is left of version 2.
     WhatsminerV3 = "whatsminer-v3", WhatsminerV3;
+    /// Proto's firmware, in the plain as older machines have it.
+    Proto = "proto", Proto;
     /// Luxor's firmware for Antminers.
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.

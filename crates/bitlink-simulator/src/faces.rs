@@ -18,6 +18,7 @@ pub(crate) mod innosilicon;
 pub(crate) mod luxos;
 pub(crate) mod mara;
 pub(crate) mod mskminer;
+pub(crate) mod proto;
 pub(crate) mod sealminer;
 pub(crate) mod standard;
 pub(crate) mod vnish;

@@ -95,6 +95,8 @@ impl Response {
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let reason = match self.status {
             200 => "OK",
+            202 => "Accepted",
+            204 => "No Content",
             302 => "Found",
             307 => "Temporary Redirect",
             400 => "Bad Request",

@@ -184,6 +184,8 @@ fixtures! {
     avalon_q = "avalon-q",
     avalon_nano3s_asleep_litestats = "avalon-nano3s-asleep-litestats",
     avalon_old_741_three_on_two_busses = "avalon-old-741-three-on-two-busses",
+    proto_rig = "proto-rig",
+    proto_rig_plain_no_data_yet = "proto-rig-plain-no-data-yet",
     sealminer_a2 = "sealminer-a2",
     sealminer_a2_suspended_psu_fault = "sealminer-a2-suspended-psu-fault",
     whatsminer_m50_v2 = "whatsminer-m50-v2",
