@@ -65,6 +65,10 @@ open_name! {
         HAMMER = "Hammer";
         /// Blackminer's machines, on the same firmware.
         BLACKMINER = "Blackminer";
+        /// IceRiver's machines.
+        ICERIVER = "IceRiver";
+        /// FutureBit's machines.
+        FUTUREBIT = "FutureBit";
         /// The open hardware of the Bitaxe.
         BITAXE = "Bitaxe";
         /// The NerdAxe, the NerdQAxe and their kin.
@@ -122,6 +126,10 @@ open_name! {
         SGMINER = "sgminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
+        /// IceRiver's firmware.
+        ICERIVER = "iceriver";
+        /// The firmware of FutureBit's Apollo.
+        FUTUREBIT = "futurebit";
         /// AxeOS (ESP-Miner) on the Bitaxe, and what others made of it for boards of their own.
         AXEOS = "axeos";
         /// The firmware of the NerdAxe, NerdQAxe and their kin.

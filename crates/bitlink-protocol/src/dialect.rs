@@ -357,6 +357,8 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::Epic,
         &crate::dialects::NerdAxe,
         &crate::dialects::AxeOs,
+        &crate::dialects::IceRiver,
+        &crate::dialects::FutureBit,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
         &crate::dialects::Proto { tls: true },

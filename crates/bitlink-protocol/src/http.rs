@@ -110,6 +110,27 @@ impl HttpRequest {
     }
 }
 
+/// Fields as the body of a form (`application/x-www-form-urlencoded`).
+pub fn form(fields: &[(&str, &str)]) -> String {
+    let mut out = String::new();
+    for (key, value) in fields {
+        if !out.is_empty() {
+            out.push('&');
+        }
+        out.push_str(key);
+        out.push('=');
+        for byte in value.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*') {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
+    out
+}
+
 /// A reply of a web server, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -11,8 +11,10 @@ use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::epic::Epic;
+use crate::faces::futurebit::FutureBit;
 use crate::faces::goldshell::Goldshell;
 use crate::faces::hiveon;
+use crate::faces::iceriver::IceRiver;
 use crate::faces::innosilicon::Innosilicon;
 use crate::faces::luxos::LuxOs;
 use crate::faces::mara::Mara;
@@ -149,6 +151,10 @@ faces! {
     AxeOs = "axeos", AxeOs { nerd: false };
     /// The NerdAxe's firmware.
     NerdAxe = "nerdaxe", AxeOs { nerd: true };
+    /// IceRiver's firmware.
+    IceRiver = "iceriver", IceRiver;
+    /// FutureBit's Apollo.
+    FutureBit = "futurebit", FutureBit;
     /// ePIC's PowerPlay.
     Epic = "epic", Epic;
     /// The reference implementation.

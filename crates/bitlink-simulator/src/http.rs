@@ -99,6 +99,7 @@ impl Response {
             204 => "No Content",
             302 => "Found",
             307 => "Temporary Redirect",
+            308 => "Permanent Redirect",
             400 => "Bad Request",
             401 => "Unauthorized",
             403 => "Forbidden",
