@@ -63,7 +63,7 @@ impl Dialect for IceRiver {
             let named = r.text("model").filter(|model| !model.eq_ignore_ascii_case("none"));
             identity.model_raw =
                 named.map(ToOwned::to_owned).or_else(|| r.text("softver1").and_then(model_of_software));
-            identity.model = identity.model_raw.as_deref().map(|model| model.to_uppercase());
+            identity.model = identity.model_raw.as_deref().map(str::to_uppercase);
             firmware.version = r.text("firmver1").map(ToOwned::to_owned);
             firmware.software = r.text("softver1").map(ToOwned::to_owned);
         }
