@@ -42,6 +42,12 @@ pub enum TransportError {
     /// This machine or its administrator: not permitted.
     #[error("not permitted from here")]
     Denied(#[source] Arc<io::Error>),
+    /// Miner: no TLS could be agreed on with whoever listens there.
+    #[error("no TLS could be agreed on")]
+    Tls(#[source] Arc<io::Error>),
+    /// Operator: nobody vouches for a certificate at this address, and the settings do not allow to go without.
+    #[error("no certificate is trusted at this address")]
+    Untrusted,
     /// This transport cannot carry such a question.
     #[error("this transport cannot carry such a request")]
     Unsupported,
@@ -79,6 +85,10 @@ impl std::fmt::Display for Stage {
 }
 
 impl TransportError {
+    pub(crate) fn tls(error: io::Error) -> Self {
+        Self::Tls(Arc::new(error))
+    }
+
     /// The same in the few words that a conversation understands.
     pub fn failure(&self) -> ExchangeFailure {
         match self {
@@ -86,9 +96,11 @@ impl TransportError {
             Self::Unreachable(_) => ExchangeFailure::Unreachable,
             Self::TimedOut { .. } | Self::NotRecorded => ExchangeFailure::TimedOut,
             Self::ClosedWithoutReply => ExchangeFailure::ClosedWithoutReply,
-            Self::Reset | Self::Io(_) => ExchangeFailure::Reset,
+            Self::Reset | Self::Io(_) | Self::Tls(_) => ExchangeFailure::Reset,
             Self::TooLong { .. } => ExchangeFailure::TooLong,
-            Self::Exhausted(_) | Self::Denied(_) | Self::Unsupported => ExchangeFailure::Local,
+            Self::Exhausted(_) | Self::Denied(_) | Self::Untrusted | Self::Unsupported => {
+                ExchangeFailure::Local
+            }
         }
     }
 }

@@ -53,6 +53,7 @@ mod read;
 mod record;
 mod script;
 mod tcp;
+mod tls;
 mod transcript;
 mod transport;
 
@@ -65,6 +66,7 @@ pub use read::exchange_on;
 pub use record::{RecordingTransport, ReplayTransport};
 pub use script::{Ending, play};
 pub use tcp::{TcpConfig, TcpTransport};
+pub use tls::Certificates;
 pub use transcript::{RecordedExchange, RecordedFailure, Transcript, TranscriptError};
 #[cfg(feature = "test-util")]
 pub use transport::MockTransport;

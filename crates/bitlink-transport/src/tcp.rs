@@ -4,12 +4,15 @@
 use crate::Stage;
 use crate::error::{Obstacle, TransportError};
 use crate::read::carry;
+use crate::tls::{Certificates, connector, shake_hands};
 use crate::transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
 use async_trait::async_trait;
-use bitlink_protocol::{Reply, Request, WEB_PORT};
-use std::io;
+use bitlink_protocol::{Reply, Request, TLS_PORT, WEB_PORT};
+use std::sync::{Arc, OnceLock};
+use std::{fmt, io};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::TlsConnector;
 
 /// How [`TcpTransport`] uses its sockets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +30,20 @@ pub struct TcpConfig {
     /// Where web servers listen that would be at port 80. Default 80, 1 to 65535. For miners behind a port forwarder, and
     /// for simulated ones on a machine where port 80 takes a right.
     pub web_port: u16,
+    /// Where web servers listen over TLS that would be at port 443. Default 443, 1 to 65535.
+    pub tls_port: u16,
+    /// Whose certificates are believed. Default [`Certificates::AnyOnLan`].
+    pub certificates: Certificates,
 }
 
 impl Default for TcpConfig {
     fn default() -> Self {
-        Self { reset_probes: true, web_port: WEB_PORT }
+        Self {
+            reset_probes: true,
+            web_port: WEB_PORT,
+            tls_port: TLS_PORT,
+            certificates: Certificates::default(),
+        }
     }
 }
 
@@ -50,6 +62,20 @@ impl TcpConfig {
         self
     }
 
+    /// The same with another port for web servers over TLS: see [`TcpConfig::tls_port`].
+    #[must_use]
+    pub fn with_tls_port(mut self, port: u16) -> Self {
+        self.tls_port = port;
+        self
+    }
+
+    /// The same with other [`certificates`](TcpConfig::certificates).
+    #[must_use]
+    pub fn with_certificates(mut self, certificates: Certificates) -> Self {
+        self.certificates = certificates;
+        self
+    }
+
     fn destination(&self, request: &Request, endpoint: Endpoint) -> Endpoint {
         let destination = request.destination(endpoint);
         if matches!(request, Request::Http(_)) { self.door(destination) } else { destination }
@@ -57,17 +83,27 @@ impl TcpConfig {
 
     /// Where what would be at this endpoint really is.
     fn door(&self, mut endpoint: Endpoint) -> Endpoint {
-        if endpoint.port() == WEB_PORT {
-            endpoint.set_port(self.web_port);
+        match endpoint.port() {
+            WEB_PORT => endpoint.set_port(self.web_port),
+            TLS_PORT => endpoint.set_port(self.tls_port),
+            _ => {}
         }
         endpoint
     }
 }
 
 /// The real network. Needs a tokio runtime with I/O and time enabled, and keeps nothing between two calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct TcpTransport {
     config: TcpConfig,
+    /// Made at the first question over TLS.
+    tls: Arc<OnceLock<TlsConnector>>,
+}
+
+impl fmt::Debug for TcpTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TcpTransport").field("config", &self.config).finish_non_exhaustive()
+    }
 }
 
 impl TcpTransport {
@@ -78,7 +114,14 @@ impl TcpTransport {
 
     /// With a configuration of its own.
     pub fn with_config(config: TcpConfig) -> Self {
-        Self { config }
+        Self { config, ..Self::default() }
+    }
+
+    fn connector(&self) -> Result<&TlsConnector, TransportError> {
+        match self.tls.get() {
+            Some(connector) => Ok(connector),
+            None => connector().map(|connector| self.tls.get_or_init(|| connector)),
+        }
     }
 }
 
@@ -110,6 +153,10 @@ impl Transport for TcpTransport {
         limits: &Limits,
     ) -> Result<Reply, TransportError> {
         let destination = self.config.destination(request, endpoint);
+        let secure = matches!(request, Request::Http(page) if page.secure);
+        if secure && !self.config.certificates.trusts(endpoint.ip()) {
+            return Err(TransportError::Untrusted);
+        }
         let mut stream = match timeout_at(limits.deadline, TcpStream::connect(destination)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(TransportError::while_connecting(error)),
@@ -117,6 +164,10 @@ impl Transport for TcpTransport {
         };
         // A request longer than one segment goes out whole and does not wait for the acknowledgement of its head.
         ignore(stream.set_nodelay(true));
+        if secure {
+            let mut stream = shake_hands(self.connector()?, stream, endpoint.ip(), limits.deadline).await?;
+            return carry(&mut stream, endpoint.ip(), request, limits).await;
+        }
         carry(&mut stream, endpoint.ip(), request, limits).await
     }
 }

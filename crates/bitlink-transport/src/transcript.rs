@@ -92,6 +92,10 @@ pub enum RecordedFailure {
     NotRecorded,
     /// [`TransportError::Io`].
     Io(String),
+    /// [`TransportError::Tls`].
+    Tls(String),
+    /// [`TransportError::Untrusted`].
+    Untrusted,
 }
 
 impl From<&TransportError> for RecordedFailure {
@@ -110,6 +114,8 @@ impl From<&TransportError> for RecordedFailure {
             TransportError::Unsupported => Self::Unsupported,
             TransportError::NotRecorded => Self::NotRecorded,
             TransportError::Io(cause) => Self::Io(cause.to_string()),
+            TransportError::Tls(cause) => Self::Tls(cause.to_string()),
+            TransportError::Untrusted => Self::Untrusted,
         }
     }
 }
@@ -131,6 +137,8 @@ impl From<&RecordedFailure> for TransportError {
             RecordedFailure::Unsupported => Self::Unsupported,
             RecordedFailure::NotRecorded => Self::NotRecorded,
             RecordedFailure::Io(text) => Self::Io(cause(text)),
+            RecordedFailure::Tls(text) => Self::Tls(cause(text)),
+            RecordedFailure::Untrusted => Self::Untrusted,
         }
     }
 }
@@ -313,6 +321,8 @@ impl fmt::Display for FailureText<'_> {
             RecordedFailure::Unsupported => f.write_str("unsupported"),
             RecordedFailure::NotRecorded => f.write_str("not-recorded"),
             RecordedFailure::Io(cause) => with_cause(f, "io", cause),
+            RecordedFailure::Tls(cause) => with_cause(f, "tls", cause),
+            RecordedFailure::Untrusted => f.write_str("untrusted"),
         }
     }
 }
@@ -427,6 +437,8 @@ impl Line<'_> {
             "unsupported" => RecordedFailure::Unsupported,
             "not-recorded" => RecordedFailure::NotRecorded,
             "io" => RecordedFailure::Io(cause()?),
+            "tls" => RecordedFailure::Tls(cause()?),
+            "untrusted" => RecordedFailure::Untrusted,
             _ => return Err(self.bad()),
         })
     }

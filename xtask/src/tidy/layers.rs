@@ -72,6 +72,7 @@ const LAYERS: &[Layer] = &[
             "tracing",
             // TLS below HTTP.
             "rustls",
+            "tokio-rustls",
         ]),
     },
     Layer {
