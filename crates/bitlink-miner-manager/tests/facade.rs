@@ -21,14 +21,15 @@ fn network(fleet: &SimFleet) -> MemoryTransport {
 }
 
 fn simulated(miners: usize) -> (SimFleet, Fleet) {
-    let fleet = FleetSpec::new(miners).with_seed(7).with_sick(0.2).build(&SimClock::runtime()).unwrap();
+    let spec = FleetSpec::new(miners).with_mix(Mix::everything()).with_seed(7).with_sick(0.2);
+    let fleet = spec.build(&SimClock::runtime()).unwrap();
     let over = Fleet::over(Arc::new(network(&fleet)));
     (fleet, over)
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_simulated_miner_is_found_under_its_true_name() {
-    let (simulated, fleet) = simulated(60);
+    let (simulated, fleet) = simulated(200);
     let (miners, report) = fleet.discover("127.0.10.0/24").await.unwrap();
 
     assert!(report.adds_up());
@@ -39,8 +40,8 @@ async fn every_simulated_miner_is_found_under_its_true_name() {
         .filter(|t| !miners.iter().any(|m| m.ip == t.address))
         .map(|t| t.address)
         .collect();
-    assert_eq!(miners.len() + silent.len(), 60);
-    assert_eq!(report.counts.of(OutcomeKind::Refused), 254 - 60);
+    assert_eq!(miners.len() + silent.len(), 200);
+    assert_eq!(report.counts.of(OutcomeKind::Refused), 254 - 200);
     for address in silent {
         let truth = simulated.truths().into_iter().find(|t| t.address == address).unwrap();
         assert!(!truth.faults.is_empty(), "{address} is healthy and was not found");
