@@ -15,7 +15,7 @@ use criterion::Criterion;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
-pub use miner::{CannedMiner, DIALECTS, Outcome, defective, drive, long_stats, requests_of, sound};
+pub use miner::{CannedMiner, DIALECTS, Outcome, defective, drive, long_stats, sound};
 pub use network::{InstantTransport, Scripted, network_of};
 
 /// Whether this run only shows that the benchmarks work: unoptimised, or with criterion's `--test`.

@@ -102,8 +102,13 @@ impl CannedMiner {
 
     /// Every request that a first and a later reading send, with the bytes of the reply.
     pub fn requests(&self) -> HashMap<Vec<u8>, Vec<u8>> {
-        let requests = requests_of(|request| self.answer(request));
-        requests.into_iter().map(|request| (request.clone(), self.answer(&request))).collect()
+        let (mut asked, reading) = self.talk(ReadMiner::new());
+        asked.extend(self.talk(ReadMiner::again(reading.identified)).0);
+        let requests = asked.into_iter().filter_map(|(request, _)| match request {
+            Request::Api(request) => Some(request.bytes.into_owned()),
+            _ => None,
+        });
+        requests.map(|request| (request.clone(), self.answer(&request))).collect()
     }
 
     /// Its dialect and the decoded answers from which the dialect reads a snapshot.
@@ -190,17 +195,6 @@ fn outcome(request: &Request, answer: impl Fn(&[u8]) -> Vec<u8>) -> Outcome {
         return Err(ExchangeFailure::ClosedWithoutReply);
     }
     Ok(Reply::Api(ApiReply { bytes, completion: Completion::Terminated }))
-}
-
-/// The bytes of every request that a first reading and a later one send to whatever answers, in order.
-pub fn requests_of(answer: impl Fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
-    let (mut asked, reading) = talk(ReadMiner::new(), &answer);
-    asked.extend(talk(ReadMiner::again(reading.identified), &answer).0);
-    let requests = asked.into_iter().filter_map(|(request, _)| match request {
-        Request::Api(request) => Some(request.bytes.into_owned()),
-        _ => None,
-    });
-    requests.collect()
 }
 
 /// Runs a conversation on outcomes in order.

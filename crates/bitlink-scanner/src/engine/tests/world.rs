@@ -116,9 +116,8 @@ impl Identifier for World {
         Box::pin(async move {
             let _under_way = UnderWay::begin(&self.identifying, &self.most_identifying);
             let error = match self.fate(endpoint) {
-                // It was found open, so it is another door behind which the miner is.
-                Fate::Silent | Fate::Refused => return Ok(reading(5)),
-                Fate::Miner | Fate::LossyMiner => return Ok(reading(5)),
+                // What is silent or refuses here was found open, so the miner is behind another of its doors.
+                Fate::Silent | Fate::Refused | Fate::Miner | Fate::LossyMiner => return Ok(reading(5)),
                 Fate::SlowMiner(ms) => {
                     sleep(Duration::from_millis(ms)).await;
                     return Ok(reading(5));
