@@ -67,6 +67,8 @@ open_name! {
         BLACKMINER = "Blackminer";
         /// IceRiver's machines.
         ICERIVER = "IceRiver";
+        /// Elphapex's machines.
+        ELPHAPEX = "Elphapex";
         /// FutureBit's machines.
         FUTUREBIT = "FutureBit";
         /// The open hardware of the Bitaxe.
@@ -126,6 +128,8 @@ open_name! {
         SGMINER = "sgminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
+        /// Elphapex's firmware, which has Bitmain's pages.
+        ELPHAPEX = "elphapex";
         /// IceRiver's firmware.
         ICERIVER = "iceriver";
         /// The firmware of FutureBit's Apollo.

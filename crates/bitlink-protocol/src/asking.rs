@@ -101,6 +101,8 @@ pub struct Session {
     /// Whether those have been seen to work.
     proven: bool,
     digest: Option<Digest>,
+    /// Whether a server that was taken for one of Digest wants Basic.
+    basic: bool,
     pass: Option<Pass>,
     /// In which of its ways a login of its own is asked for.
     way: u32,
@@ -111,7 +113,17 @@ impl Session {
         let defaults_from = own.len();
         let defaults = defaults.iter().map(|(user, password)| Credentials::new(*user, *password));
         let credentials = own.into_iter().chain(defaults).collect();
-        Self { auth, credentials, defaults_from, which: 0, proven: false, digest: None, pass: None, way: 0 }
+        Self {
+            auth,
+            credentials,
+            defaults_from,
+            which: 0,
+            proven: false,
+            digest: None,
+            basic: false,
+            pass: None,
+            way: 0,
+        }
     }
 
     /// Whether the password it was delivered with still opens it. `None` where no password was needed or none worked.
@@ -142,6 +154,7 @@ impl Session {
         let mut page = page.clone();
         let proof = match (self.auth, self.credentials.get(self.which)) {
             (Auth::Basic, Some(credentials)) => Some(basic(credentials)),
+            (Auth::Digest, Some(credentials)) if self.basic => Some(basic(credentials)),
             (Auth::Digest, Some(credentials)) => {
                 self.digest.as_mut().map(|digest| digest.answer(&page, credentials))
             }
@@ -165,6 +178,16 @@ impl Session {
         match self.auth {
             Auth::None => None,
             Auth::Digest => {
+                let schemes = || reply.headers_named("WWW-Authenticate").map(str::trim_start);
+                if schemes().any(|scheme| scheme.get(..6).is_some_and(|s| s.eq_ignore_ascii_case("basic ")))
+                    && !schemes().any(|scheme| Digest::challenge(scheme).is_some())
+                {
+                    // The scheme is the server's to choose.
+                    if std::mem::replace(&mut self.basic, true) {
+                        self.next_credentials()?;
+                    }
+                    return Some(self.dress(page));
+                }
                 // A nonce that has run out gets a new challenge with the same password.
                 let answered = self.digest.is_some() && tries > 1;
                 self.digest = reply.headers_named("WWW-Authenticate").find_map(Digest::challenge);
@@ -306,8 +329,10 @@ impl Asking {
         }
         if reply.is_success() && !matches!(session.auth, Auth::None) {
             // Only a question that was put with a proof shows that the proof is good.
-            session.proven |=
-                session.digest.is_some() || session.pass.is_some() || matches!(session.auth, Auth::Basic);
+            session.proven |= session.digest.is_some()
+                || session.pass.is_some()
+                || session.basic
+                || matches!(session.auth, Auth::Basic);
         }
         match decode_page(command, &reply) {
             Ok(parsed) => Heard::Answer(parsed, head),

@@ -358,6 +358,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::NerdAxe,
         &crate::dialects::AxeOs,
         &crate::dialects::IceRiver,
+        &crate::dialects::Elphapex,
         &crate::dialects::FutureBit,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,

@@ -10,6 +10,7 @@ use crate::faces::bfgminer::Bfgminer;
 use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
 use crate::faces::cgminer::Cgminer;
+use crate::faces::elphapex::Elphapex;
 use crate::faces::epic::Epic;
 use crate::faces::futurebit::FutureBit;
 use crate::faces::goldshell::Goldshell;
@@ -151,6 +152,8 @@ faces! {
     AxeOs = "axeos", AxeOs { nerd: false };
     /// The NerdAxe's firmware.
     NerdAxe = "nerdaxe", AxeOs { nerd: true };
+    /// Elphapex's firmware.
+    Elphapex = "elphapex", Elphapex;
     /// IceRiver's firmware.
     IceRiver = "iceriver", IceRiver;
     /// FutureBit's Apollo.

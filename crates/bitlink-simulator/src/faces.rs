@@ -11,6 +11,7 @@ pub(crate) mod blackminer;
 pub(crate) mod braiins;
 pub(crate) mod cgminer;
 pub(crate) mod custom;
+pub(crate) mod elphapex;
 pub(crate) mod epic;
 pub(crate) mod futurebit;
 pub(crate) mod goldshell;

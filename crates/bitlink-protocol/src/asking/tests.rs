@@ -66,6 +66,20 @@ fn a_server_that_takes_nobody_is_given_up() {
     assert!(!visit(&mut session, |_| challenge()).0);
 }
 
+#[test]
+fn a_server_that_names_another_scheme_is_answered_in_that() {
+    let server = |request: &HttpRequest| match request.header("Authorization") {
+        Some("Basic cm9vdDpyb290") => http("200 OK", "", "{}"),
+        _ => http("401 Unauthorized", "WWW-Authenticate: Basic realm=\"Daoge Miner\"\r\n", ""),
+    };
+    let mut session = Session::new(Auth::Digest, vec![Credentials::new("farm", "s")], &[("root", "root")]);
+    assert_eq!(visit(&mut session, server), (true, 3), "bare, then farm, then root");
+    assert_eq!(visit(&mut session, server), (true, 1));
+    assert_eq!(session.default_password(), Some(true));
+    let mut session = Session::new(Auth::Digest, Vec::new(), &[("root", "wrong")]);
+    assert!(!visit(&mut session, server).0);
+}
+
 #[derive(Debug)]
 struct Cookie;
 

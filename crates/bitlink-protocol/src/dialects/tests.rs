@@ -218,6 +218,8 @@ fixtures! {
     asicseer_s9 = "asicseer-s9",
     mara_s19 = "mara-s19",
     mara_s19_not_hashing = "mara-s19-not-hashing",
+    elphapex_dg1_board_absent = "elphapex-dg1-board-absent",
+    elphapex_dg_home_asleep = "elphapex-dg-home-asleep",
     iceriver_ks3 = "iceriver-ks3",
     iceriver_ks5l_nameless_fan_fault = "iceriver-ks5l-nameless-fan-fault",
     futurebit_apollo_ii = "futurebit-apollo-ii",
