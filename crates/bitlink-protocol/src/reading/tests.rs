@@ -1,8 +1,10 @@
 //! How readings go on when answers are missing, refused or odd.
 
 use super::*;
+use crate::dialect::{Dialect, Evidence};
 use crate::dialects::tests::Fixture;
 use crate::{ApiReply, Service};
+use bitlink_model::{Family, Identity};
 use proptest::prelude::*;
 
 const VERSION: &str = r#"{"STATUS":[{"STATUS":"S","Code":22,"Description":"cgminer 4.12.0"}],"VERSION":[{"CGMiner":"4.12.0","API":"3.7"}]}"#;
