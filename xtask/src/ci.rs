@@ -5,7 +5,7 @@
 //! counted.
 
 use crate::steps::Step;
-use crate::{bench, docs, examples, fmt, interop, lint, test, tidy};
+use crate::{bench, docs, examples, fmt, hardware, interop, lint, test, tidy};
 
 /// The steps of `cargo xtask ci`.
 pub(crate) fn steps() -> Vec<Step> {
@@ -13,6 +13,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.extend(lint::steps(false));
     steps.push(docs::step(false));
     steps.push(tidy::step());
+    steps.push(hardware::step(false));
     steps.extend(test::steps(Vec::new()));
     steps.push(bench::run_once());
     steps.push(examples::step());
@@ -29,7 +30,10 @@ mod tests {
         let names: Vec<_> = steps().iter().map(Step::name).collect();
         assert_eq!(
             names,
-            ["fmt", "clippy", "deny", "docs", "tidy", "test", "doc-test", "bench", "examples", "interop"]
+            [
+                "fmt", "clippy", "deny", "docs", "tidy", "hardware", "test", "doc-test", "bench", "examples",
+                "interop"
+            ]
         );
     }
 }

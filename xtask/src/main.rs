@@ -9,6 +9,7 @@ mod dist;
 mod docs;
 mod examples;
 mod fmt;
+mod hardware;
 mod interop;
 mod lint;
 mod process;
@@ -36,7 +37,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, test, bench, examples, interop
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, bench, examples, interop
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -65,6 +66,12 @@ enum Command {
         /// Open the result in a browser
         #[arg(long)]
         open: bool,
+    },
+    /// Write `docs/hardware.md`: what is read of which firmware
+    Hardware {
+        /// Only say whether it is what the fixtures say, and change nothing
+        #[arg(long)]
+        check: bool,
     },
     /// Let other people's libraries read our simulator and compare their answers with ours
     Interop {
@@ -112,6 +119,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Test(passed_on) => test::steps(passed_on.args),
         Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
         Command::Docs { open } => vec![docs::step(open)],
+        Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required } => vec![interop::step(required)],
         Command::Dist => vec![dist::step()],
     };
