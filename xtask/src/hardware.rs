@@ -223,7 +223,7 @@ fn marks(text: &str) -> Result<(String, BTreeMap<String, Mark>)> {
     let family = snapshot.pointer("/identity/firmware/family").and_then(Value::as_str);
     let provenance = snapshot.get("provenance");
     let mut marks = BTreeMap::new();
-    walk(snapshot, String::new(), &mut |place| {
+    walk(snapshot, "", &mut |place| {
         let mark = match provenance.and_then(|p| p.get(place)).and_then(Value::as_str) {
             Some("nameplate") => Mark::Nameplate,
             Some("derived") => Mark::Derived,
@@ -235,21 +235,21 @@ fn marks(text: &str) -> Result<(String, BTreeMap<String, Mark>)> {
 }
 
 /// Calls with the place of everything that is not nothing. The members of a list share their place.
-fn walk(value: &Value, place: String, found: &mut impl FnMut(&str)) {
+fn walk(value: &Value, place: &str, found: &mut impl FnMut(&str)) {
     match value {
         Value::Null => {}
         Value::Object(fields) => {
             for (key, value) in fields {
                 let place = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-                walk(value, place, found);
+                walk(value, &place, found);
             }
         }
         Value::Array(members) => {
             for member in members {
-                walk(member, place.clone(), found);
+                walk(member, place, found);
             }
         }
-        _ => found(&place),
+        _ => found(place),
     }
 }
 
