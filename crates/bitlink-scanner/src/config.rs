@@ -1,9 +1,48 @@
 //! The settings of a scan, their bounds, and why they are what they are. Decides nothing itself.
 
+use crate::order::ScanOrder;
 use bitlink_model::Family;
 use bitlink_protocol::{Credentials, DEFAULT_API_PORT, doors_of};
 use bitlink_transport::{Endpoint, Patience};
 use std::time::Duration;
+
+/// More tries than this are never made at one address.
+pub(crate) const MAX_TRIES: usize = 8;
+
+/// What is assumed of a network: how long its slowest answers take, and that it loses no more than one packet in a hundred
+/// each way. What answers within [`promise`](Self::promise) is found unless two tries in a row are lost; what answers within
+/// three quarters of that, unless all are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum NetworkProfile {
+    /// Wired, or routed within a site: answers within 200 ms.
+    #[default]
+    Lan,
+    /// Radio, with machines that sleep between two beacons: answers within 600 ms.
+    Wifi,
+    /// Over the internet or a satellite: answers within 1.5 s.
+    Vpn,
+}
+
+impl NetworkProfile {
+    /// How slow an answer may be and still be heard.
+    pub const fn promise(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::Lan => 200,
+            Self::Wifi => 600,
+            Self::Vpn => 1_500,
+        })
+    }
+
+    /// The [waits](ScanConfig::probe_timeouts) that suit it, with so many tries after the first. Default is two.
+    pub fn waits(self, retries: usize) -> Vec<Duration> {
+        let first = self.promise() / 4;
+        let growing = (2..).map(|halves: u32| (first * halves / 2).min(self.promise())).take(retries);
+        // The try before the last has its own wait besides, however much that is shortened.
+        let last = if retries == 0 { self.promise() } else { self.promise() * 3 / 4 };
+        growing.chain([last]).collect()
+    }
+}
 
 /// How to scan. [`ScanConfig::default`] suits a farm's network and the usual limits of descriptors.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,17 +56,25 @@ pub struct ScanConfig {
     /// [`doors_of`] tells for all families: 80, and what few others there are. None to 16 ports, none of them 0. They cost
     /// an address where nobody is one more knock, and a machine that is there one knock each.
     pub doors: Vec<u16>,
-    /// How long each try at opening a connection may take, one entry for each try. Default 300 ms, then 1 s: one try
-    /// loses what the network loses, however long it is, and two tries of our own beat one long one in time and recall.
-    /// 1 to 8 tries of 1 ms to 60 s.
+    /// One entry for each try at an address: how long to wait before the next try is made beside it, and with the last
+    /// entry, before the address is given up as silent. Default [`NetworkProfile::Lan`]. One try loses what the network
+    /// loses, however long it is; tries of our own that overlap beat one long one in time and recall. 1 to 8 tries of 1 ms
+    /// to 60 s.
     pub probe_timeouts: Vec<Duration>,
-    /// Connections being tried at the same time. Default 1,000, which just fits the usual limit of 1,024 descriptors;
+    /// Whether the waits follow the round trips seen so far in the same subnet: sooner tries where answers come fast, more
+    /// time where they come slowly. The last wait is never shorter than configured, so whoever answers within it is found.
+    /// Default yes.
+    pub adaptive: bool,
+    /// In which order addresses are asked. Default scattered.
+    pub order: ScanOrder,
+    /// Connections being tried at the same time, of which a silent address has two or three. Default 1,000, which just fits the usual limit of 1,024 descriptors;
     /// when there are fewer, the scan narrows itself and says so. 1 to 65,536.
     pub concurrency: usize,
     /// Machines being asked who they are at the same time. Default 128: an answer costs them milliseconds of CPU and us
     /// a parse, and slow machines must not hold up the others. 1 to 4,096.
     pub identify_concurrency: usize,
-    /// Most connection tries begun per second, over all addresses, repeated tries included. Default no limit. 1 to
+    /// Most connection tries begun per second, over all addresses, repeated tries included; half a second's worth may begin
+    /// at once. Default 20,000, which a small router's table of connections survives for a /16. `None` is no limit. 1 to
     /// 1,000,000. On one flat subnet larger than a /22, about 250 keeps the kernel's table of neighbours from
     /// overflowing.
     pub rate: Option<u32>,
@@ -64,10 +111,12 @@ impl Default for ScanConfig {
         Self {
             ports: vec![DEFAULT_API_PORT],
             doors: other_doors(&[]),
-            probe_timeouts: vec![Duration::from_millis(300), Duration::from_secs(1)],
+            probe_timeouts: NetworkProfile::Lan.waits(2),
+            adaptive: true,
+            order: ScanOrder::default(),
             concurrency: 1_000,
             identify_concurrency: 128,
-            rate: None,
+            rate: Some(20_000),
             patience: Patience::default(),
             credentials: Vec::new(),
             identify_retries: 1,
@@ -110,7 +159,7 @@ impl ScanConfig {
                 &self.doors,
             ),
             (
-                (1..=8).contains(&self.probe_timeouts.len()),
+                (1..=MAX_TRIES).contains(&self.probe_timeouts.len()),
                 "probe_timeouts",
                 "1 to 8 tries",
                 &self.probe_timeouts.len(),
@@ -180,12 +229,10 @@ impl ScanConfig {
     }
 
     /// The doors of the machine at an endpoint, the likeliest first. A port that was named with a target stands for itself.
-    pub(crate) fn doors_at(&self, endpoint: Endpoint) -> Vec<u16> {
-        let mut doors = vec![endpoint.port()];
-        if self.ports.first() == Some(&endpoint.port()) {
-            doors.extend(self.doors.iter().filter(|door| **door != endpoint.port()));
-        }
-        doors
+    pub(crate) fn doors_at(&self, endpoint: Endpoint) -> impl Iterator<Item = u16> {
+        let others = if self.ports.first() == Some(&endpoint.port()) { self.doors.as_slice() } else { &[] };
+        let others = others.iter().copied().filter(move |door| *door != endpoint.port());
+        std::iter::once(endpoint.port()).chain(others)
     }
 }
 
@@ -210,6 +257,10 @@ setters! {
     with_doors doors: Vec<u16>,
     /// With other [`probe_timeouts`](ScanConfig::probe_timeouts).
     with_probe_timeouts probe_timeouts: Vec<Duration>,
+    /// With waits that [follow the round trips](ScanConfig::adaptive), or not.
+    with_adaptive adaptive: bool,
+    /// With another [`order`](ScanConfig::order).
+    with_order order: ScanOrder,
     /// With another [`concurrency`](ScanConfig::concurrency).
     with_concurrency concurrency: usize,
     /// With another [`identify_concurrency`](ScanConfig::identify_concurrency).

@@ -7,13 +7,15 @@
 use crate::config::ScanConfig;
 use crate::event::ScanEvent;
 use crate::identify::{Identifier, identify};
+use crate::order::Permutation;
 use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
 use crate::pace::{Gate, Pacer};
-use crate::probe::{Probed, probe};
+use crate::probe::{Permit, Probed, probe};
 use crate::report::{Scope, Tally};
 use crate::resolve::{Resolver, resolve_all};
 use crate::scan::Judge;
 use crate::targets::{ScanPlan, ScanTargets};
+use crate::times::Times;
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
 use bitlink_protocol::Doors;
 use bitlink_transport::{Endpoint, Transport};
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) identifier: Arc<dyn Identifier>,
     judge: Arc<Judge>,
     plan: ScanPlan,
+    order: Permutation,
+    pub(crate) times: Times,
     pub(crate) config: ScanConfig,
     pub(crate) tally: Tally,
     pub(crate) gate: Gate,
@@ -95,6 +99,8 @@ pub(crate) async fn run(job: Job) {
         transport,
         identifier,
         judge,
+        order: Permutation::new(config.order, plan.len()),
+        times: Times::new(&config.probe_timeouts, config.adaptive),
         plan,
         tally: Tally::default(),
         gate: Gate::new(config.concurrency),
@@ -129,10 +135,12 @@ pub(crate) async fn run(job: Job) {
 async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
     let (open, opened) = mpsc::channel(OPEN_QUEUE);
     let opened = Arc::new(Mutex::new(opened));
-    // No more workers than work.
+    // No more workers than work, nor than have room for the tries of a silent address that overlap.
+    let doors = if shared.config.doors.is_empty() { 1 } else { 2 };
+    let sweepers = shared.times.addresses(shared.config.concurrency, doors);
     let endpoints = usize::try_from(shared.plan.len()).unwrap_or(usize::MAX);
     let mut workers = JoinSet::new();
-    for _ in 0..shared.config.concurrency.min(endpoints) {
+    for _ in 0..sweepers.min(endpoints) {
         workers.spawn(sweep(Arc::clone(shared), open.clone()));
     }
     for _ in 0..shared.config.identify_concurrency.min(endpoints) {
@@ -170,7 +178,9 @@ async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
 async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<(Endpoint, Doors)>) {
     loop {
         let number = shared.next.fetch_add(1, Ordering::Relaxed);
-        let Some(endpoint) = shared.plan.nth(number) else { return };
+        let Some(endpoint) = shared.order.nth(number).and_then(|place| shared.plan.nth(place)) else {
+            return;
+        };
         let outcome = match contained(probe(&shared, endpoint, number)).await {
             Ok(Probed::Open(doors)) => {
                 if open.send((endpoint, doors)).await.is_err() {
@@ -212,6 +222,12 @@ async fn contained<T>(work: impl Future<Output = T>) -> Result<T, ScanFailure> {
 }
 
 impl Shared {
+    /// Waits until one more connection may be opened: for its moment, then for room.
+    pub(crate) async fn admit(&self) -> Permit<'_> {
+        self.pacer.wait().await;
+        self.gate.enter().await
+    }
+
     /// Gives an endpoint its outcome, and tells of it when it is worth telling.
     async fn settle(&self, endpoint: Endpoint, outcome: Outcome) -> ControlFlow<()> {
         let kind = outcome.kind();

@@ -1,8 +1,12 @@
-//! Whether anything listens at an address: several tries of growing length at its doors, at the pace and width that the
-//! scan allows. Asks no questions and opens no socket itself; that is the transport's work.
+//! Whether anything listens at an address: several tries at its doors, at the pace and width that the scan allows. Asks no
+//! questions and opens no socket itself; that is the transport's work.
+//!
+//! A try that was not answered in time is not taken back: it stays open while the next ones are made, until the address is
+//! given up. So a lost packet costs a short wait, and a slow machine is still heard
+//! (`docs/decisions/0009-tries-that-overlap.md`).
 //!
 //! Most addresses of a scan are nobody's, so only the likeliest door is knocked at first. Where somebody shows life, be it
-//! by refusing, all doors are knocked at together. Where nobody does, the next tries are at the two likeliest, since a
+//! by refusing, all doors are knocked at. Where nobody does, the next tries are at the two likeliest, since a
 //! firewall may swallow what goes to one of them (`docs/decisions/0008-one-address-one-target.md`).
 
 use crate::engine::Shared;
@@ -11,9 +15,12 @@ use crate::pace::back_off;
 use crate::report::count;
 use bitlink_protocol::{Door, Doors, ExchangeFailure};
 use bitlink_transport::{Endpoint, ProbeOutcome};
-use futures::future::join_all;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use std::future::Future;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::sync::SemaphorePermit;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// What a probe came to.
 #[derive(Debug)]
@@ -47,113 +54,198 @@ enum Answer {
 
 /// Probes one endpoint until something is known of it. `number` is its number in the plan.
 pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> Probed {
-    let doors = shared.config.doors_at(endpoint);
-    let mut doors: Vec<Knocked> = doors.into_iter().map(|port| Knocked { port, outcome: None }).collect();
-    for (round, timeout) in shared.config.probe_timeouts.iter().enumerate() {
-        let width = if round == 0 { 1 } else { LIKELY };
-        knock(shared, endpoint, number, round, *timeout, doors.iter_mut().take(width)).await;
-        if shows_life(&doors) {
-            // What a silent door of a machine that is there deserves is one more try with the next round.
-            knock(shared, endpoint, number, round, *timeout, doors.iter_mut().skip(width)).await;
+    let ports = shared.config.doors_at(endpoint);
+    let mut doors = Address { doors: ports.map(|port| Knocked { port, outcome: None }).collect() };
+    let waits = shared.times.waits(endpoint.ip());
+    let last = waits.tries().saturating_sub(1);
+    let mut knocks = FuturesUnordered::new();
+    let mut lives = false;
+    let mut round = 0;
+    'rounds: while round < waits.tries() {
+        for (index, port) in doors.due(round, last) {
+            if round > 0 {
+                count(&shared.tally.probe_retries);
+            }
+            let permit = admitted(shared, &mut knocks, &mut doors).await;
+            let endpoint = Endpoint::new(endpoint.ip(), port);
+            let knock = Knock { endpoint, number, patience: waits.from(round) };
+            knocks.push(async move { (index, knock.go(shared, permit).await) });
         }
-        let known = |answer| doors.iter().any(|door| door.outcome == Some(answer));
-        if known(Answer::Open) {
-            return Probed::Open(shut(endpoint, &doors));
+        // The wait begins when the knocks are on their way, however long that took.
+        let until = Instant::now() + waits.after(round);
+        while !doors.is_settled() {
+            if doors.shows_life() && !lives {
+                // Who is there gets every try at every door.
+                lives = true;
+                round = 0;
+                continue 'rounds;
+            }
+            // After the last round every knock has the time that it was given, which is that of the address, or more
+            // where sockets are short. Where a door is open nobody waits so long for the others.
+            let heard = if round == last && !doors.is_open() {
+                knocks.next().await
+            } else {
+                timeout_at(until, knocks.next()).await.ok().flatten()
+            };
+            match heard {
+                Some((index, answer)) => doors.hear(index, answer),
+                None => break,
+            }
         }
-        let lost = doors.first().and_then(|door| door.outcome).filter(|answer| *answer != Answer::Refused);
-        if lost.is_some() || doors.iter().all(|door| door.outcome.is_some()) {
+        if doors.is_settled() || doors.is_open() {
             break;
         }
+        round += 1;
     }
-    Probed::Closed(outcome(&doors))
+    doors.probed(endpoint)
 }
 
-fn shows_life(doors: &[Knocked]) -> bool {
-    doors.iter().any(|door| matches!(door.outcome, Some(Answer::Open | Answer::Refused)))
-}
-
-/// The doors that did not open.
-fn shut(endpoint: Endpoint, doors: &[Knocked]) -> Doors {
-    doors.iter().fold(Doors::default(), |shut, door| {
-        let place = if door.port == endpoint.port() { Door::Api } else { Door::Port(door.port) };
-        match door.outcome {
-            Some(Answer::Open) => shut,
-            Some(Answer::Refused) => shut.with_shut(place, ExchangeFailure::Refused),
-            Some(_) => shut.with_shut(place, ExchangeFailure::Unreachable),
-            None => shut.with_shut(place, ExchangeFailure::TimedOut),
+/// Waits for leave to open one more connection, hearing meanwhile those that are on their way: they hold what others wait
+/// for.
+async fn admitted<'a, F: Future<Output = (usize, Option<Answer>)>>(
+    shared: &'a Shared,
+    knocks: &mut FuturesUnordered<F>,
+    doors: &mut Address,
+) -> Permit<'a> {
+    let admission = shared.admit();
+    if knocks.is_empty() {
+        return admission.await;
+    }
+    tokio::pin!(admission);
+    loop {
+        tokio::select! {
+            biased;
+            permit = &mut admission => return permit,
+            Some((index, answer)) = knocks.next() => doors.hear(index, answer),
         }
-    })
-}
-
-/// What is said of an address where no door opened: that somebody is there, before why nobody could be reached.
-fn outcome(doors: &[Knocked]) -> Outcome {
-    if shows_life(doors) {
-        return Outcome::Refused;
-    }
-    match doors.iter().find_map(|door| door.outcome) {
-        Some(Answer::Unreachable) => Outcome::Unreachable,
-        Some(Answer::Denied) => Outcome::Denied,
-        Some(Answer::Exhausted { tries }) => Outcome::Failed(ScanFailure::Exhausted { tries }),
-        Some(Answer::Open | Answer::Refused) | None => Outcome::Silent,
     }
 }
 
-/// Knocks once at each of these doors that has not answered yet, at all of them together.
-async fn knock(
-    shared: &Shared,
+/// Leave to have one connection open.
+pub(crate) type Permit<'a> = Option<SemaphorePermit<'a>>;
+
+/// The doors of one address.
+#[derive(Debug)]
+struct Address {
+    doors: Vec<Knocked>,
+}
+
+impl Address {
+    fn hear(&mut self, index: usize, answer: Option<Answer>) {
+        if let Some(door) = self.doors.get_mut(index)
+            && door.outcome.is_none()
+        {
+            door.outcome = answer;
+        }
+    }
+
+    fn shows_life(&self) -> bool {
+        self.doors.iter().any(|door| matches!(door.outcome, Some(Answer::Open | Answer::Refused)))
+    }
+
+    fn is_open(&self) -> bool {
+        self.doors.iter().any(|door| door.outcome == Some(Answer::Open))
+    }
+
+    /// Whether nothing more can be learnt: every door has answered, or there is no way to the likeliest.
+    fn is_settled(&self) -> bool {
+        let first = self.doors.first().and_then(|door| door.outcome);
+        let lost = first.is_some_and(|answer| !matches!(answer, Answer::Open | Answer::Refused));
+        self.doors.iter().all(|door| door.outcome.is_some()) || lost && !self.shows_life()
+    }
+
+    /// Where to knock in a round: the numbers and ports of doors that have not answered.
+    fn due(&self, round: usize, last: usize) -> Vec<(usize, u16)> {
+        let likely = LIKELY.min(self.doors.len());
+        let some = match round {
+            _ if self.shows_life() => 0..self.doors.len(),
+            0 => 0..1,
+            _ if round == last => 0..likely,
+            _ => round % likely..round % likely + 1,
+        };
+        let doors = self.doors.iter().enumerate().skip(some.start).take(some.len());
+        doors.filter(|(_, door)| door.outcome.is_none()).map(|(index, door)| (index, door.port)).collect()
+    }
+
+    fn probed(&self, endpoint: Endpoint) -> Probed {
+        if self.is_open() { Probed::Open(self.shut(endpoint)) } else { Probed::Closed(self.outcome()) }
+    }
+
+    /// The doors that did not open.
+    fn shut(&self, endpoint: Endpoint) -> Doors {
+        self.doors.iter().fold(Doors::default(), |shut, door| {
+            let place = if door.port == endpoint.port() { Door::Api } else { Door::Port(door.port) };
+            match door.outcome {
+                Some(Answer::Open) => shut,
+                Some(Answer::Refused) => shut.with_shut(place, ExchangeFailure::Refused),
+                Some(_) => shut.with_shut(place, ExchangeFailure::Unreachable),
+                None => shut.with_shut(place, ExchangeFailure::TimedOut),
+            }
+        })
+    }
+
+    /// What is said of an address where no door opened: that somebody is there, before why nobody could be reached.
+    fn outcome(&self) -> Outcome {
+        if self.shows_life() {
+            return Outcome::Refused;
+        }
+        match self.doors.iter().find_map(|door| door.outcome) {
+            Some(Answer::Unreachable) => Outcome::Unreachable,
+            Some(Answer::Denied) => Outcome::Denied,
+            Some(Answer::Exhausted { tries }) => Outcome::Failed(ScanFailure::Exhausted { tries }),
+            Some(Answer::Open | Answer::Refused) | None => Outcome::Silent,
+        }
+    }
+}
+
+/// One connection to be tried.
+#[derive(Debug, Clone, Copy)]
+struct Knock {
     endpoint: Endpoint,
     number: u64,
-    round: usize,
-    timeout: Duration,
-    doors: impl Iterator<Item = &mut Knocked>,
-) {
-    let knocks = doors.filter(|door| door.outcome.is_none()).map(|door| async move {
-        if round > 0 {
-            count(&shared.tally.probe_retries);
-        }
-        door.outcome = knock_once(shared, Endpoint::new(endpoint.ip(), door.port), number, timeout).await;
-    });
-    join_all(knocks).await;
+    patience: Duration,
 }
 
-/// One try, repeated only while this machine lacks what it takes.
-async fn knock_once(shared: &Shared, endpoint: Endpoint, number: u64, timeout: Duration) -> Option<Answer> {
-    let mut exhausted = 0_u32;
-    loop {
-        match try_once(shared, endpoint, timeout).await {
-            ProbeOutcome::Open => return Some(Answer::Open),
-            ProbeOutcome::Refused => return Some(Answer::Refused),
-            ProbeOutcome::Unreachable => return Some(Answer::Unreachable),
-            ProbeOutcome::Denied => return Some(Answer::Denied),
-            ProbeOutcome::Exhausted => {
-                exhausted += 1;
-                if exhausted > shared.config.exhausted_retries {
-                    return Some(Answer::Exhausted { tries: exhausted });
+impl Knock {
+    /// One try, repeated only while this machine lacks what it takes.
+    async fn go(self, shared: &Shared, mut permit: Permit<'_>) -> Option<Answer> {
+        let mut exhausted = 0_u32;
+        loop {
+            match self.once(shared, permit).await {
+                ProbeOutcome::Open => return Some(Answer::Open),
+                ProbeOutcome::Refused => return Some(Answer::Refused),
+                ProbeOutcome::Unreachable => return Some(Answer::Unreachable),
+                ProbeOutcome::Denied => return Some(Answer::Denied),
+                ProbeOutcome::Exhausted => {
+                    exhausted += 1;
+                    if exhausted > shared.config.exhausted_retries {
+                        return Some(Answer::Exhausted { tries: exhausted });
+                    }
+                    count(&shared.tally.exhausted_retries);
+                    sleep(back_off(exhausted, self.number)).await;
+                    permit = shared.admit().await;
                 }
-                count(&shared.tally.exhausted_retries);
-                sleep(back_off(exhausted, number)).await;
+                // Silence, and whatever a later transport may say that is not known here: the next try.
+                _ => return None,
             }
-            // Silence, and whatever a later transport may say that is not known here: the next try.
-            _ => return None,
         }
     }
-}
 
-async fn try_once(shared: &Shared, endpoint: Endpoint, timeout: Duration) -> ProbeOutcome {
-    shared.pacer.wait().await;
-    let permit = shared.gate.enter().await;
-    let flying = shared.tally.fly();
-    count(&shared.tally.probes);
-    let probe = shared.transport.probe(endpoint, Instant::now() + timeout).await;
-    drop(flying);
-    match probe.outcome {
-        ProbeOutcome::Exhausted => shared.gate.narrow(permit),
-        outcome => {
-            if matches!(outcome, ProbeOutcome::Open | ProbeOutcome::Refused) {
-                shared.tally.answered(probe.elapsed);
+    async fn once(self, shared: &Shared, permit: Permit<'_>) -> ProbeOutcome {
+        let flying = shared.tally.fly();
+        count(&shared.tally.probes);
+        let probe = shared.transport.probe(self.endpoint, Instant::now() + self.patience).await;
+        drop(flying);
+        match probe.outcome {
+            ProbeOutcome::Exhausted => shared.gate.narrow(permit),
+            outcome => {
+                if matches!(outcome, ProbeOutcome::Open | ProbeOutcome::Refused) {
+                    shared.tally.answered(probe.elapsed);
+                    shared.times.answered(self.endpoint.ip(), probe.elapsed);
+                }
+                shared.gate.leave(permit);
             }
-            shared.gate.leave(permit);
         }
+        probe.outcome
     }
-    probe.outcome
 }

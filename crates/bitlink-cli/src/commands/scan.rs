@@ -8,7 +8,9 @@ use crate::reach::Reach;
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::model::Family;
 use bitlink_miner_manager::transport::Patience;
-use bitlink_miner_manager::{Miner, OutcomeKind, ScanConfig, ScanEvent, ScanReport, ScanStream, ScanTargets};
+use bitlink_miner_manager::{
+    Miner, NetworkProfile, OutcomeKind, ScanConfig, ScanEvent, ScanOrder, ScanReport, ScanStream, ScanTargets,
+};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -53,18 +55,27 @@ pub(crate) struct ScanOptions {
     /// whatever it is
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = parse_family)]
     pub(crate) family: Vec<Family>,
-    /// How long to try for a connection, in milliseconds [default: 300, then 1000 for those that did not answer]
+    /// What to assume of the network: how slow an answer may be
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub(crate) profile: Profile,
+    /// How long to wait for the last try at an address, in milliseconds [default: as the profile says]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub(crate) timeout: Option<u64>,
+    /// Tries after the first at an address that stays silent; they overlap
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=7))]
+    pub(crate) retries: u8,
     /// How long one answer of a miner may take [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(crate) answer_timeout: Option<Duration>,
-    /// Connections tried at the same time [default: 1000]
+    /// Connections tried at the same time [default: as many as this process may have descriptors, up to 16000]
     #[arg(long, value_name = "N")]
     pub(crate) concurrency: Option<usize>,
-    /// Most connections begun per second [default: no limit]; 250 spares the router of a large flat network
-    #[arg(long, value_name = "N")]
-    pub(crate) rate: Option<u32>,
+    /// Most connections begun per second, or `off`
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = parse_rate)]
+    pub(crate) rate: Rate,
+    /// Ask addresses in ascending order [default: scattered, to spread the load over the network]
+    #[arg(long)]
+    pub(crate) ordered: bool,
     /// Most addresses that targets may name [default: 1048576]
     #[arg(long, value_name = "N")]
     pub(crate) max_addresses: Option<u64>,
@@ -73,6 +84,48 @@ pub(crate) struct ScanOptions {
     pub(crate) include_network_broadcast: bool,
     #[command(flatten)]
     pub(crate) reach: Reach,
+}
+
+/// Kinds of network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Profile {
+    /// Wired, or routed within a site: answers within 200 ms
+    #[default]
+    Lan,
+    /// Radio: answers within 600 ms
+    Wifi,
+    /// Far away: answers within 1.5 s
+    Vpn,
+}
+
+impl From<Profile> for NetworkProfile {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Lan => Self::Lan,
+            Profile::Wifi => Self::Wifi,
+            Profile::Vpn => Self::Vpn,
+        }
+    }
+}
+
+/// A limit of the rate, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate(Option<u32>);
+
+fn parse_rate(text: &str) -> Result<Rate, String> {
+    if text == "off" {
+        return Ok(Rate(None));
+    }
+    let rate = text.parse().map_err(|_| "not a number of connections per second, nor `off`")?;
+    Ok(Rate(Some(rate)))
+}
+
+/// As many connections as this process may have descriptors, less some for everything else, and no more than do any good.
+fn usual_concurrency() -> usize {
+    const ELSE: u64 = 400;
+    const MOST: u64 = 16_000;
+    let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
+    usize::try_from(descriptors.saturating_sub(ELSE).clamp(256, MOST)).unwrap_or(1_000)
 }
 
 /// A family that some dialect is for.
@@ -89,8 +142,23 @@ fn parse_family(name: &str) -> Result<Family, String> {
 impl ScanOptions {
     /// As settings of the library.
     pub(crate) fn config(&self) -> ScanConfig {
-        let mut config =
-            ScanConfig::default().with_rate(self.rate).with_network_broadcast(self.include_network_broadcast);
+        let profile = NetworkProfile::from(self.profile);
+        let mut waits = profile.waits(self.retries.into());
+        if let (Some(ms), Some(last)) = (self.timeout, waits.last_mut()) {
+            *last = Duration::from_millis(ms);
+            let longest = *last;
+            for wait in &mut waits {
+                *wait = longest.min(*wait);
+            }
+        }
+        let mut config = ScanConfig::default()
+            .with_probe_timeouts(waits)
+            .with_rate(self.rate.0)
+            .with_concurrency(self.concurrency.unwrap_or_else(usual_concurrency))
+            .with_network_broadcast(self.include_network_broadcast);
+        if self.ordered {
+            config = config.with_order(ScanOrder::Ascending);
+        }
         config = config.with_credentials(self.reach.credentials());
         if !self.port.is_empty() {
             let mut ports = self.port.clone();
@@ -101,21 +169,8 @@ impl ScanOptions {
         if !self.family.is_empty() {
             config = config.with_families(&self.family);
         }
-        if let Some(ms) = self.timeout {
-            let last = Duration::from_millis(ms);
-            let tries: Vec<Duration> = config
-                .probe_timeouts
-                .iter()
-                .map(|usual| last.min(*usual))
-                .take_while(|t| *t < last)
-                .collect();
-            config = config.with_probe_timeouts(tries.into_iter().chain([last]).collect());
-        }
         if let Some(time) = self.answer_timeout {
             config = config.with_patience(Patience::default().with_per_exchange(time));
-        }
-        if let Some(n) = self.concurrency {
-            config = config.with_concurrency(n);
         }
         if let Some(n) = self.max_addresses {
             config = config.with_max_addresses(n);

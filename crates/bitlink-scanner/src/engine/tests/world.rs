@@ -148,7 +148,7 @@ impl Identifier for World {
     }
 }
 
-fn reading(ths: u32) -> MinerSnapshot {
+pub(super) fn reading(ths: u32) -> MinerSnapshot {
     let mut snapshot = MinerSnapshot::default();
     snapshot.hashrate.average = HashRate::from_ths(f64::from(ths)).ok();
     snapshot
