@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-import enum
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from readings import Machine, Ours
+from readings import Ours, Pool
 
 # Sums over boards, each rounded as its firmware prints it.
 RATE_TOLERANCE = 1e-5
 # A hundredth of a degree is the last digit that any firmware prints.
 DEGREE_TOLERANCE = 0.005
-# On these a peer must have something to say, unless it is known to be silent.
-DECISIVE = ("make", "model", "ths", "board_c", "chip_c")
-
-
-class Verdict(enum.Enum):
-    """What became of one value of a peer."""
-
-    AGREES = "agree"
-    OTHERWISE = "agree by the peer's own definition"
-    CANNOT = "not told by the peer"
-    SILENT = "no longer told"
-    DIFFERS = "differ"
-
-
-@dataclass(frozen=True)
-class Otherwise:
-    """A peer's own definition of a quantity: what it must say then."""
-
-    note: str
-    peer: str
-    faces: tuple[str, ...]
-    field: str
-    expected: Callable[[Ours], object]
+# Of the power, some firmware prints whole watts in one reply and tenths in another.
+POWER_TOLERANCE = 0.5
+# On these a peer that reads a machine at all must have something to say.
+DECISIVE = ("make", "model", "ths")
 
 
 def rounded(value: float | None) -> int | None:
     return None if value is None else round(value)
+
+
+def cut(value: float | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def from_the_third(ours: Ours) -> tuple[int, ...]:
@@ -53,49 +36,68 @@ def program_version(ours: Ours) -> str | None:
     return ours.software.split(" ")[-1] if ours.software else None
 
 
-MODERN, OLD = ("antminer",), ("antminer-old",)
-ANTMINERS = MODERN + OLD
-WHATSMINERS = ("whatsminer", "whatsminer-v1")
-BOTH_PEERS = ("pyasic", "pyasic_rs")
+def told(ours: Ours, field: str, path: str) -> object:
+    """What our reading has elsewhere: `identity.firmware.api_version`, `hashrate.average_hs`, or of a list the greatest,
+    `boards[].chip_temperature_min_celsius`."""
+    values: list[object] = [ours.document]
+    for key in path.split("."):
+        found = [value.get(key.removesuffix("[]")) for value in values if isinstance(value, dict)]
+        lists = (item for value in found if isinstance(value, list) for item in value)
+        values = list(lists) if key.endswith("[]") else found
+    known = [value for value in values if value is not None]
+    numbers = [value for value in known if isinstance(value, (int, float))]
+    if not numbers:
+        return known[0] if known else None
+    return max(numbers) / 1e12 if field == "ths" else max(numbers)
 
-NOTES = {
-    "a": "the mean of a board's sensors, the greatest of the boards; ours is the hottest sensor",
-    "b": "the chips' temperature under the board's name, and the board's under the chips'",
-    "c": "rounded to whole degrees",
-    "d": "the mean of a board's chips, rounded, the greatest of the boards; ours is the hottest chip",
-    "e": "an S9's two fans are looked for at connectors 1 and 2, an S17's four from connector 3 on",
-    "f": "the version of the mining program; ours is the firmware's build date",
-    "g": "since the mining program started; ours is since the machine booted",
+
+# What a peer may mean, by the name that `verdicts.tsv` has for it: the value that it must give then.
+DEFINITIONS: dict[str, Callable[[Ours], object]] = {
+    "mean of a board's sensors": lambda ours: ours.board_mean_c,
+    "mean of a board's chip sensors": lambda ours: ours.chip_mean_c,
+    "mean of a board's chip sensors, rounded": lambda ours: rounded(ours.chip_mean_c),
+    "the chips' temperature": lambda ours: ours.reading.chip_c,
+    "the chips' temperature, rounded": lambda ours: rounded(ours.reading.chip_c),
+    "the boards' temperature": lambda ours: ours.reading.board_c,
+    "board temperature, rounded": lambda ours: rounded(ours.reading.board_c),
+    "board temperature, cut": lambda ours: cut(ours.reading.board_c),
+    "chip temperature, rounded": lambda ours: rounded(ours.reading.chip_c),
+    "chip temperature, cut": lambda ours: cut(ours.reading.chip_c),
+    "fans from the third connector on": from_the_third,
+    "version of the mining program": program_version,
+    "uptime of the mining program": lambda ours: ours.uptime_of_program,
+    "power, rounded": lambda ours: rounded(ours.reading.power_w),
+    "power, cut": lambda ours: cut(ours.reading.power_w),
+    "Avalon and the name": lambda ours: f"Avalon {ours.reading.model}",
+    "Avalon and a number": lambda ours: (ours.reading.model or "").replace("A", "Avalon ", 1),
 }
-OTHERWISE = (
-    Otherwise("a", "pyasic", MODERN, "board_c", lambda ours: ours.board_mean_c),
-    Otherwise("a", "pyasic", MODERN, "chip_c", lambda ours: ours.chip_mean_c),
-    Otherwise("a", "pyasic_rs", ANTMINERS, "board_c", lambda ours: ours.board_mean_c),
-    Otherwise("b", "pyasic", OLD, "board_c", lambda ours: ours.reading.chip_c),
-    Otherwise("b", "pyasic", OLD, "chip_c", lambda ours: ours.reading.board_c),
-    Otherwise("c", "pyasic", WHATSMINERS, "board_c", lambda ours: rounded(ours.reading.board_c)),
-    Otherwise("d", "pyasic", WHATSMINERS, "chip_c", lambda ours: rounded(ours.chip_mean_c)),
-    Otherwise("e", "pyasic", OLD, "fans", lambda ours: from_the_third(ours)),
-    Otherwise("f", "pyasic", OLD, "firmware", lambda ours: program_version(ours)),
-    *(
-        Otherwise("g", peer, WHATSMINERS, "uptime", lambda ours: ours.uptime_of_program)
-        for peer in BOTH_PEERS
-    ),
-)
-# Machines whose `stats` lack a comma.
-WITHOUT_COMMA = ("S9", "T9")
 
 
-def is_known_to_be_silent(peer: str, machine: Machine, field: str) -> bool:
-    """Whether a decisive reading is one that the peer never takes of such a machine."""
-    if peer != "pyasic_rs" or machine.face not in ANTMINERS:
-        return False
-    return field == "chip_c" or (field == "board_c" and machine.model in WITHOUT_COMMA)
+# How a definition begins that is a path into our reading.
+PATH = "our "
+
+
+def is_definition(says: str) -> bool:
+    return says in DEFINITIONS or says.startswith(PATH)
+
+
+def defined(says: str, field: str, ours: Ours) -> object:
+    """What a peer must say that means this."""
+    if says.startswith(PATH):
+        return told(ours, field, says.removeprefix(PATH))
+    return DEFINITIONS[says](ours)
 
 
 def plain(name: str) -> str:
     """A name as all libraries spell it: `M30S++ VH70` and `M30SPlusPlusVH70`, `S19j Pro` and `S19jPro`."""
-    return name.casefold().replace(" ", "").replace("+", "plus")
+    return name.casefold().replace(" ", "").replace("+", "plus").removesuffix("miner")
+
+
+def same_pool(ours: Pool, theirs: Pool) -> bool:
+    """Whether it is the same pool in the same state; a peer need not count shares."""
+    counts = ((ours.accepted, theirs.accepted), (ours.rejected, theirs.rejected))
+    same_counts = all(theirs is None or ours == theirs for ours, theirs in counts)
+    return (ours.url, ours.user) == (theirs.url, theirs.user) and same_counts
 
 
 def same(field: str, ours: object, theirs: object) -> bool:
@@ -103,24 +105,10 @@ def same(field: str, ours: object, theirs: object) -> bool:
     if isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
         if field == "ths":
             return math.isclose(ours, theirs, rel_tol=RATE_TOLERANCE)
-        return math.isclose(ours, theirs, rel_tol=0.0, abs_tol=DEGREE_TOLERANCE)
+        tolerance = POWER_TOLERANCE if field == "power_w" else DEGREE_TOLERANCE
+        return math.isclose(ours, theirs, rel_tol=0.0, abs_tol=tolerance)
     if field in ("make", "model", "mac") and isinstance(ours, str) and isinstance(theirs, str):
         return plain(ours) == plain(theirs)
+    if field == "pools" and isinstance(ours, tuple) and isinstance(theirs, tuple):
+        return len(ours) == len(theirs) and all(map(same_pool, ours, theirs))
     return ours == theirs
-
-
-def judge(
-    machine: Machine, ours: Ours, peer: str, field: str, theirs: object
-) -> tuple[Verdict, str | None]:
-    """The verdict on one value of a peer, and the note that explains it."""
-    if theirs is None:
-        expected = field not in DECISIVE or is_known_to_be_silent(peer, machine, field)
-        return (Verdict.CANNOT if expected else Verdict.SILENT), None
-    if same(field, getattr(ours.reading, field), theirs):
-        return Verdict.AGREES, None
-    for other in OTHERWISE:
-        if (other.peer, other.field) != (peer, field) or machine.face not in other.faces:
-            continue
-        if same(field, other.expected(ours), theirs):
-            return Verdict.OTHERWISE, other.note
-    return Verdict.DIFFERS, None

@@ -1,4 +1,4 @@
-"""The two peers, asked for a full reading each. Both ask TCP 4028 and the web server on port 80."""
+"""The two peers, asked for a full reading each. They ask TCP 4028, web servers, and whatever else they know of."""
 
 from __future__ import annotations
 
@@ -35,10 +35,15 @@ sys.addaudithook(_only_loopback)
 
 import pyasic  # noqa: E402
 import pyasic_rs  # noqa: E402
+import pyasic_rs.data  # noqa: E402
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value in (None, "") else str(value)
+
+
+# What is compared, and nothing else: pyasic gives up a whole reading over one item that it cannot get.
+PYASIC_OPTIONS = ["mac", "fw_ver", "hashrate", "hashboards", "fans", "wattage", "pools", "uptime"]
 
 
 async def read_pyasic(address: str) -> Reading:
@@ -46,7 +51,7 @@ async def read_pyasic(address: str) -> Reading:
     miner = await pyasic.get_miner(address)
     if miner is None:
         raise Unreadable("not identified")
-    data = await miner.get_data()
+    data = await miner.get_data(include=PYASIC_OPTIONS)
     boards = [board for board in data.hashboards if not board.missing]
     pools = [
         Pool(str(pool.url or ""), pool.user or "", pool.accepted, pool.rejected)
@@ -56,16 +61,20 @@ async def read_pyasic(address: str) -> Reading:
         make=_text(data.make),
         model=_text(data.model),
         firmware=_text(data.fw_ver),
-        ths=None if data.hashrate is None else float(data.hashrate),
+        ths=None if data.hashrate is None else data.hashrate.rate * int(data.hashrate.unit) / 1e12,
         boards=len(boards) or None,
         chips=data.total_chips if boards else None,
         board_c=hottest([board.temp for board in boards]),
         chip_c=hottest([board.chip_temp for board in boards]),
         fans=tuple(fan.speed or 0 for fan in data.fans) or None,
+        power_w=data.wattage,
+        pools=real_pools(pools) or None,
         uptime=data.uptime,
         mac=_text(data.mac),
-        pools=real_pools(pools),
     )
+
+
+TERAHASH = pyasic_rs.data.HashRateUnit.TH
 
 
 async def read_pyasic_rs(address: str) -> Reading:
@@ -84,15 +93,16 @@ async def read_pyasic_rs(address: str) -> Reading:
         make=data.device_info.make,
         model=data.device_info.model,
         firmware=data.firmware_version,
-        ths=None if data.hashrate is None else data.hashrate.value,
+        ths=None if data.hashrate is None else data.hashrate.into_unit(TERAHASH).value,
         boards=len(boards) or None,
-        chips=data.total_chips,
+        chips=data.total_chips or None,
         board_c=hottest([board.board_temperature for board in boards]),
         chip_c=hottest([board.outlet_chip_temperature for board in boards]),
         fans=tuple(round(fan.rpm) for fan in data.fans if fan.rpm is not None) or None,
+        power_w=data.wattage,
+        pools=real_pools(pools) or None,
         uptime=None if data.uptime is None else int(data.uptime.total_seconds()),
         mac=_text(data.mac),
-        pools=real_pools(pools),
     )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 # Longest that one miner may take to be read by one library.
 READ_TIMEOUT_S = 15.0
+API_PORT = 4028
 
 
 class Unreadable(Exception):
@@ -43,9 +44,10 @@ class Reading:
     board_c: float | None = None
     chip_c: float | None = None
     fans: tuple[int, ...] | None = None
+    power_w: float | None = None
+    pools: tuple[Pool, ...] | None = None
     uptime: int | None = None
     mac: str | None = None
-    pools: tuple[Pool, ...] | None = None
 
 
 # What is compared, in the order of the table.
@@ -58,9 +60,14 @@ class Machine:
 
     address: str
     face: str
-    make: str
-    model: str
+    family: str
+    make: str | None
+    model: str | None
     mac: str
+    doors: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.face} {self.model}" if self.model else self.face
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Ours:
     """Our own reading, and what other definitions of the same quantities would give."""
 
     reading: Reading
+    document: dict[str, Any]
     board_sensor_c: float | None
     board_mean_c: float | None
     chip_mean_c: float | None
@@ -113,11 +121,12 @@ def ours_from_document(document: dict[str, Any]) -> Ours:
     temperatures = snapshot.get("temperatures", {})
     boards = [board for board in snapshot.get("boards", []) if board.get("present", True)]
     fans = [fan for fan in snapshot.get("fans", []) if fan.get("location") != "psu"]
-    rate = snapshot["hashrate"].get("realtime_hs")
+    rates = snapshot.get("hashrate", {})
+    rate = rates.get("realtime_hs")
     chips = [board["chips"] for board in boards if "chips" in board]
     elapsed = whole(snapshot.get("elapsed_s"))
     pools = [
-        Pool(pool["url"], pool["user"], pool.get("accepted"), pool.get("rejected"))
+        Pool(pool.get("url", ""), pool.get("user", ""), pool.get("accepted"), pool.get("rejected"))
         for pool in snapshot.get("pools", [])
     ]
     of_boards = [board.get("board_sensors_celsius", []) for board in boards]
@@ -129,15 +138,17 @@ def ours_from_document(document: dict[str, Any]) -> Ours:
             model=identity.get("model"),
             firmware=firmware.get("version"),
             ths=None if rate is None else rate / 1e12,
-            boards=len(boards),
+            boards=len(boards) or None,
             chips=sum(chips) if chips else None,
             board_c=temperatures.get("board_max_celsius"),
             chip_c=temperatures.get("chip_max_celsius"),
-            fans=tuple(round(fan["speed_rpm"]) for fan in fans),
+            fans=tuple(round(fan["speed_rpm"]) for fan in fans if "speed_rpm" in fan) or None,
+            power_w=snapshot.get("power_w"),
+            pools=real_pools(pools) or None,
             uptime=whole(snapshot.get("uptime_s", elapsed)),
             mac=identity.get("mac_address"),
-            pools=real_pools(pools),
         ),
+        document=snapshot,
         board_sensor_c=hottest([max(sensors) for sensors in of_boards if sensors]),
         board_mean_c=hottest([mean(sensors) for sensors in of_boards]),
         chip_mean_c=hottest([*given_means, *(mean(sensors) for sensors in of_chips)]),
@@ -153,16 +164,16 @@ def whole(value: float | None) -> int | None:
 class Simulator:
     """The simulated miners, for as long as the `async with` lasts."""
 
-    def __init__(self, program: Path, faces: list[str]) -> None:
+    def __init__(self, program: Path) -> None:
         self.program = program
-        self.faces = faces
         self.machines: list[Machine] = []
-        self.has_web = False
+        # Machines that would listen at a port that cannot be taken here.
+        self.out_of_reach: list[Machine] = []
 
     async def __aenter__(self) -> Simulator:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
-            str(self.program), *self.faces, stdin=pipe, stdout=pipe
+            str(self.program), stdin=pipe, stdout=pipe
         )
         try:
             await asyncio.wait_for(self._meet(), READ_TIMEOUT_S)
@@ -176,13 +187,15 @@ class Simulator:
         # One line for each machine; an empty line ends the list.
         while line := (await self.process.stdout.readline()).strip():
             said = json.loads(line)
-            self.has_web = said["web_port"] == 80
-            if said["api_port"] != 4028:
-                raise Unreadable(f"the simulator took port {said['api_port']} instead of 4028")
-            self.machines.append(
-                Machine(**{key: said[key] for key in ("address", "face", "make", "model", "mac")})
+            if said["api_port"] != API_PORT:
+                raise Unreadable(f"the simulator took port {said['api_port']} instead of {API_PORT}")
+            machine = Machine(
+                doors=tuple(said["doors"]),
+                **{key: said[key] for key in ("address", "face", "family", "make", "model", "mac")},
             )
-        if not self.machines:
+            within = said["has_web"] or machine.doors == (API_PORT,)
+            (self.machines if within else self.out_of_reach).append(machine)
+        if not self.machines and not self.out_of_reach:
             raise Unreadable("the simulator did not start")
 
     async def __aexit__(self, *_: object) -> None:

@@ -17,7 +17,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.extend(test::steps(Vec::new()));
     steps.push(bench::run_once());
     steps.push(examples::step());
-    steps.push(interop::step(false));
+    steps.push(interop::step(false, false));
     steps
 }
 

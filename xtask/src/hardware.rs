@@ -19,7 +19,22 @@ const SNAPSHOTS: &str = "crates/bitlink-protocol/src/dialects/snapshots";
 /// Where the shapes of the fixtures come from, family by family.
 const SOURCES: &str = "crates/bitlink-protocol/fixtures/sources.tsv";
 /// Where other people's clients read the same as ours, as `cargo xtask interop --write` found it.
-const PEERS: &str = "xtask/interop/agreement.tsv";
+const PEERS: &str = "xtask/interop/agreed.tsv";
+/// What the fields of that file are called here.
+const PEERS_FIELDS: [(&str, &str); 12] = [
+    ("model", "model"),
+    ("mac", "MAC"),
+    ("firmware", "firmware"),
+    ("ths", "rate now"),
+    ("boards", "boards"),
+    ("chips", "chips"),
+    ("board_c", "board °C"),
+    ("chip_c", "chip °C"),
+    ("fans", "fans"),
+    ("power_w", "power"),
+    ("pools", "pools"),
+    ("uptime", "uptime"),
+];
 
 /// A table of the document: its title and its columns, each with the places in a snapshot that fill it.
 const TABLES: [(&str, &[Column]); 4] = [
@@ -268,8 +283,14 @@ fn origins(text: &str) -> Result<Vec<Origin>> {
 
 /// Families and columns in which a peer reads the same.
 fn agreements(text: &str) -> BTreeSet<(String, String)> {
-    let lines = text.lines().skip(1).filter_map(|line| line.split_once('\t'));
-    lines.map(|(family, column)| (family.to_owned(), column.to_owned())).collect()
+    let mut agreed = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        let mut cells = line.split('\t');
+        let (Some(family), Some(field)) = (cells.next(), cells.next()) else { continue };
+        let columns = PEERS_FIELDS.iter().filter(|(name, _)| *name == field);
+        agreed.extend(columns.map(|(_, column)| (family.to_owned(), (*column).to_owned())));
+    }
+    agreed
 }
 
 fn rendered(
@@ -349,7 +370,7 @@ source: x
     fn the_best_origin_is_shown_and_a_peer_confirms_only_what_is_read() {
         let (name, marks) = marks(SNAP).unwrap();
         let family = Family { fixtures: BTreeSet::from(["one".to_owned()]), marks };
-        let agreed = agreements("family\tcolumn\nluxos\tchips\nluxos\tpower\n");
+        let agreed = agreements("# family\tfield\tpeers\nluxos\tchips\tpyasic\nluxos\tpower_w\tpyasic\n");
         let origins = origins("family\tbasis\tsource\topen\nluxos\tclients\tsomebody\t\n").unwrap();
         let text = rendered(&BTreeMap::from([(name, family)]), &origins, &agreed);
         assert!(text.contains("| luxos | ● | model | ✓ |"), "{text}");

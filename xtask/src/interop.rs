@@ -3,7 +3,7 @@
 //! This module prepares a Python environment with the pinned libraries and runs `xtask/interop/compare.py` in it; what
 //! is compared, and the starting and stopping of the simulator, is that script's business. The contract with it:
 //!
-//! * it is called as `compare.py --bitlink PATH --simulator PATH`, in the workspace's root, with the freshly built program
+//! * it is called as `compare.py --bitlink PATH --simulator PATH [--write]`, in the workspace's root, with the freshly built program
 //!   and the freshly built example `serve` of the simulator, whose machines stand still in time;
 //! * it starts the simulator itself, on loopback addresses only, and stops it before it ends;
 //! * it exits with 0 when all agree, with [`CANNOT_TRY`] when the machine it runs on does not let it try, and otherwise
@@ -25,18 +25,19 @@ const SCRIPT: &str = "xtask/interop/compare.py";
 const REQUIREMENTS: &str = "xtask/interop/requirements.txt";
 /// The example that serves simulated miners.
 const SIMULATOR: &str = "serve";
-/// The script's exit code for "skipped": the miners' port 80 cannot be taken, which needs root or the capability.
+/// The script's exit code for "skipped": some of the miners' ports cannot be taken, which needs root or the capability.
 const CANNOT_TRY: i32 = 77;
 
-/// The step that compares; `required` makes what would be skipped a failure.
-pub(crate) fn step(required: bool) -> Step {
-    Step::new("interop", move |workspace| match interop(workspace)? {
+/// The step that compares; `required` makes what would be skipped a failure, and `write` writes what is found into the
+/// documents that are else only compared with it.
+pub(crate) fn step(required: bool, write: bool) -> Step {
+    Step::new("interop", move |workspace| match interop(workspace, write)? {
         Outcome::Skipped(reason) if required => bail!("{reason}"),
         outcome => Ok(outcome),
     })
 }
 
-fn interop(workspace: &Workspace) -> Result<Outcome> {
+fn interop(workspace: &Workspace, write: bool) -> Result<Outcome> {
     let script = workspace.root().join(SCRIPT);
     if !script.is_file() {
         return Ok(Outcome::Skipped(format!("{SCRIPT} does not exist yet")));
@@ -51,13 +52,16 @@ fn interop(workspace: &Workspace) -> Result<Outcome> {
     let mut compare = Command::new(python);
     compare.current_dir(workspace.root()).arg(script);
     compare.arg("--bitlink").arg(bitlink).arg("--simulator").arg(simulator);
+    if write {
+        compare.arg("--write");
+    }
     // Its lines come as they are printed, and it leaves nothing behind among the sources.
     compare.env("PYTHONUNBUFFERED", "1").env("PYTHONDONTWRITEBYTECODE", "1");
     let status = process::status(&mut compare)?;
     match status.code() {
         Some(0) => Ok(Outcome::Passed),
         Some(CANNOT_TRY) => {
-            Ok(Outcome::Skipped("port 80 of the simulated miners cannot be taken".to_owned()))
+            Ok(Outcome::Skipped("ports below 1024 of the simulated miners cannot be taken".to_owned()))
         }
         _ => bail!("the peers do not agree with us ({status})"),
     }

@@ -78,6 +78,9 @@ enum Command {
         /// Fail, rather than skip, when python3, the network or the script is missing
         #[arg(long)]
         required: bool,
+        /// Write the tables of the documents from what is found
+        #[arg(long)]
+        write: bool,
     },
     /// Build the release binary, the shell completions and the man page into `target/dist`
     Dist,
@@ -120,7 +123,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
-        Command::Interop { required } => vec![interop::step(required)],
+        Command::Interop { required, write } => vec![interop::step(required, write)],
         Command::Dist => vec![dist::step()],
     };
     Ok(steps::run(&workspace, steps, on_failure).is_success())

@@ -8,6 +8,7 @@
 //! ```
 
 use bitlink_simulator::{FaceName, MinerSpec, ServeOptions, SimClock, SimFleet};
+use bitlink_transport::Host as _;
 use serde_json::json;
 use std::error::Error;
 use std::io::Read;
@@ -46,8 +47,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let line = json!({
             "address": address,
             "api_port": server.api_port(),
-            "web_port": server.web_port(),
+            "has_web": server.web_port().is_some() && server.web_error().is_none(),
+            "doors": host.ports(),
             "face": truth.face.name(),
+            "family": truth.family.as_str(),
             "make": truth.make.map(|make| make.to_string()),
             "model": truth.model,
             "mac": truth.mac.to_string(),

@@ -128,7 +128,7 @@ impl AxeOs {
             .count("sharesRejected", state.rejected())
             .count("uptimeSeconds", state.elapsed_s)
             .int("smallCoreCount", 2040)
-            .text("ASICModel", "BM1370")
+            .text("ASICModel", asic_model(moment))
             .fixed("fanspeed", state.fan_duty * 100.0, 0)
             .text("runningPartition", "ota_0");
         let rpm = |index: usize| state.fans_rpm.get(index).copied().unwrap_or_default();
@@ -176,7 +176,7 @@ impl AxeOs {
 fn asic(moment: &Moment<'_>) -> Record {
     let model = moment.spec.model;
     Record::new()
-        .text("ASICModel", "BM1370")
+        .text("ASICModel", asic_model(moment))
         .text("deviceModel", model.printed)
         .text("swarmColor", "green")
         .count("asicCount", u64::from(model.chips))
@@ -217,4 +217,14 @@ fn pools(mut info: Record, pools: &[PoolState], nerd: bool) -> Record {
         .int("secondaryPoolIndex", 1)
         .int("useFallbackStratum", 0)
         .put("pools", Node::List(slots))
+}
+
+/// The chip by which clients tell the models apart (ESP-Miner, `device_config.h`).
+fn asic_model(moment: &Moment<'_>) -> &'static str {
+    match moment.spec.model.printed {
+        "Max" => "BM1397",
+        "Ultra" => "BM1366",
+        "Supra" => "BM1368",
+        _ => "BM1370",
+    }
 }
