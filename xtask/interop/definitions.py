@@ -54,6 +54,8 @@ def told(ours: Ours, field: str, path: str) -> object:
 # What a peer may mean, by the name that `verdicts.tsv` has for it: the value that it must give then.
 DEFINITIONS: dict[str, Callable[[Ours], object]] = {
     "mean of a board's sensors": lambda ours: ours.board_mean_c,
+    "mean of a board's sensors, rounded": lambda ours: rounded(ours.board_mean_c),
+    "efficiency, rounded": lambda ours: rounded(told(ours, "power_w", "efficiency_j_per_th")),
     "mean of a board's chip sensors": lambda ours: ours.chip_mean_c,
     "mean of a board's chip sensors, rounded": lambda ours: rounded(ours.chip_mean_c),
     "the chips' temperature": lambda ours: ours.reading.chip_c,

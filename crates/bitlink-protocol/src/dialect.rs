@@ -300,6 +300,11 @@ impl Answers {
         document.section(section).into_iter().map(|map| Record::new(map, command, oddities)).collect()
     }
 
+    /// A page that is one object.
+    pub fn page<'a>(&'a self, name: &'a str, oddities: &'a Oddities) -> Option<Record<'a>> {
+        Some(Record::new(self.get(name)?.root(), name, oddities))
+    }
+
     /// The statuses of all answers.
     pub fn statuses(&self) -> impl Iterator<Item = Status> {
         self.0.iter().filter_map(|(_, document)| document.status())

@@ -80,6 +80,12 @@ impl<'a> Record<'a> {
         Some(Record { map: self.map.get(key)?.as_object()?, ..*self })
     }
 
+    /// The objects of a list that this record holds under `key`.
+    pub fn records(&self, key: &str) -> Vec<Self> {
+        let list = self.raw(key).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_object).map(|map| self.sibling(map)).collect()
+    }
+
     /// Another object of the same reply, such as a member of a nested list.
     #[must_use]
     pub const fn sibling(&self, map: &'a Map<String, Value>) -> Record<'a> {

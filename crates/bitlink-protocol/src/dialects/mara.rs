@@ -1,10 +1,13 @@
-//! Marathon's firmware for Antminers ("kaonsu") on TCP 4028: whether it lives and how it hashes. Everything else is on its
-//! web interface.
+//! Marathon's firmware for Antminers ("kaonsu"): by the pages of its web server ([`web`]), and where those are not to be had as it
+//! answers on TCP 4028: whether it lives and how it hashes.
 //!
 //! Any command but a few is answered with the summary, joined ones too; an answer without the section that was asked
 //! for is none.
 
+mod web;
+
 use super::{antminer, base};
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::Version;
@@ -20,7 +23,13 @@ impl Dialect for Mara {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("MARAFW") || evidence.says("KAONSU")
+        let named = ["MARAFW", "KAONSU"].iter().any(|mark| evidence.says(mark) || evidence.shows(mark));
+        // It asks for the password in Bitmain's words, with a header of its own.
+        named || evidence.shows("\nALGORITHM: MD5")
+    }
+
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[web::OVERVIEW] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -31,14 +40,31 @@ impl Dialect for Mara {
         identity.model = model.and_then(antminer::model);
         identity.model_raw = model.map(ToOwned::to_owned);
         identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
+        web::read_identity(heard, &mut identity, oddities);
         identity
     }
 
     fn questions(&self) -> &'static [Question] {
-        const { &[Question::must("summary"), Question::may("pools")] }
+        const {
+            let [brief, boards, details, fans, pools] = web::QUESTIONS;
+            let on = brief.command;
+            let (summary, rest) = (Question::must("summary"), Question::may("pools"));
+            &[brief, boards, details, fans, pools, summary.in_place_of(on), rest.in_place_of(on)]
+        }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Digest
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("root", "root")]
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        if web::read(answers, snapshot, oddities) {
+            return;
+        }
         base::read_summary(answers, snapshot, oddities);
         base::read_pools(answers, snapshot, oddities);
     }

@@ -85,8 +85,12 @@ impl Fixture {
         let digest = self.replies.get("*digest*").map(|realm| String::from_utf8_lossy(realm).into_owned());
         let (status, extra, body) = match (digest, request.header("Authorization"), page) {
             (Some(realm), None, _) => {
-                let challenge =
-                    format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"5ccc\", qop=\"auth\"\r\n");
+                let (realm, more) = realm.split_once('\n').unwrap_or((&realm, ""));
+                let challenge = format!(
+                    "WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"5ccc\", qop=\"auth\"\r\n{}{}",
+                    more.trim(),
+                    if more.is_empty() { "" } else { "\r\n" },
+                );
                 ("401 Unauthorized".to_owned(), challenge, Vec::new())
             }
             (_, _, Some(page)) if page.starts_with(b"HTTP/1.1 ") => {
@@ -209,6 +213,9 @@ fixtures! {
     braiins_s19_pro = "braiins-s19-pro",
     braiins_s9_tuner_starts = "braiins-s9-tuner-starts",
     braiins_t19_paused_immersion = "braiins-t19-paused-immersion",
+    mara_s19_pro_web = "mara-s19-pro-web",
+    vnish_s19_pro_web_only_fan_lost = "vnish-s19-pro-web-only-fan-lost",
+    vnish_s21_v1_3_failed_not_started = "vnish-s21-v1.3-failed-not-started",
     vnish_s9 = "vnish-s9",
     vnish_s19j_nopic_warming_up = "vnish-s19j-nopic-warming-up",
     hiveon_s9 = "hiveon-s9",

@@ -1,7 +1,9 @@
-//! VNish (AnthillOS) for Antminers, as it answers on TCP 4028: Bitmain's statistics with a few keys more. What it does
-//! beyond that is on its web interface.
+//! VNish (AnthillOS) for Antminers: by the pages of its web server ([`web`]), and where those are not to be had as it answers on
+//! TCP 4028, with Bitmain's statistics and a few keys more.
 //!
 //! Its model names carry its own version: "Antminer S9 (vnish 3.8.6)".
+
+mod web;
 
 use super::{antminer, base};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
@@ -18,7 +20,11 @@ impl Dialect for Vnish {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("VNISH") || evidence.says("ANTHILLOS")
+        ["VNISH", "ANTHILLOS"].iter().any(|mark| evidence.says(mark) || evidence.shows(mark))
+    }
+
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[web::INFO] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -29,18 +35,31 @@ impl Dialect for Vnish {
         {
             firmware.version = own_version;
         }
+        web::read_identity(heard, &mut identity, oddities);
         identity
     }
 
     fn questions(&self) -> &'static [Question] {
-        &antminer::QUESTIONS
-    }
-
-    fn joins(&self) -> bool {
-        true
+        const {
+            let [stats, pools, summary] = antminer::QUESTIONS;
+            let [info, miner, status, factory] = web::QUESTIONS;
+            let on = miner.command;
+            &[
+                info,
+                miner,
+                status,
+                factory,
+                stats.in_place_of(on),
+                pools.in_place_of(on),
+                summary.in_place_of(on),
+            ]
+        }
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        if web::read(answers, snapshot, oddities) {
+            return;
+        }
         antminer::read(answers, snapshot, oddities);
         snapshot.pools.retain(|pool| !is_developers(pool));
         let Some(r) = antminer::data(answers, oddities) else { return };

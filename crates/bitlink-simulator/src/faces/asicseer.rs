@@ -36,6 +36,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
+    web: None,
 };
 
 fn stats(moment: &Moment<'_>) -> Record {

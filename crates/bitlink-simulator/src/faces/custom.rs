@@ -4,7 +4,9 @@
 use super::{antminer, antminer_old, cgminer::records};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
+use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use bitlink_model::Family;
@@ -27,6 +29,8 @@ pub(crate) struct Custom {
     pub(crate) stats: fn(&Moment<'_>) -> Record,
     /// Pools behind the user's.
     pub(crate) own_pools: fn(usize) -> Vec<Record>,
+    /// The web server, where it is simulated.
+    pub(crate) web: Option<fn(&Moment<'_>, &Request<'_>) -> Response>,
 }
 
 /// No pools of its own.
@@ -84,8 +88,22 @@ impl Face for Custom {
         self.host_prefix
     }
 
+    fn reveals(&self, model: &Model, fault: FaultKind) -> bool {
+        // Only the web server tells a sleeping machine from a broken one, and an S9's does not.
+        let web = self.web.is_some() && !matches!(model.name, Some("S9" | "T9"));
+        web || !matches!(fault, FaultKind::Asleep)
+    }
+
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {
         self.answer_call(moment, &Call::read(request, &["command"]))
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        if self.web.is_some() { Doorway::API_AND_WEB } else { &[Doorway::API] }
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        self.web.map_or_else(|| Response::html(404, ""), |web| web(moment, request))
     }
 }
 

@@ -38,6 +38,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
+    web: None,
 };
 
 /// The boards' power, and the machine's as a text with a remark.

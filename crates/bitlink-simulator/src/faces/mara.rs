@@ -1,11 +1,14 @@
-//! Marathon's firmware ("kaonsu") on TCP 4028: version, summary and pools. Whatever else is asked, joined or not, is
+//! Marathon's firmware ("kaonsu"): its web server is in [`web`]. On TCP 4028 it has version, summary and pools. Whatever else is asked, joined or not, is
 //! answered with the summary.
+
+mod web;
 
 use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use bitlink_model::Family;
@@ -57,17 +60,16 @@ impl Face for Mara {
         "marafw"
     }
 
-    /// On this port it speaks of its rate and its pools alone, and not of what the rate should be.
-    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(
-            fault,
-            FaultKind::Asleep
-                | FaultKind::BoardMissing
-                | FaultKind::ChipsLost
-                | FaultKind::FanFailed
-                | FaultKind::Overheating
-                | FaultKind::Slow
-        )
+    fn reveals(&self, _: &Model, _: FaultKind) -> bool {
+        true
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

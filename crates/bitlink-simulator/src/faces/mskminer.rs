@@ -39,6 +39,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
+    web: None,
 };
 
 const CHAINS: usize = 16;

@@ -1,5 +1,7 @@
-//! VNish (AnthillOS) on TCP 4028: it imitates bmminer, joins nothing, lists its developers' pool, and tells consumption and
+//! VNish (AnthillOS): its web server is in [`web`]. On TCP 4028 it imitates bmminer, joins nothing, lists its developers' pool, and tells consumption and
 //! voltage of each board.
+
+mod web;
 
 use super::custom::{Custom, bitmain_stats, chains};
 use crate::face::Moment;
@@ -59,6 +61,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: false,
     stats,
     own_pools,
+    web: Some(web::answer),
 };
 
 fn stats(moment: &Moment<'_>) -> Record {
