@@ -344,6 +344,7 @@ impl Evidence {
 /// firmware keeps much of what it replaces.
 pub fn registry() -> &'static [&'static dyn Dialect] {
     &[
+        &crate::dialects::BraiinsRest,
         &crate::dialects::Braiins,
         &crate::dialects::Whatsminer,
         &crate::dialects::LuxOs,

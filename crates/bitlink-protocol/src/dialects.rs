@@ -33,7 +33,7 @@ pub use auradine::Auradine;
 pub use avalon::{Avalon, AvalonOld};
 pub use axeos::{AxeOs, NerdAxe};
 pub use blackminer::BlackMiner;
-pub use braiins::Braiins;
+pub use braiins::{Braiins, BraiinsRest};
 pub use cgminer::{CgMiner, Fork};
 pub use elphapex::Elphapex;
 pub use epic::Epic;

@@ -9,6 +9,7 @@ use crate::faces::axeos::AxeOs;
 use crate::faces::bfgminer::Bfgminer;
 use crate::faces::blackminer::Blackminer;
 use crate::faces::braiins::Braiins;
+use crate::faces::braiins_rest::BraiinsRest;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::elphapex::Elphapex;
 use crate::faces::epic::Epic;
@@ -194,6 +195,8 @@ faces! {
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.
     Braiins = "braiins", Braiins;
+    /// Braiins OS from 25.07 on.
+    BraiinsRest = "braiins-rest", BraiinsRest;
     /// VNish, also called AnthillOS.
     Vnish = "vnish", vnish::FACE;
     /// Hiveon's firmware for Antminers.

@@ -9,6 +9,7 @@ pub(crate) mod axeos;
 pub(crate) mod bfgminer;
 pub(crate) mod blackminer;
 pub(crate) mod braiins;
+pub(crate) mod braiins_rest;
 pub(crate) mod cgminer;
 pub(crate) mod custom;
 pub(crate) mod elphapex;

@@ -1,13 +1,16 @@
-//! Braiins OS and BOSminer, as they answer on TCP 4028 up to version 25.05. (Braiins OS+ docs; BOSminer, open source)
+//! Braiins OS and BOSminer, as they answer on TCP 4028 up to version 25.05; later ones have pages instead ([`rest`]).
+//! (Braiins OS+ docs; BOSminer, open source)
 //!
 //! JSON alone, joined, in any order. Boards are numbered as the control board's connectors are: from 6 on an S9, from 1 on
 //! later machines. Power is the tuner's estimate. The release of the firmware is not told here.
+
+mod rest;
 
 use super::base;
 use super::luxos::NOT_READY;
 use crate::catalogue;
 use crate::decode::Status;
-use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, Version};
 use bitlink_model::{
@@ -15,9 +18,22 @@ use bitlink_model::{
 };
 use serde_json::Value;
 
+pub use rest::BraiinsRest;
+
 /// Braiins OS.
 #[derive(Debug)]
 pub struct Braiins;
+
+/// Who it is beyond what the API tells: its name, its release, and apart from these its address, which old releases do not
+/// know there. Reading is open to everybody.
+const NAMES: Question = Question::page(
+    "names",
+    Page::post_json("/graphql", r#"{"query":"{bos{hostname info{version{full}}}}","variables":{}}"#),
+);
+const ADDRESS: Question = Question::page(
+    "hardware address",
+    Page::post_json("/graphql", r#"{"query":"{bos{macAddress}}","variables":{}}"#),
+);
 
 impl Dialect for Braiins {
     fn family(&self) -> Family {
@@ -25,12 +41,17 @@ impl Dialect for Braiins {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("BOSMINER") || evidence.says("BOSER")
+        evidence.says("BOSMINER") || evidence.says("BOSER") || evidence.shows("BRAIINS OS")
+    }
+
+    /// To the generation that has pages instead.
+    fn gives_way(&self) -> bool {
+        true
     }
 
     /// `version` says nothing of the machine.
     fn identity_questions(&self) -> &'static [Question] {
-        const { &[Question::may("devdetails")] }
+        const { &[Question::may("devdetails"), rest::VERSION, NAMES, ADDRESS] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -38,6 +59,7 @@ impl Dialect for Braiins {
         let mut identity = Identity::default();
         identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
         read_model(heard, &mut identity, oddities);
+        read_names(heard, &mut identity, oddities);
         identity
     }
 
@@ -81,6 +103,20 @@ impl Dialect for Braiins {
         }
         base::sort_boards(&mut snapshot.boards);
     }
+}
+
+fn read_names(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
+    let bos = |question: Question| {
+        answers.page(question.command, oddities)?.record("data").and_then(|r| r.record("bos"))
+    };
+    if let Some(r) = bos(NAMES) {
+        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+        let version = r.record("info").and_then(|r| r.record("version")).and_then(|r| r.text("full"));
+        if let Some(firmware) = &mut identity.firmware {
+            firmware.version = version.map(ToOwned::to_owned);
+        }
+    }
+    identity.mac = bos(ADDRESS).and_then(|r| r.text("macAddress")?.parse().ok());
 }
 
 /// `devdetails` names the machine with each board: "Bitmain Antminer S9".

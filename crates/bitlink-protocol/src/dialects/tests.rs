@@ -210,6 +210,8 @@ fixtures! {
     luxos_s19k_pro = "luxos-s19k-pro",
     luxos_s19_asleep = "luxos-s19-asleep",
     luxos_s19_pro_hydro_starting = "luxos-s19-pro-hydro-starting",
+    braiins_s19j_pro_rest = "braiins-s19j-pro-rest",
+    braiins_s19j_pro_rest_paused_board_error = "braiins-s19j-pro-rest-paused-board-error",
     braiins_s19_pro = "braiins-s19-pro",
     braiins_s9_tuner_starts = "braiins-s9-tuner-starts",
     braiins_t19_paused_immersion = "braiins-t19-paused-immersion",

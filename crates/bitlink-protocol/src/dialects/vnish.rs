@@ -42,12 +42,12 @@ impl Dialect for Vnish {
     fn questions(&self) -> &'static [Question] {
         const {
             let [stats, pools, summary] = antminer::QUESTIONS;
-            let [info, miner, status, factory] = web::QUESTIONS;
+            let [info, miner, condition, factory] = web::QUESTIONS;
             let on = miner.command;
             &[
                 info,
                 miner,
-                status,
+                condition,
                 factory,
                 stats.in_place_of(on),
                 pools.in_place_of(on),

@@ -171,9 +171,10 @@ impl Identify {
 
     fn next(&mut self) -> Step<Identified> {
         if self.dialect.is_none_or(Dialect::gives_way) {
-            let before = self.dialect.map(Dialect::family);
+            // What a dialect asks tells it from others of its family, which may want another login.
+            let before = self.dialect.map(Dialect::questions);
             self.dialect = registry().iter().copied().find(|d| d.claims(&self.evidence));
-            if self.dialect.map(Dialect::family) != before {
+            if self.dialect.map(Dialect::questions) != before {
                 self.session = None;
             }
         }

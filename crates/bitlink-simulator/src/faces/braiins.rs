@@ -6,8 +6,9 @@
 use super::{cgminer::records, standard};
 use crate::call::{Call, CallError};
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Form, Moment};
+use crate::face::{Document, Doorway, Face, Form, Moment};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, real, whole};
@@ -31,7 +32,7 @@ const S19: Model = Model {
     voltage: 13.7,
     fan_rpm: 6200.0,
 };
-const MODELS: [Model; 3] = [
+pub(super) const MODELS: [Model; 3] = [
     S19,
     Model {
         name: Some("S17"),
@@ -88,6 +89,34 @@ impl Face for Braiins {
             Form::Text => Call { form: Form::Json, command: Err(CallError::NotJson), ..call },
         };
         self.answer_call(moment, &call)
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
+    }
+
+    /// Its front page, and of GraphQL the names alone.
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        let body = String::from_utf8_lossy(request.body);
+        let bos = match (request.method, request.path()) {
+            ("GET", "/") => {
+                return Response::html(
+                    200,
+                    "<!doctype html><html><head><title>Braiins OS</title></head></html>",
+                );
+            }
+            ("POST", "/graphql") if body.contains("macAddress") => {
+                Record::new().text("macAddress", moment.spec.mac.to_string())
+            }
+            ("POST", "/graphql") if body.contains("hostname") => {
+                let version = Record::new().text("full", "2022-09-27-0-26ba61b9-22.08.1-plus");
+                let info = Record::new().put("version", version.into());
+                Record::new().text("hostname", moment.spec.hostname.as_str()).put("info", info.into())
+            }
+            _ => return Response::html(404, "Not Found"),
+        };
+        let data = Record::new().put("data", Record::new().put("bos", bos.into()).into());
+        Response::json(Node::from(data).to_json())
     }
 }
 

@@ -28,7 +28,7 @@ const MODELS: [Model; 3] = [
     S19,
     Model {
         name: Some("S19"),
-        printed: "Antminer S19 AML (Vnish 1.2.6)",
+        printed: "Antminer S19 (Vnish 1.2.6)",
         chips: 76,
         ths: 95.0,
         watts: 3250.0,

@@ -46,12 +46,13 @@ pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities
     let Some(network) = r.record("system").and_then(|r| r.record("network_status")) else { return };
     identity.mac = network.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
     identity.hostname = network.text("hostname").map(ToOwned::to_owned).or(identity.hostname.take());
-    let mut claimed = NetworkIdentity::default();
-    claimed.dhcp = network.flag("dhcp");
-    claimed.ip = network.text("ip").and_then(|ip| ip.parse().ok());
-    claimed.netmask = network.text("netmask").map(ToOwned::to_owned);
-    claimed.gateway = network.text("gateway").map(ToOwned::to_owned);
-    identity.network = Some(claimed);
+    identity.network = Some(NetworkIdentity {
+        dhcp: network.flag("dhcp"),
+        ip: network.text("ip").and_then(|ip| ip.parse().ok()),
+        netmask: network.text("netmask").map(ToOwned::to_owned),
+        gateway: network.text("gateway").map(ToOwned::to_owned),
+        ..NetworkIdentity::default()
+    });
 }
 
 /// Reads the pages; whether there was anything to read.
@@ -243,7 +244,7 @@ mod tests {
 
     #[test]
     fn times_since_the_boot_in_every_form() {
-        let seconds = |text| uptime(text).map(|span| span.as_seconds());
+        let seconds = |text| uptime(text).map(Span::as_seconds);
         assert_eq!(seconds("1 day, 2:03"), Some(93_780));
         assert_eq!(seconds("12 days, 23:59"), Some(1_123_140));
         assert_eq!(seconds("0:07"), Some(420));

@@ -63,9 +63,7 @@ fn null() -> Node {
 
 /// What the model's name is without the firmware's.
 fn kind<'a>(moment: &Moment<'a>) -> &'a str {
-    let kind = moment.spec.model.printed.split(" (").next().unwrap_or_default();
-    // The control board is told apart from it.
-    kind.trim_end_matches(" AML")
+    moment.spec.model.printed.split(" (").next().unwrap_or_default()
 }
 
 fn info(moment: &Moment<'_>) -> Record {
@@ -89,7 +87,7 @@ fn info(moment: &Moment<'_>) -> Record {
         .text("model", kind(moment).trim_start_matches("Antminer ").to_lowercase())
         .text("fw_name", "Vnish")
         .text("fw_version", "1.2.6")
-        .text("platform", if spec.model.printed.contains("AML") { "aml" } else { "xil" })
+        .text("platform", "xil")
         .text("install_type", "nand")
         .text("algorithm", "sha256d")
         .text("hr_measure", "GH/s")
