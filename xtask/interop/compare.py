@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from peers import PEERS
@@ -28,10 +29,12 @@ from readings import (
     read_ours,
 )
 from report import HEADINGS, Outcome, Report, brief, shown
-from verdicts import Verdict, Verdicts
+from verdicts import Judged, Verdict, Verdicts
 
 # Whatever happens, it ends after this long.
 WHOLE_TIMEOUT_S = 170.0
+# The peers ask ports and pages in a race, and what they tell depends on which one wins: the best reading counts.
+ATTEMPTS = 3
 # Machines that are read at the same time; each is asked by one library after another.
 AT_ONCE = 4
 SKIPPED = 77
@@ -57,6 +60,34 @@ def check_ours(machine: Machine, ours: Ours) -> list[str]:
     return failures
 
 
+@dataclass
+class Attempt:
+    """One reading of a peer, or why there is none."""
+
+    reading: Reading | None
+    why: str
+    judged: dict[str, Judged]
+
+    def worth(self) -> tuple[int, int]:
+        """How much of it agrees, and how much it tells."""
+        verdicts = [judged.verdict for judged in self.judged.values()]
+        return (sum(v.is_agreement for v in verdicts), sum(v.is_filled for v in verdicts))
+
+
+async def attempt(verdicts: Verdicts, machine: Machine, ours: Ours, peer: str) -> Attempt:
+    """Asks a peer once."""
+    try:
+        reading = await asyncio.wait_for(PEERS[peer](machine.address), READ_TIMEOUT_S)
+    except asyncio.TimeoutError:
+        return Attempt(None, f"took longer than {READ_TIMEOUT_S:.0f} s", {})
+    except Exception as error:  # Whatever a peer stumbles over is a line of the report.
+        return Attempt(None, brief(error), {})
+    judge = (
+        (name, verdicts.judge(machine, ours, peer, name, getattr(reading, name))) for name in FIELDS
+    )
+    return Attempt(reading, "", dict(judge))
+
+
 async def read_machine(verdicts: Verdicts, bitlink: Path, machine: Machine) -> Outcome:
     """Asks us and the peers, one after another, and judges."""
     outcome = Outcome(machine)
@@ -67,27 +98,24 @@ async def read_machine(verdicts: Verdicts, bitlink: Path, machine: Machine) -> O
         return outcome
     outcome.ours = ours
     outcome.failures += check_ours(machine, ours)
-    for peer, read in PEERS.items():
-        try:
-            theirs: Reading | None = await asyncio.wait_for(read(machine.address), READ_TIMEOUT_S)
-        except asyncio.TimeoutError:
-            outcome.unread[peer] = f"took longer than {READ_TIMEOUT_S:.0f} s"
-        except Exception as error:  # Whatever a peer stumbles over is a line of the report.
-            outcome.unread[peer] = brief(error)
-        else:
-            outcome.theirs[peer] = theirs
-            for name in FIELDS:
-                value = getattr(theirs, name)
-                judged = verdicts.judge(machine, ours, peer, name, value)
-                outcome.judged[peer, name] = judged
-                what = f"{machine}: {peer} says {HEADINGS[name]} {shown(name, value)}"
-                if judged.verdict in (Verdict.UNEXPLAINED, Verdict.GONE):
-                    we = shown(name, getattr(ours.reading, name))
-                    outcome.failures.append(f"{what}, we say {we}; nothing in verdicts.tsv")
+    for peer in PEERS:
+        attempts = [await attempt(verdicts, machine, ours, peer) for _ in range(ATTEMPTS)]
+        best = max(attempts, key=Attempt.worth)
+        if best.reading is None:
+            outcome.unread[peer] = best.why
+            line = verdicts.unread(machine, peer)
+            verdicts.use(line)
+            if line is None:
+                outcome.failures.append(f"{machine}: {peer}: {best.why}")
             continue
-        line = verdicts.unread(machine, peer)
-        if line is None:
-            outcome.failures.append(f"{machine}: {peer}: {outcome.unread[peer]}")
+        outcome.theirs[peer] = best.reading
+        for name, judged in best.judged.items():
+            outcome.judged[peer, name] = judged
+            verdicts.use(judged.line)
+            if judged.verdict in (Verdict.UNEXPLAINED, Verdict.GONE):
+                they, we = (shown(name, getattr(reading, name)) for reading in (best.reading, ours.reading))
+                what = f"{machine}: {peer} says {HEADINGS[name]} {they}, we say {we}"
+                outcome.failures.append(f"{what}; nothing in verdicts.tsv")
     return outcome
 
 

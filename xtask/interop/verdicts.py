@@ -113,9 +113,13 @@ class Verdicts:
     def _first(self, machine, peer, field, fits) -> Line | None:
         for line in self.lines:
             if line.is_about(machine, peer, field) and fits(line):
-                self.used[line.number] += 1
                 return line
         return None
+
+    def use(self, line: Line | None) -> None:
+        """Counts that a line has explained something."""
+        if line is not None:
+            self.used[line.number] += 1
 
     def useless(self) -> list[Line]:
         """Lines that explained nothing."""

@@ -88,10 +88,9 @@ impl Face for Custom {
         self.host_prefix
     }
 
-    fn reveals(&self, model: &Model, fault: FaultKind) -> bool {
-        // Only the web server tells a sleeping machine from a broken one, and an S9's does not.
-        let web = self.web.is_some() && !matches!(model.name, Some("S9" | "T9"));
-        web || !matches!(fault, FaultKind::Asleep)
+    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
+        // Only the web server tells a sleeping machine from a broken one.
+        self.web.is_some() || !matches!(fault, FaultKind::Asleep)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -24,7 +24,7 @@ const S19: Model = Model {
     voltage: 13.7,
     fan_rpm: 6200.0,
 };
-const MODELS: [Model; 3] = [
+const MODELS: [Model; 2] = [
     S19,
     Model {
         name: Some("S19"),
@@ -33,17 +33,6 @@ const MODELS: [Model; 3] = [
         ths: 95.0,
         watts: 3250.0,
         frequency_mhz: 675.0,
-        ..S19
-    },
-    Model {
-        name: Some("S9"),
-        printed: "Antminer S9 (vnish 3.8.6)",
-        chips: 63,
-        fans: 2,
-        ths: 13.5,
-        watts: 1323.0,
-        frequency_mhz: 650.0,
-        voltage: 9.1,
         ..S19
     },
 ];
@@ -67,7 +56,6 @@ pub(crate) static FACE: Custom = Custom {
 fn stats(moment: &Moment<'_>) -> Record {
     let boards = real(u64::from(moment.spec.model.boards.max(1)));
     let warms_up = moment.state.phase == Phase::Starting;
-    let build = if moment.spec.model.name == Some("S9") { "3.8.6" } else { "1.2.6" };
     chains(moment)
         .fold(bitmain_stats(moment), |out, (n, board)| {
             out.int(format!("chain_vol{n}"), whole(board.voltage * 100.0))
@@ -75,7 +63,7 @@ fn stats(moment: &Moment<'_>) -> Record {
                 .text(format!("chain_bchips{n}"), if warms_up { "Warm up" } else { "" })
         })
         .flag("manual_fan_mode", false)
-        .text("build_version", build)
+        .text("build_version", "1.2.6")
 }
 
 fn own_pools(number: usize) -> Vec<Record> {

@@ -19,10 +19,6 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
             "<!doctype html><html><head><title>AnthillOS</title></head><body><div id=\"root\"></div></body></html>",
         );
     };
-    // The S9's version is older than this server.
-    if moment.spec.model.name == Some("S9") {
-        return Response::html(404, "");
-    }
     let token = format!("{:016x}", Seed::new(moment.spec.seed).of("token").bits());
     let document = match (request.method, path) {
         ("POST", "unlock") => {
