@@ -1,9 +1,8 @@
 //! How miners are reached beside the API: the port of their web servers, and who we are to them.
 
-use bitlink_miner_manager::transport::{TcpConfig, TcpTransport};
+use bitlink_miner_manager::transport::TcpConfig;
 use bitlink_miner_manager::{Credentials, Fleet};
 use clap::Args;
-use std::sync::Arc;
 
 /// How to reach web servers.
 #[derive(Debug, Args)]
@@ -28,7 +27,7 @@ pub(crate) struct Reach {
 impl Reach {
     /// A fleet that is reached so.
     pub(crate) fn fleet(&self) -> Fleet {
-        Fleet::over(Arc::new(TcpTransport::with_config(TcpConfig::default().with_web_port(self.http_port))))
+        Fleet::over_tcp(TcpConfig::default().with_web_port(self.http_port))
     }
 
     /// Who we are to web servers.

@@ -8,7 +8,8 @@ use bitlink_scanner::{
     ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge,
 };
 use bitlink_transport::{
-    ConverseError, Conversed, Endpoint, RecordingTransport, TcpTransport, Transcript, Transport, converse,
+    ConverseError, Conversed, Endpoint, RecordingTransport, TcpConfig, TcpTransport, Transcript, Transport,
+    converse, system_neighbours,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -46,6 +47,8 @@ pub struct Fleet {
     transport: Arc<dyn Transport>,
     scan: ScanConfig,
     monitor: MonitorConfig,
+    /// Whether the transport reaches what the routes of this machine lead to.
+    on_this_machine: bool,
 }
 
 impl Default for Fleet {
@@ -57,12 +60,23 @@ impl Default for Fleet {
 impl Fleet {
     /// Over TCP, with the usual settings.
     pub fn new() -> Self {
-        Self::over(Arc::new(TcpTransport::new()))
+        Self::over_tcp(TcpConfig::default())
+    }
+
+    /// Over TCP, with sockets used in another way.
+    pub fn over_tcp(config: TcpConfig) -> Self {
+        let transport = Arc::new(TcpTransport::with_config(config));
+        Self { on_this_machine: true, ..Self::over(transport) }
     }
 
     /// Over any transport: memory in a test, a recording, one that injects faults.
     pub fn over(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, scan: ScanConfig::default(), monitor: MonitorConfig::default() }
+        Self {
+            transport,
+            scan: ScanConfig::default(),
+            monitor: MonitorConfig::default(),
+            on_this_machine: false,
+        }
     }
 
     /// With other settings for scans and for single readings, which take their patience, ports and
@@ -93,7 +107,12 @@ impl Fleet {
     /// # Errors
     /// [`Error::Target`] or [`Error::Config`], before anything is touched.
     pub fn scan_targets(&self, targets: ScanTargets) -> Result<ScanStream, Error> {
-        Ok(Scanner::new(Arc::clone(&self.transport)).scan(targets, self.scan.clone())?)
+        Ok(self.scanner().scan(targets, self.scan.clone())?)
+    }
+
+    fn scanner(&self) -> Scanner {
+        let neighbours = if self.on_this_machine { system_neighbours() } else { None };
+        Scanner::new(Arc::clone(&self.transport)).with_neighbours(neighbours)
     }
 
     /// Looks for miners and waits for the end: what was found, and the report that accounts for every address.
@@ -102,7 +121,7 @@ impl Fleet {
     /// As [`Fleet::scan`].
     pub async fn discover(&self, targets: &str) -> Result<(Vec<Miner>, ScanReport), Error> {
         let targets = ScanTargets::parse(targets)?;
-        Ok(Scanner::new(Arc::clone(&self.transport)).scan_to_end(targets, self.scan.clone()).await?)
+        Ok(self.scanner().scan_to_end(targets, self.scan.clone()).await?)
     }
 
     /// One full reading of one miner. `host` is an address or a name, with `:port` where it is not the usual one.

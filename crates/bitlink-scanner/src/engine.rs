@@ -4,6 +4,7 @@
 //!
 //! Memory is bounded by the widths of the pools and the lengths of the queues, never by the number of targets.
 
+use crate::approach::Approach;
 use crate::config::ScanConfig;
 use crate::event::ScanEvent;
 use crate::identify::{Identifier, identify};
@@ -18,7 +19,7 @@ use crate::targets::{ScanPlan, ScanTargets};
 use crate::times::Times;
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
 use bitlink_protocol::Doors;
-use bitlink_transport::{Endpoint, Transport};
+use bitlink_transport::{Endpoint, Neighbours, Transport};
 use futures::FutureExt;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -34,12 +35,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How many open ports may wait to be asked who they are before the sweep waits for them. Some tens of bytes each.
 const OPEN_QUEUE: usize = 4_096;
 
+/// Most questions for neighbours per second, whatever the rate of connections: each is heard by every machine on the link.
+const MOST_ASKED: u32 = 40_000;
+
 /// All that a scan needs to run.
 pub(crate) struct Job {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) identifier: Arc<dyn Identifier>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) judge: Arc<Judge>,
+    pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
     pub(crate) targets: ScanTargets,
     /// The plan of the targets before their names are resolved.
     pub(crate) plan: ScanPlan,
@@ -60,6 +65,9 @@ pub(crate) struct Shared {
     pub(crate) tally: Tally,
     pub(crate) gate: Gate,
     pub(crate) pacer: Pacer,
+    /// Questions for neighbours are short, and twice as many as connections.
+    pub(crate) asking_pacer: Pacer,
+    pub(crate) approach: Option<Approach>,
     next: AtomicU64,
     events: mpsc::Sender<ScanEvent>,
 }
@@ -67,7 +75,7 @@ pub(crate) struct Shared {
 /// Runs a scan to its end, to its stop, or until nobody listens any more.
 pub(crate) async fn run(job: Job) {
     let started = Instant::now();
-    let Job { transport, identifier, resolver, judge, targets, plan, config, events, stop } = job;
+    let Job { transport, identifier, resolver, judge, neighbours, targets, plan, config, events, stop } = job;
 
     let names = targets.names().len() as u64;
     let mut plan = plan;
@@ -95,6 +103,7 @@ pub(crate) async fn run(job: Job) {
     };
     tracing::debug!(total = scope.total, addresses = scope.addresses, "a scan begins");
 
+    let approach = Approach::new(neighbours.as_ref(), scope.addresses);
     let shared = Arc::new(Shared {
         transport,
         identifier,
@@ -105,6 +114,10 @@ pub(crate) async fn run(job: Job) {
         tally: Tally::default(),
         gate: Gate::new(config.concurrency),
         pacer: Pacer::new(config.rate),
+        asking_pacer: Pacer::new(Some(
+            config.rate.map_or(MOST_ASKED, |rate| rate.saturating_mul(2).min(MOST_ASKED)),
+        )),
+        approach,
         next: AtomicU64::new(0),
         events,
         config,
@@ -112,6 +125,12 @@ pub(crate) async fn run(job: Job) {
     let begun = ScanEvent::Started { total: scope.total, addresses: scope.addresses, skipped: scope.skipped };
     if shared.events.send(begun).await.is_err() {
         return;
+    }
+    if let Some(approach) = &shared.approach {
+        let event = ScanEvent::FlatNetwork { asks: approach.asks(), places: approach.places() };
+        if shared.events.send(event).await.is_err() {
+            return;
+        }
     }
     for unknown in unknown {
         let event = ScanEvent::NameUnknown { name: unknown.name, error: unknown.error };

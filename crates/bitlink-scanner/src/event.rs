@@ -30,6 +30,15 @@ pub enum ScanEvent {
         /// What was named and is left out.
         skipped: SkippedTargets,
     },
+    /// There may be more targets on this machine's own links than its table of neighbours has places, so the scan minds
+    /// them. Comes after [`Started`](Self::Started), if at all.
+    FlatNetwork {
+        /// Whether it asks by ARP who is there, which is fast. Without the right to do so (`CAP_NET_RAW`) it waits for the
+        /// kernel: each place serves one address in three seconds.
+        asks: bool,
+        /// How many places there are.
+        places: usize,
+    },
     /// A miner. Told apart by endpoint: a machine that answers at two scanned ports or addresses comes twice, with the
     /// same id where it tells enough of itself.
     Found(Box<Miner>),

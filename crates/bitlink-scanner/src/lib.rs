@@ -61,6 +61,7 @@
 //! # }
 //! ```
 
+mod approach;
 mod config;
 mod engine;
 mod event;

@@ -9,10 +9,12 @@
 //! by refusing, all doors are knocked at. Where nobody does, the next tries are at the two likeliest, since a
 //! firewall may swallow what goes to one of them (`docs/decisions/0008-one-address-one-target.md`).
 
+use crate::approach::{ASKED, Near};
 use crate::engine::Shared;
 use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
+use crate::times::Waits;
 use bitlink_protocol::{Door, Doors, ExchangeFailure};
 use bitlink_transport::{Endpoint, ProbeOutcome};
 use futures::StreamExt;
@@ -54,9 +56,27 @@ enum Answer {
 
 /// Probes one endpoint until something is known of it. `number` is its number in the plan.
 pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> Probed {
+    let waits = shared.times.waits(endpoint.ip());
+    let Some(approach) = &shared.approach else { return knock_at(shared, endpoint, number, waits).await };
+    match approach.come_near(endpoint.ip(), || shared.asking_pacer.wait()).await {
+        Near::Open | Near::Answered(_) => knock_at(shared, endpoint, number, waits).await,
+        Near::Nobody => Probed::Closed(Outcome::Silent),
+        Near::Unknown(place) => {
+            let first = knock_at(shared, endpoint, number, Waits::one(ASKED)).await;
+            let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
+            // The kernel does not always say that nobody has an address: it limits what it says a second.
+            if approach.found(endpoint.ip()) {
+                return knock_at(shared, endpoint, number, waits).await;
+            }
+            approach.nobody(place);
+            Probed::Closed(Outcome::Silent)
+        }
+    }
+}
+
+async fn knock_at(shared: &Shared, endpoint: Endpoint, number: u64, waits: Waits) -> Probed {
     let ports = shared.config.doors_at(endpoint);
     let mut doors = Address { doors: ports.map(|port| Knocked { port, outcome: None }).collect() };
-    let waits = shared.times.waits(endpoint.ip());
     let last = waits.tries().saturating_sub(1);
     let mut knocks = FuturesUnordered::new();
     let mut lives = false;

@@ -9,7 +9,7 @@ use crate::report::ScanReport;
 use crate::resolve::{Resolver, SystemResolver};
 use crate::targets::{ScanTargets, TargetError};
 use bitlink_model::{Finding, Miner, MinerSnapshot, MinerStatus};
-use bitlink_transport::Transport;
+use bitlink_transport::{Neighbours, Transport};
 use std::fmt;
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -69,12 +69,19 @@ pub struct Scanner {
     identifier: Option<Arc<dyn Identifier>>,
     resolver: Arc<dyn Resolver>,
     judge: Arc<Judge>,
+    neighbours: Option<Arc<dyn Neighbours>>,
 }
 
 impl Scanner {
     /// Over a transport, with [`Reader`], [`SystemResolver`] and [`judge`](crate::judge()).
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, identifier: None, resolver: Arc::new(SystemResolver), judge: Arc::new(judge) }
+        Self {
+            transport,
+            identifier: None,
+            resolver: Arc::new(SystemResolver),
+            judge: Arc::new(judge),
+            neighbours: None,
+        }
     }
 
     /// With another way to identify machines. [`ScanConfig::patience`] and
@@ -102,6 +109,15 @@ impl Scanner {
         self
     }
 
+    /// With the neighbours of this machine, which a scan of a large flat network has to mind. Without them it takes every
+    /// address to be behind a router; then a scan of more addresses on one link than the kernel's table of neighbours
+    /// holds misses nearly all that are there.
+    #[must_use]
+    pub fn with_neighbours(mut self, neighbours: Option<Arc<dyn Neighbours>>) -> Self {
+        self.neighbours = neighbours;
+        self
+    }
+
     /// Starts a scan.
     ///
     /// # Errors
@@ -123,6 +139,7 @@ impl Scanner {
                 identifier,
                 resolver: Arc::clone(&self.resolver),
                 judge: Arc::clone(&self.judge),
+                neighbours: self.neighbours.clone(),
                 targets,
                 plan,
                 config,

@@ -31,6 +31,11 @@ impl Waits {
         Self { each, tries }
     }
 
+    /// One try.
+    pub(crate) fn one(wait: Duration) -> Self {
+        Self::of(&[wait])
+    }
+
     /// How many tries there are.
     pub(crate) const fn tries(&self) -> usize {
         self.tries

@@ -70,6 +70,9 @@ const LAYERS: &[Layer] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            // Asking for neighbours below IP, on Linux.
+            "nix",
+            "socket2",
             // TLS below HTTP.
             "rustls",
             "tokio-rustls",

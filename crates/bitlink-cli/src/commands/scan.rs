@@ -392,6 +392,9 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
                     },
                 }),
             )?,
+            ScanEvent::FlatNetwork { asks, places } => {
+                json::line(&mut out, &json!({ "event": "flat_network", "asks": asks, "places": places }))?;
+            }
             ScanEvent::Found(miner) => json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?,
             ScanEvent::Outcome { endpoint, outcome, .. } => {
                 json::line(&mut out, &json::event("outcome", json::outcome(endpoint, &outcome)))?;
@@ -423,7 +426,7 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
 
 /// The line on standard error that says how far a scan is.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress(ProgressBar, Console);
 
 impl Progress {
     /// A line that is drawn, or not.
@@ -439,12 +442,22 @@ impl Progress {
         if let Ok(style) = ProgressStyle::with_template(line) {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        Self(bar)
+        Self(bar, console)
     }
 
     /// Follows an event.
     pub(crate) fn show(&self, event: &ScanEvent) {
         match event {
+            ScanEvent::FlatNetwork { asks: false, places } => {
+                // Three seconds for each that nobody has.
+                let rate = places / 3;
+                self.0.suspend(|| {
+                    self.1.note(&format!(
+                        "a flat network that is larger than the system's table of neighbours: about {rate} addresses a \
+                         second. With the right to send ARP it goes as fast as ever: sudo setcap cap_net_raw+ep bitlink"
+                    ));
+                });
+            }
             ScanEvent::Started { total, .. } => {
                 self.0.set_length(*total);
                 self.0.set_message("looking");

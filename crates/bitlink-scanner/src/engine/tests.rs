@@ -61,7 +61,7 @@ async fn listen(mut events: ScanStream) -> Told {
     while let Some(event) = events.recv().await {
         assert!(told.report.is_none(), "nothing comes after the end");
         match event {
-            ScanEvent::Started { .. } | ScanEvent::NameUnknown { .. } => {}
+            ScanEvent::Started { .. } | ScanEvent::FlatNetwork { .. } | ScanEvent::NameUnknown { .. } => {}
             ScanEvent::Found(miner) => told.found.push(*miner),
             ScanEvent::Outcome { endpoint, outcome } => {
                 assert!(told.outcomes.insert(endpoint, outcome).is_none(), "{endpoint} has two outcomes");

@@ -1,0 +1,225 @@
+//! How addresses of a flat network are come near. Every one of them takes a place in the kernel's table of neighbours, and
+//! when that is full, connections to those that live fail without a word. So where a scan has more targets than the table
+//! has places, it first finds out by ARP who is there, if it may, and else waits for a place and until the kernel has
+//! given up; either way never more of them are near at a time than there are places.
+
+use bitlink_model::Mac;
+use bitlink_transport::Neighbours;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How long a neighbour keeps its place after it was met: the kernel throws none away that is younger (Linux,
+/// `neigh_forced_gc`).
+const KEPT: Duration = Duration::from_millis(5_200);
+/// How long the kernel asks for a neighbour before it gives up: three times, a second apart, and some time for the answer.
+pub(crate) const ASKED: Duration = Duration::from_millis(3_200);
+/// How long an ARP request of our own is waited for, one entry for each.
+const ASKS: [Duration; 3] =
+    [Duration::from_millis(60), Duration::from_millis(120), Duration::from_millis(240)];
+
+/// What is known of an address before anybody connects to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Near {
+    /// Nothing that matters: it is behind a router, or there is room for all.
+    Open,
+    /// It answered, from here.
+    Answered(Mac),
+    /// Nobody has it.
+    Nobody,
+    /// Whether anybody has it will be known when the kernel has asked.
+    Unknown(Place),
+}
+
+/// A place in the kernel's table: until when it is taken, and a number that tells it from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(Instant, u64);
+
+/// The places that are taken, the soonest free first, and how many were ever taken.
+#[derive(Debug, Default)]
+struct Taken {
+    places: BTreeSet<Place>,
+    count: u64,
+}
+
+/// See the file.
+#[derive(Debug)]
+pub(crate) struct Approach {
+    neighbours: Arc<dyn Neighbours>,
+    asks: bool,
+    places: usize,
+    taken: Mutex<Taken>,
+}
+
+impl Approach {
+    /// For so many addresses; `None` where nothing need be minded.
+    pub(crate) fn new(neighbours: Option<&Arc<dyn Neighbours>>, addresses: u64) -> Option<Self> {
+        let neighbours = neighbours?;
+        let room = neighbours.room();
+        let asks = neighbours.can_ask();
+        // Neighbours that the kernel has given up linger for a while, and there are none where only those are met who
+        // answered.
+        let places = if asks { room } else { room * 3 / 4 };
+        let many = usize::try_from(addresses).map_or(true, |addresses| addresses > room);
+        many.then(|| Self { neighbours: Arc::clone(neighbours), asks, places, taken: Mutex::default() })
+    }
+
+    /// Whether it asks by itself who is there.
+    pub(crate) const fn asks(&self) -> bool {
+        self.asks
+    }
+
+    /// How many places there are.
+    pub(crate) const fn places(&self) -> usize {
+        self.places
+    }
+
+    /// Finds out about an address, as far as that is possible without a connection, and waits for a place where one is
+    /// needed. `paced` is waited for before each question.
+    pub(crate) async fn come_near<F: Future<Output = ()>>(&self, ip: IpAddr, paced: impl Fn() -> F) -> Near {
+        let IpAddr::V4(v4) = ip else { return Near::Open };
+        if !self.neighbours.is_on_link(ip) {
+            return Near::Open;
+        }
+        if !self.asks {
+            return Near::Unknown(self.take_place().await);
+        }
+        for wait in ASKS {
+            paced().await;
+            if let Ok(mac) = timeout_at(Instant::now() + wait, self.neighbours.ask(v4)).await {
+                self.take_place().await;
+                return Near::Answered(mac);
+            }
+        }
+        Near::Nobody
+    }
+
+    /// Whether the kernel has found an address that it was asked for.
+    pub(crate) fn found(&self, ip: IpAddr) -> bool {
+        matches!(ip, IpAddr::V4(ip) if self.neighbours.knows(ip))
+    }
+
+    /// A neighbour whom nobody has gives up its place at once: the kernel has marked it as failed.
+    pub(crate) fn nobody(&self, place: Place) {
+        self.lock().places.remove(&place);
+    }
+
+    async fn take_place(&self) -> Place {
+        loop {
+            let free = {
+                let mut taken = self.lock();
+                let now = Instant::now();
+                while taken.places.first().is_some_and(|place| place.0 <= now) {
+                    taken.places.pop_first();
+                }
+                if taken.places.len() < self.places {
+                    taken.count += 1;
+                    let place = Place(now + KEPT, taken.count);
+                    taken.places.insert(place);
+                    return place;
+                }
+                taken.places.first().map_or(now, |place| place.0)
+            };
+            // Somebody may give a place up before; that is looked for now and then.
+            sleep_until(free.min(Instant::now() + Duration::from_millis(20))).await;
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Places, in virtual time.
+    use super::*;
+    use async_trait::async_trait;
+    use futures::future::join_all;
+    use std::net::Ipv4Addr;
+
+    /// Every even address is somebody's; the first 16 bits are on the link.
+    #[derive(Debug)]
+    struct Street {
+        asks: bool,
+    }
+
+    #[async_trait]
+    impl Neighbours for Street {
+        fn is_on_link(&self, ip: IpAddr) -> bool {
+            matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 10)
+        }
+
+        fn room(&self) -> usize {
+            100
+        }
+
+        fn knows(&self, ip: Ipv4Addr) -> bool {
+            u32::from(ip) % 2 == 0
+        }
+
+        fn can_ask(&self) -> bool {
+            self.asks
+        }
+
+        async fn ask(&self, ip: Ipv4Addr) -> Mac {
+            if u32::from(ip) % 2 == 1 {
+                std::future::pending::<()>().await;
+            }
+            Mac::new([2, 0, 0, 0, 0, ip.octets()[3]])
+        }
+    }
+
+    fn approach(asks: bool, addresses: u64) -> Option<Approach> {
+        Approach::new(Some(&(Arc::new(Street { asks }) as Arc<dyn Neighbours>)), addresses)
+    }
+
+    #[test]
+    fn a_network_that_fits_into_the_table_is_none_to_mind() {
+        assert!(approach(true, 100).is_none());
+        assert!(approach(true, 101).is_some());
+        assert!(Approach::new(None, u64::MAX).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_ask_takes_places_for_those_who_answer_only() {
+        let approach = approach(true, 1_000).unwrap();
+        let began = Instant::now();
+        let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
+        let met = join_all((0..200).map(near)).await;
+        for (n, near) in (0..200).zip(met) {
+            let expected =
+                if n % 2 == 0 { Near::Answered(Mac::new([2, 0, 0, 0, 0, n])) } else { Near::Nobody };
+            assert_eq!(near, expected);
+        }
+        assert!(began.elapsed() < KEPT, "100 that answer are as many as there are places");
+        approach.come_near([10, 0, 0, 200].into(), || std::future::ready(())).await;
+        assert!(began.elapsed() >= KEPT, "one more waits for a place");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_may_not_ask_waits_for_a_place_that_somebody_gives_up() {
+        let approach = approach(false, 1_000).unwrap();
+        let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
+        let began = Instant::now();
+        let met = join_all((0..75).map(near)).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let [Near::Unknown(given_up), ..] = met[..] else { panic!("{met:?}") };
+        approach.nobody(given_up);
+        near(100).await;
+        assert_eq!(began.elapsed(), Duration::from_secs(3), "a place was given up");
+        near(101).await;
+        assert!(began.elapsed() >= KEPT, "the first of those that are still met");
+        join_all((102..102 + 73).map(near)).await;
+        assert!(began.elapsed() < KEPT * 2);
+        near(200).await;
+        assert!(
+            began.elapsed() >= Duration::from_secs(3) + KEPT,
+            "the place that was taken late is free late"
+        );
+        assert_eq!(approach.come_near([11, 0, 0, 1].into(), || std::future::ready(())).await, Near::Open);
+    }
+}

@@ -1,0 +1,45 @@
+//! What this machine reaches without a router, and who is there. The kernel keeps a small table of such neighbours (1,024 on
+//! Linux unless it is told otherwise). A sweep of a large flat network that does not mind it fills the table with addresses
+//! where nobody is, and then hardly a connection gets through to those where somebody is.
+
+#[cfg(target_os = "linux")]
+mod arp;
+#[cfg(target_os = "linux")]
+mod linux;
+mod routes;
+
+use async_trait::async_trait;
+use bitlink_protocol::model::Mac;
+use std::fmt::Debug;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+pub use routes::Routes;
+
+/// The neighbours of this machine.
+#[async_trait]
+pub trait Neighbours: Debug + Send + Sync + 'static {
+    /// Whether an address is reached without a router, so that asking for it takes a place in the table.
+    fn is_on_link(&self, ip: IpAddr) -> bool;
+
+    /// How many places are left in the table.
+    fn room(&self) -> usize;
+
+    /// Whether the kernel has found out who has an address, as of a moment ago.
+    fn knows(&self, ip: Ipv4Addr) -> bool;
+
+    /// Whether this process may ask for neighbours itself, beside the table.
+    fn can_ask(&self) -> bool;
+
+    /// Asks once who has an address, and waits until somebody says so. Whoever does not want to wait any longer drops the
+    /// future. Never ends where nobody answers.
+    async fn ask(&self, ip: Ipv4Addr) -> Mac;
+}
+
+/// The neighbours that this system knows of; `None` where that cannot be found out.
+pub fn system_neighbours() -> Option<Arc<dyn Neighbours>> {
+    #[cfg(target_os = "linux")]
+    return linux::SystemNeighbours::new().map(|neighbours| Arc::new(neighbours) as Arc<dyn Neighbours>);
+    #[cfg(not(target_os = "linux"))]
+    None
+}

@@ -1,0 +1,143 @@
+//! Neighbours on Linux: routes, interfaces and the table's size from `/proc` and `/sys`, and ARP by a raw socket where this
+//! process may have one.
+
+use super::arp::Arp;
+use super::{Neighbours, Routes};
+use async_trait::async_trait;
+use bitlink_protocol::model::Mac;
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The table's limit where it is not told, as in a network namespace (`neighbour.c`, `arp_tbl`).
+const USUAL_TABLE: usize = 1_024;
+/// Places that are left to everybody else.
+const RESERVE: usize = 96;
+/// Flags of an interface (`if.h`).
+const LOOPBACK: u32 = 0x8;
+const POINT_TO_POINT: u32 = 0x10;
+const NO_ARP: u32 = 0x80;
+
+/// See the file.
+#[derive(Debug)]
+pub(super) struct SystemNeighbours {
+    routes: Routes,
+    /// By interface; empty without the right.
+    arp: HashMap<String, Arp>,
+    /// Who is in the kernel's table, and when that was looked up.
+    table: Mutex<Option<(Instant, HashSet<Ipv4Addr>)>>,
+}
+
+/// The table is looked up no more often than this.
+const FRESH: Duration = Duration::from_millis(100);
+
+impl SystemNeighbours {
+    /// As the system is now.
+    pub(super) fn new() -> Option<Self> {
+        let routes = Routes::parse(&fs::read_to_string("/proc/net/route").ok()?, needs_asking);
+        let open = |link: &str| match Arp::open(link) {
+            Ok(arp) => Some((link.to_owned(), arp)),
+            Err(error) => {
+                tracing::debug!(link, %error, "no ARP of our own");
+                None
+            }
+        };
+        let arp = routes.links().into_iter().filter_map(open).collect();
+        Some(Self { routes, arp, table: Mutex::default() })
+    }
+}
+
+#[async_trait]
+impl Neighbours for SystemNeighbours {
+    fn is_on_link(&self, ip: IpAddr) -> bool {
+        matches!(ip, IpAddr::V4(ip) if self.routes.link_of(ip).is_some())
+    }
+
+    fn room(&self) -> usize {
+        let read = |path| fs::read_to_string(path).ok();
+        let table =
+            read("/proc/sys/net/ipv4/neigh/default/gc_thresh3").and_then(|text| text.trim().parse().ok());
+        let taken = read("/proc/net/stat/arp_cache").and_then(|text| entries(&text)).unwrap_or(0);
+        table.unwrap_or(USUAL_TABLE).saturating_sub(taken + RESERVE).max(RESERVE)
+    }
+
+    fn knows(&self, ip: Ipv4Addr) -> bool {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, known)) = &*table
+            && when.elapsed() < FRESH
+        {
+            return known.contains(&ip);
+        }
+        let known = fs::read_to_string("/proc/net/arp").map(|text| resolved(&text)).unwrap_or_default();
+        table.insert((Instant::now(), known)).1.contains(&ip)
+    }
+
+    fn can_ask(&self) -> bool {
+        let links = self.routes.links();
+        !links.is_empty() && links.iter().all(|link| self.arp.contains_key(*link))
+    }
+
+    async fn ask(&self, ip: Ipv4Addr) -> Mac {
+        match self.routes.link_of(ip).and_then(|link| self.arp.get(link)) {
+            Some(arp) => arp.ask(ip).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn needs_asking(interface: &str) -> bool {
+    let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok();
+    let flags = flags.and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+    // Where nothing is known of an interface it is taken for the usual kind.
+    flags.is_none_or(|flags| flags & (LOOPBACK | POINT_TO_POINT | NO_ARP) == 0)
+}
+
+/// The neighbours of `/proc/net/arp` that have answered: `192.168.1.7 0x1 0x2 02:00:00:00:00:07 * eth0`, with the flag of
+/// an entry that is complete (`if_arp.h`, `ATF_COM`).
+fn resolved(text: &str) -> HashSet<Ipv4Addr> {
+    let entry = |line: &str| {
+        let mut fields = line.split_whitespace();
+        let ip = fields.next()?.parse().ok()?;
+        let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
+        (flags & 0x2 != 0).then_some(ip)
+    };
+    text.lines().skip(1).filter_map(entry).collect()
+}
+
+/// How many neighbours the table holds: the first number of the second line, in hexadecimal.
+fn entries(text: &str) -> Option<usize> {
+    usize::from_str_radix(text.lines().nth(1)?.split_whitespace().next()?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    //! What the system tells, and what it tells in other forms.
+    use super::*;
+
+    #[test]
+    fn the_number_of_entries_is_hexadecimal() {
+        assert_eq!(entries("entries  allocs\n000000ff 00000002\n000000ff 0\n"), Some(255));
+        assert_eq!(entries(""), None);
+        assert_eq!(entries("entries\nnone\n"), None);
+    }
+
+    #[test]
+    fn neighbours_that_were_only_asked_for_are_not_known() {
+        let text = "IP address  HW type  Flags  HW address  Mask  Device\n\
+            192.0.2.1  0x1  0x2  02:00:00:00:00:01  *  eth0\n\
+            192.0.2.2  0x1  0x0  00:00:00:00:00:00  *  eth0\n\
+            rubbish\n";
+        assert_eq!(resolved(text), HashSet::from([Ipv4Addr::new(192, 0, 2, 1)]));
+        assert!(resolved("").is_empty());
+    }
+
+    #[test]
+    fn the_loopback_is_no_link_and_there_is_always_some_room() {
+        // Without the file there is nothing to know.
+        let Some(neighbours) = SystemNeighbours::new() else { return };
+        assert!(!neighbours.is_on_link([127, 0, 0, 1].into()));
+        assert!(neighbours.room() >= RESERVE);
+    }
+}
