@@ -57,16 +57,18 @@ enum Answer {
 /// Probes one endpoint until something is known of it. `number` is its number in the plan.
 pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> Probed {
     let waits = shared.times.waits(endpoint.ip());
-    let Some(approach) = &shared.approach else { return knock_at(shared, endpoint, number, waits).await };
+    let Some(approach) = &shared.approach else {
+        return knock_at(shared, endpoint, number, waits, waits).await;
+    };
     match approach.come_near(endpoint.ip(), || shared.asking_pacer.wait()).await {
-        Near::Open | Near::Answered(_) => knock_at(shared, endpoint, number, waits).await,
+        Near::Open | Near::Answered(_) => knock_at(shared, endpoint, number, waits, waits).await,
         Near::Nobody => Probed::Closed(Outcome::Silent),
         Near::Unknown(place) => {
-            let first = knock_at(shared, endpoint, number, Waits::one(ASKED)).await;
+            let first = knock_at(shared, endpoint, number, Waits::one(ASKED), waits).await;
             let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
             // The kernel does not always say that nobody has an address: it limits what it says a second.
             if approach.found(endpoint.ip()) {
-                return knock_at(shared, endpoint, number, waits).await;
+                return knock_at(shared, endpoint, number, waits, waits).await;
             }
             approach.nobody(place);
             Probed::Closed(Outcome::Silent)
@@ -74,14 +76,21 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
     }
 }
 
-async fn knock_at(shared: &Shared, endpoint: Endpoint, number: u64, waits: Waits) -> Probed {
+/// Knocks at the doors of an address, with these waits while it is silent and those once it shows life.
+async fn knock_at(
+    shared: &Shared,
+    endpoint: Endpoint,
+    number: u64,
+    mut waits: Waits,
+    when_alive: Waits,
+) -> Probed {
     let ports = shared.config.doors_at(endpoint);
     let mut doors = Address { doors: ports.map(|port| Knocked { port, outcome: None }).collect() };
-    let last = waits.tries().saturating_sub(1);
     let mut knocks = FuturesUnordered::new();
     let mut lives = false;
     let mut round = 0;
     'rounds: while round < waits.tries() {
+        let last = waits.tries().saturating_sub(1);
         for (index, port) in doors.due(round, last) {
             if round > 0 {
                 count(&shared.tally.probe_retries);
@@ -97,6 +106,7 @@ async fn knock_at(shared: &Shared, endpoint: Endpoint, number: u64, waits: Waits
             if doors.shows_life() && !lives {
                 // Who is there gets every try at every door.
                 lives = true;
+                waits = when_alive;
                 round = 0;
                 continue 'rounds;
             }
