@@ -52,14 +52,14 @@ impl Dialect for Epic {
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         let mut identity = Identity::default();
-        if let Some(r) = root(heard, CAPABILITIES, oddities) {
+        if let Some(r) = heard.page(CAPABILITIES, oddities) {
             identity.model_raw = r.text("Model").map(ToOwned::to_owned);
             (identity.make, identity.model) =
                 identity.model_raw.as_deref().map(make_and_model).unwrap_or_default();
             identity.serial =
                 r.record("Control Board Version").and_then(|board| Some(board.text("cpuSerial")?.to_owned()));
         }
-        let network = root(heard, NETWORK, oddities);
+        let network = heard.page(NETWORK, oddities);
         let network = network.and_then(|r| r.record("dhcp").or_else(|| r.record("static")));
         identity.mac = network.and_then(|r| r.text("mac_address")?.parse().ok());
         identity.firmware = Some(Firmware::new(self.family()));
@@ -78,8 +78,8 @@ impl Dialect for Epic {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-        let Some(r) = root(answers, SUMMARY, oddities) else { return };
-        let capabilities = root(answers, CAPABILITIES, oddities);
+        let Some(r) = answers.page(SUMMARY, oddities) else { return };
+        let capabilities = answers.page(CAPABILITIES, oddities);
         read_identity(r, snapshot);
         read_state(r, snapshot);
         read_session(r, snapshot);
@@ -102,10 +102,6 @@ fn make_and_model(raw: &str) -> (Option<Make>, Option<String>) {
         Some(model) => (Some(Make::EPIC), Some(model.to_owned())),
         None => base::make_and_model(raw),
     }
-}
-
-fn root<'a>(answers: &'a Answers, name: &'a str, oddities: &'a Oddities) -> Option<Record<'a>> {
-    Some(Record::new(answers.get(name)?.root(), name, oddities))
 }
 
 fn read_identity(r: Record<'_>, snapshot: &mut MinerSnapshot) {
@@ -192,7 +188,7 @@ fn read_session(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 /// Boards that hash have figures; all that there could be have a line that says whether they were found.
 fn read_boards(r: Record<'_>, capabilities: Option<Record<'_>>, snapshot: &mut MinerSnapshot) {
     let serials = capabilities.and_then(|r| r.raw("Board Serial Numbers")?.as_array());
-    for r in records(r, "HBStatus") {
+    for r in r.records("HBStatus") {
         let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };
         let mut board = Board::in_slot(slot);
         board.present = r.flag("Detected");
@@ -203,7 +199,7 @@ fn read_boards(r: Record<'_>, capabilities: Option<Record<'_>>, snapshot: &mut M
             .map(ToOwned::to_owned);
         snapshot.boards.push(board);
     }
-    for r in records(r, "HBs") {
+    for r in r.records("HBs") {
         let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };
         let at = snapshot.boards.iter().position(|board| board.slot == slot).unwrap_or_else(|| {
             let mut board = Board::in_slot(slot);
@@ -241,15 +237,15 @@ fn read_boards(r: Record<'_>, capabilities: Option<Record<'_>>, snapshot: &mut M
 
 /// `[{"Index":0,"Data":[…]}]`, one temperature for each sensor, and one triple of figures for each chip that answers.
 fn read_chips(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-    for r in root(answers, RATES, oddities).map(|r| records(r, crate::LIST)).unwrap_or_default() {
+    for r in answers.page(RATES, oddities).map(|r| r.records(crate::LIST)).unwrap_or_default() {
         let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };
         let chips = r.raw("Data").and_then(Value::as_array).and_then(|data| u32::try_from(data.len()).ok());
         if let Some(board) = snapshot.boards.iter_mut().find(|board| board.slot == slot) {
             board.chips = chips.filter(|chips| *chips <= MAX_CHIPS);
         }
     }
-    let Some(r) = root(answers, CHIPS, oddities) else { return };
-    for r in records(r, crate::LIST) {
+    let Some(r) = answers.page(CHIPS, oddities) else { return };
+    for r in r.records(crate::LIST) {
         let Some(slot) = r.small("Index", MAX_BOARDS) else { continue };
         let Some(board) = snapshot.boards.iter_mut().find(|board| board.slot == slot) else { continue };
         let data = r.raw("Data").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_f64);
@@ -296,7 +292,7 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let stratum = r.record("Stratum");
     let current = stratum.and_then(|s| s.text("Current Pool"));
     let connected = stratum.and_then(|s| s.flag("IsPoolConnected"));
-    for (id, config) in (0..).zip(records(r, "StratumConfigs")) {
+    for (id, config) in (0..).zip(r.records("StratumConfigs")) {
         let Some(url) = config.text("pool") else { continue };
         let mut pool = Pool::default();
         pool.id = id;
@@ -315,9 +311,4 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         }
         snapshot.pools.push(pool);
     }
-}
-
-fn records<'a>(r: Record<'a>, key: &str) -> Vec<Record<'a>> {
-    let list = r.raw(key).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(Value::as_object).map(|map| r.sibling(map)).collect()
 }

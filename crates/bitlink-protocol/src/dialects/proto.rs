@@ -95,7 +95,7 @@ impl Dialect for Proto {
         identity.make = Some(Make::PROTO);
         identity.firmware = Some(Firmware::new(self.family()));
         for name in [PAIRING, PAIRING_PLAIN] {
-            if let Some(r) = root(heard, name, oddities) {
+            if let Some(r) = heard.page(name, oddities) {
                 identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
                 identity.serial = r.text("cb_sn").map(ToOwned::to_owned).or(identity.serial);
             }
@@ -114,23 +114,23 @@ impl Dialect for Proto {
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read_identity(answers, &mut snapshot.identity, oddities);
-        let system = root(answers, SYSTEM, oddities).and_then(|r| r.record("system-info"));
+        let system = answers.page(SYSTEM, oddities).and_then(|r| r.record("system-info"));
         snapshot.uptime = system.and_then(|r| r.seconds("uptime_seconds"));
         read_mining(answers, snapshot, oddities);
         read_hardware(answers, snapshot, oddities);
         read_cooling(answers, snapshot, oddities);
-        if let Some(r) = root(answers, POOLS, oddities) {
-            snapshot.pools = (0..).zip(records(r, "pools")).filter_map(|(i, r)| pool(i, r)).collect();
+        if let Some(r) = answers.page(POOLS, oddities) {
+            snapshot.pools = (0..).zip(r.records("pools")).filter_map(|(i, r)| pool(i, r)).collect();
         }
-        if let Some(r) = root(answers, ERRORS, oddities) {
-            let cooling = root(answers, COOLING, oddities).and_then(|r| r.record("cooling-status"));
-            let fans = cooling.map(|r| records(r, "fans")).unwrap_or_default();
+        if let Some(r) = answers.page(ERRORS, oddities) {
+            let cooling = answers.page(COOLING, oddities).and_then(|r| r.record("cooling-status"));
+            let fans = cooling.map(|r| r.records("fans")).unwrap_or_default();
             // Slots of fans are numbered as the cooling page does it.
             let fan = |slot: u32| {
                 let at = fans.iter().position(|r| r.raw("slot").and_then(Value::as_u64) == Some(slot.into()));
                 at.and_then(|at| u32::try_from(at).ok())
             };
-            let errors = records(r, crate::LIST).into_iter().take(MAX_ERRORS);
+            let errors = r.records(crate::LIST).into_iter().take(MAX_ERRORS);
             let errors = errors.filter_map(|r| error(r, fan));
             snapshot.errors.extend(errors);
         }
@@ -164,17 +164,8 @@ impl Login for Bearer {
     }
 }
 
-fn root<'a>(answers: &'a Answers, name: &'a str, oddities: &'a Oddities) -> Option<Record<'a>> {
-    Some(Record::new(answers.get(name)?.root(), name, oddities))
-}
-
-fn records<'a>(r: Record<'a>, key: &str) -> Vec<Record<'a>> {
-    let list = r.raw(key).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(Value::as_object).map(|map| r.sibling(map)).collect()
-}
-
 fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
-    if let Some(r) = root(answers, SYSTEM, oddities).and_then(|r| r.record("system-info")) {
+    if let Some(r) = answers.page(SYSTEM, oddities).and_then(|r| r.record("system-info")) {
         identity.model_raw = r.text("product_name").or_else(|| r.text("model")).map(ToOwned::to_owned);
         identity.model = identity.model_raw.as_deref().and_then(model);
         identity.serial = r.text("cb_sn").map(ToOwned::to_owned).or(identity.serial.take());
@@ -189,7 +180,7 @@ fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities
             });
         }
     }
-    if let Some(r) = root(answers, NETWORK, oddities).and_then(|r| r.record("network-info")) {
+    if let Some(r) = answers.page(NETWORK, oddities).and_then(|r| r.record("network-info")) {
         identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
         identity.hostname = r.text("hostname").map(ToOwned::to_owned);
     }
@@ -203,7 +194,7 @@ fn model(raw: &str) -> Option<String> {
 }
 
 fn read_mining(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-    let Some(page) = root(answers, MINING, oddities) else { return };
+    let Some(page) = answers.page(MINING, oddities) else { return };
     let Some(r) = page.record("mining-status") else {
         if page.map().is_empty() {
             // No data yet: the mining program is coming up.
@@ -232,8 +223,8 @@ fn read_mining(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddit
 }
 
 fn read_hardware(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-    let hardware = root(answers, HARDWARE, oddities).and_then(|r| r.record("hardware-info"));
-    for (position, r) in (0..).zip(hardware.map(|r| records(r, "hashboards-info")).unwrap_or_default()) {
+    let hardware = answers.page(HARDWARE, oddities).and_then(|r| r.record("hardware-info"));
+    for (position, r) in (0..).zip(hardware.map(|r| r.records("hashboards-info")).unwrap_or_default()) {
         let mut board = Board::in_slot(r.small("slot", MAX_BOARDS).unwrap_or(position));
         board.present = Some(true);
         board.serial = r.text("hb_sn").map(ToOwned::to_owned);
@@ -245,9 +236,9 @@ fn read_hardware(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Odd
 }
 
 fn read_cooling(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-    let Some(r) = root(answers, COOLING, oddities).and_then(|r| r.record("cooling-status")) else { return };
+    let Some(r) = answers.page(COOLING, oddities).and_then(|r| r.record("cooling-status")) else { return };
     snapshot.temperatures.target = r.celsius_or_zero("target_temperature_c");
-    for (index, r) in (0..).zip(records(r, "fans")) {
+    for (index, r) in (0..).zip(r.records("fans")) {
         let Some(rpm) = r.rpm("rpm") else { continue };
         let mut fan = Fan::new(index, rpm);
         fan.duty = r.percent("percentage").or_else(|| r.percent("speed_percentage"));

@@ -120,7 +120,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
         if let Some(summary) = r.record("summary") {
             read_summary(summary, snapshot);
         }
-        let boards = records(r, "edevs");
+        let boards = r.records("edevs");
         for (position, board) in (0..).zip(&boards) {
             read_board(*board, position, snapshot);
         }
@@ -137,11 +137,6 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     let when = when.and_then(|d| Timestamp::from_unix_seconds(d.root().get("when")?.as_i64()?));
     snapshot.device_time =
         snapshot.device_time.or_else(|| when.filter(|when| when.as_unix_millis() >= 1_000_000_000_000));
-}
-
-fn records<'a>(r: Record<'a>, key: &str) -> Vec<Record<'a>> {
-    let list = r.raw(key).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(Value::as_object).map(|map| r.sibling(map)).collect()
 }
 
 fn ths(r: Record<'_>, key: &str) -> Option<HashRate> {
@@ -266,7 +261,7 @@ fn read_board_temperatures(
 
 /// Shares are counted by version 2 alone, whose pools bear the same numbers.
 fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    for (position, r) in (1..).zip(records(r, "pools")) {
+    for (position, r) in (1..).zip(r.records("pools")) {
         let Some(url) = r.text("url") else { continue };
         let id = r.small("id", 10_000).unwrap_or(position);
         let known = snapshot
@@ -325,7 +320,7 @@ fn read_info(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         snapshot.tuning.mode = mode.or(snapshot.tuning.mode.take());
         snapshot.tuning.voltage = power.voltage("vout", Voltage::from_centivolts).or(snapshot.tuning.voltage);
     }
-    for error in records(r, "error-code").into_iter().take(MAX_ERRORS) {
+    for error in r.records("error-code").into_iter().take(MAX_ERRORS) {
         read_error(error, snapshot);
     }
 }
