@@ -6,7 +6,8 @@ here or not in full, and otherwise with 1.
 
 The simulated miners stand still in time, so readings are compared exactly. Where a peer reports another quantity under
 the same name (the mean of the sensors instead of the hottest, say), it must be exactly that other quantity. Every value
-that is not ours needs a line in `verdicts.tsv` that says who is right; docs/interop.md is written from both.
+that is not ours needs a line in `verdicts.tsv` that says who is right; docs/interop.md is written from both, and a run that
+comes to something else says so.
 """
 
 from __future__ import annotations
@@ -119,24 +120,36 @@ async def read_machine(verdicts: Verdicts, bitlink: Path, machine: Machine) -> O
     return outcome
 
 
-async def run(arguments: argparse.Namespace) -> int:
+async def compare(fleet: Simulator, bitlink: Path) -> tuple[Report, list[str]]:
+    """Reads all machines by all libraries; the report, and what is wrong with it."""
     verdicts = Verdicts(HERE / "verdicts.tsv")
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def in_turn(machine: Machine) -> Outcome:
         async with turn:
-            return await read_machine(verdicts, arguments.bitlink, machine)
+            return await read_machine(verdicts, bitlink, machine)
 
-    async with Simulator(arguments.simulator) as fleet:
-        outcomes = await asyncio.gather(*map(in_turn, fleet.machines))
+    outcomes = await asyncio.gather(*map(in_turn, fleet.machines))
     report = Report(list(outcomes), verdicts)
+    return report, report.failures(in_full=not fleet.out_of_reach)
+
+
+async def run(arguments: argparse.Namespace) -> int:
+    async with Simulator(arguments.simulator) as fleet:
+        report, failures = await compare(fleet, arguments.bitlink)
+        if failures:
+            # On a busy machine a peer's own time limits run out; what is wrong with us is wrong again.
+            print("once more, since not all was as it should be:")
+            for failure in failures:
+                print(f"  {failure}")
+            report, failures = await compare(fleet, arguments.bitlink)
     report.print()
     for machine in fleet.out_of_reach:
         ports = ", ".join(map(str, machine.doors))
         print(f"skipped: {machine}: not all of its ports can be taken here: {ports}")
-    failures = report.failures(in_full=not fleet.out_of_reach)
     if not fleet.out_of_reach:
-        failures += report.keep(HERE.parent.parent, write=arguments.write)
+        for note in report.keep(HERE.parent.parent, write=arguments.write):
+            print(f"note: {note}")
     for failure in failures:
         print(f"FAILED  {failure}")
     if failures:
