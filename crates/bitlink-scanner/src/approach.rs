@@ -66,6 +66,11 @@ impl Approach {
         many.then(|| Self { neighbours: Arc::clone(neighbours), asks, places, taken: Mutex::default() })
     }
 
+    /// Whether an address takes a place.
+    pub(crate) fn minds(&self, ip: IpAddr) -> bool {
+        self.neighbours.is_on_link(ip)
+    }
+
     /// Whether it asks by itself who is there.
     pub(crate) const fn asks(&self) -> bool {
         self.asks
@@ -80,7 +85,7 @@ impl Approach {
     /// needed. `paced` is waited for before each question.
     pub(crate) async fn come_near<F: Future<Output = ()>>(&self, ip: IpAddr, paced: impl Fn() -> F) -> Near {
         let IpAddr::V4(v4) = ip else { return Near::Open };
-        if !self.neighbours.is_on_link(ip) {
+        if !self.minds(ip) {
             return Near::Open;
         }
         if !self.asks {

@@ -126,7 +126,9 @@ pub(crate) async fn run(job: Job) {
     if shared.events.send(begun).await.is_err() {
         return;
     }
-    if let Some(approach) = &shared.approach {
+    if let Some(approach) = &shared.approach
+        && some_of(&shared.plan).any(|endpoint| approach.minds(endpoint.ip()))
+    {
         let event = ScanEvent::FlatNetwork { asks: approach.asks(), places: approach.places() };
         if shared.events.send(event).await.is_err() {
             return;
@@ -148,6 +150,13 @@ pub(crate) async fn run(job: Job) {
     let failed = report.counts.of(OutcomeKind::Failed);
     // A consumer that is gone does not want to know.
     drop(shared.events.send(ScanEvent::Complete { found, failed, report: Box::new(report) }).await);
+}
+
+/// Endpoints from all parts of a plan, to tell of what kind it is.
+fn some_of(plan: &ScanPlan) -> impl Iterator<Item = Endpoint> {
+    const SOME: u64 = 1_024;
+    let step = plan.len().div_ceil(SOME).max(1);
+    (0..SOME).map_while(move |number| plan.nth(number * step))
 }
 
 /// Sets the pools to work and tells progress until they are done. Returns whether they were stopped.

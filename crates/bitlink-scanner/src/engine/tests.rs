@@ -9,7 +9,7 @@ use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
 use crate::report::ScanReport;
 use crate::{ScanConfig, ScanEvent, ScanOrder, ScanTargets, Scanner};
 use bitlink_model::{Miner, MinerStatus};
-use bitlink_transport::{ConverseError, Endpoint, TransportError};
+use bitlink_transport::{ConverseError, Endpoint, Neighbours, TransportError};
 use futures::StreamExt;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -333,6 +333,48 @@ async fn progress_tells_how_long_it_will_take() {
     assert!((60..80).contains(&whole.as_secs()), "{whole:?}");
     let known = &etas[etas.len() / 4..];
     assert!(known.iter().all(|eta| eta.abs_diff(whole) < whole / 5), "{known:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flat_network_is_told_of_where_there_is_one_and_misses_nobody() {
+    /// Whoever is told of by the kernel only; a part of all addresses is on the link.
+    #[derive(Debug)]
+    struct Link(bool);
+    #[async_trait::async_trait]
+    impl Neighbours for Link {
+        fn is_on_link(&self, _: IpAddr) -> bool {
+            self.0
+        }
+        fn room(&self) -> usize {
+            100
+        }
+        fn knows(&self, _: Ipv4Addr) -> bool {
+            false
+        }
+        fn can_ask(&self) -> bool {
+            false
+        }
+        async fn ask(&self, _: Ipv4Addr) -> bitlink_model::Mac {
+            std::future::pending().await
+        }
+    }
+    let world = Arc::new(World::new((0..1_000).step_by(10).map(|n| (endpoint(n), Fate::Miner))));
+    for (flat, told_of, least) in [(true, 1, 20), (false, 0, 0)] {
+        let scanner = scanner(&world).with_neighbours(Some(Arc::new(Link(flat))));
+        let mut events = scanner.scan(targets(1_000), config()).unwrap();
+        let (mut flats, mut found) = (0, 0);
+        let report = loop {
+            match events.recv().await.unwrap() {
+                ScanEvent::FlatNetwork { asks: false, places: 75 } => flats += 1,
+                ScanEvent::Found(_) => found += 1,
+                ScanEvent::Complete { report, .. } => break report,
+                _ => {}
+            }
+        };
+        assert_eq!((flats, found), (told_of, 100));
+        // 900 addresses of nobody, 75 at a time and over three seconds each, where there is no room for more.
+        assert!(report.elapsed.as_secs() >= least && report.elapsed.as_secs() < 80, "{:?}", report.elapsed);
+    }
 }
 
 #[tokio::test(start_paused = true)]
