@@ -4,3 +4,4 @@ pub(crate) mod card;
 pub(crate) mod csv;
 pub(crate) mod json;
 pub(crate) mod report;
+pub(crate) mod story;

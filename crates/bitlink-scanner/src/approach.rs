@@ -7,6 +7,7 @@ use bitlink_model::Mac;
 use bitlink_transport::Neighbours;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -15,7 +16,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// `neigh_forced_gc`).
 const KEPT: Duration = Duration::from_millis(5_200);
 /// How long the kernel asks for a neighbour before it gives up: three times, a second apart, and some time for the answer.
-pub(crate) const ASKED: Duration = Duration::from_millis(3_200);
+pub(crate) const ASKED: Duration = Duration::from_millis(3_150);
+/// However full the table is, so many places are used: a scan has to end.
+const FEWEST: usize = 64;
 /// How long an ARP request of our own is waited for, one entry for each.
 const ASKS: [Duration; 3] =
     [Duration::from_millis(60), Duration::from_millis(120), Duration::from_millis(240)];
@@ -42,6 +45,8 @@ pub(crate) struct Place(Instant, u64);
 struct Taken {
     places: BTreeSet<Place>,
     count: u64,
+    /// How often the table had been full when fewer places were last taken.
+    narrowed_at: u64,
 }
 
 /// See the file.
@@ -49,7 +54,7 @@ struct Taken {
 pub(crate) struct Approach {
     neighbours: Arc<dyn Neighbours>,
     asks: bool,
-    places: usize,
+    places: AtomicUsize,
     taken: Mutex<Taken>,
 }
 
@@ -59,11 +64,13 @@ impl Approach {
         let neighbours = neighbours?;
         let room = neighbours.room();
         let asks = neighbours.can_ask();
-        // Neighbours that the kernel has given up linger for a while, and there are none where only those are met who
-        // answered.
-        let places = if asks { room } else { room * 3 / 4 };
         let many = usize::try_from(addresses).map_or(true, |addresses| addresses > room);
-        many.then(|| Self { neighbours: Arc::clone(neighbours), asks, places, taken: Mutex::default() })
+        many.then(|| Self {
+            neighbours: Arc::clone(neighbours),
+            asks,
+            places: AtomicUsize::new(room),
+            taken: Mutex::default(),
+        })
     }
 
     /// Whether an address takes a place.
@@ -77,8 +84,24 @@ impl Approach {
     }
 
     /// How many places there are.
-    pub(crate) const fn places(&self) -> usize {
-        self.places
+    pub(crate) fn places(&self) -> usize {
+        self.places.load(Ordering::Relaxed)
+    }
+
+    /// How often the kernel's table has been full so far.
+    pub(crate) fn overflows(&self) -> u64 {
+        self.neighbours.overflows()
+    }
+
+    /// The table was full since it had been so often: somebody else takes places in it too. A quarter fewer are used from
+    /// now on, once for all who were under way then.
+    pub(crate) fn narrow(&self, since: u64) {
+        let mut taken = self.lock();
+        if taken.narrowed_at <= since {
+            taken.narrowed_at = self.overflows().max(since + 1);
+            let fewer = (self.places() * 3 / 4).max(FEWEST);
+            self.places.store(fewer, Ordering::Relaxed);
+        }
     }
 
     /// Finds out about an address, as far as that is possible without a connection, and waits for a place where one is
@@ -119,7 +142,7 @@ impl Approach {
                 while taken.places.first().is_some_and(|place| place.0 <= now) {
                     taken.places.pop_first();
                 }
-                if taken.places.len() < self.places {
+                if taken.places.len() < self.places() {
                     taken.count += 1;
                     let place = Place(now + KEPT, taken.count);
                     taken.places.insert(place);
@@ -159,6 +182,10 @@ mod tests {
 
         fn room(&self) -> usize {
             100
+        }
+
+        fn overflows(&self) -> u64 {
+            0
         }
 
         fn knows(&self, ip: Ipv4Addr) -> bool {
@@ -204,23 +231,33 @@ mod tests {
         assert!(began.elapsed() >= KEPT, "one more waits for a place");
     }
 
+    #[test]
+    fn a_table_that_ran_over_is_narrowed_once_for_all_who_were_under_way() {
+        let approach = approach(false, 1_000).unwrap();
+        approach.narrow(0);
+        approach.narrow(0);
+        assert_eq!(approach.places(), 75);
+        approach.narrow(1);
+        assert_eq!(approach.places(), FEWEST);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn whoever_may_not_ask_waits_for_a_place_that_somebody_gives_up() {
         let approach = approach(false, 1_000).unwrap();
         let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
         let began = Instant::now();
-        let met = join_all((0..75).map(near)).await;
+        let met = join_all((0..100).map(near)).await;
         assert_eq!(began.elapsed(), Duration::ZERO);
         tokio::time::advance(Duration::from_secs(3)).await;
         let [Near::Unknown(given_up), ..] = met[..] else { panic!("{met:?}") };
         approach.nobody(given_up);
-        near(100).await;
+        near(110).await;
         assert_eq!(began.elapsed(), Duration::from_secs(3), "a place was given up");
-        near(101).await;
+        near(111).await;
         assert!(began.elapsed() >= KEPT, "the first of those that are still met");
-        join_all((102..102 + 73).map(near)).await;
+        join_all((112..112 + 98).map(near)).await;
         assert!(began.elapsed() < KEPT * 2);
-        near(200).await;
+        near(220).await;
         assert!(
             began.elapsed() >= Duration::from_secs(3) + KEPT,
             "the place that was taken late is free late"

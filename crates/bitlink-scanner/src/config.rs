@@ -4,6 +4,7 @@ use crate::order::ScanOrder;
 use bitlink_model::Family;
 use bitlink_protocol::{Credentials, DEFAULT_API_PORT, doors_of};
 use bitlink_transport::{Endpoint, Patience};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// More tries than this are never made at one address.
@@ -101,6 +102,9 @@ pub struct ScanConfig {
     /// Whether the first and last address of an IPv4 network (/30 or larger) are scanned too. Default no: they are the
     /// network's own and its broadcast address. Ranges and single addresses always mean what they say.
     pub include_network_broadcast: bool,
+    /// Addresses whose whole story is told, step by step, as [`ScanEvent::Step`](crate::ScanEvent::Step). Default none. Up
+    /// to 64: each event waits for room in the queue.
+    pub explain: Vec<IpAddr>,
     /// Whether every outcome gets an event, or only those of addresses where something answered or failed. Default no:
     /// most of a scan is silence, and the report counts it.
     pub report_all: bool,
@@ -126,6 +130,7 @@ impl Default for ScanConfig {
             event_queue: 1_024,
             progress_interval: Duration::from_millis(250),
             include_network_broadcast: false,
+            explain: Vec::new(),
             report_all: false,
         }
     }
@@ -149,7 +154,7 @@ impl ScanConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let ms = Duration::from_millis;
         let minute = Duration::from_mins(1);
-        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 16] = [
+        let rules: [(bool, &'static str, &'static str, &dyn std::fmt::Debug); 17] = [
             ((1..=64).contains(&self.ports.len()), "ports", "1 to 64 ports", &self.ports.len()),
             (!self.ports.contains(&0), "ports", "ports from 1 to 65535", &self.ports),
             (
@@ -199,6 +204,7 @@ impl ScanConfig {
                 "1 ms to 60 s",
                 &self.name_timeout,
             ),
+            (self.explain.len() <= 64, "explain", "up to 64 addresses", &self.explain),
             ((1..=1 << 20).contains(&self.event_queue), "event_queue", "1 to 1048576", &self.event_queue),
             (
                 (ms(10)..=Duration::from_hours(1)).contains(&self.progress_interval),
@@ -285,6 +291,8 @@ setters! {
     with_progress_interval progress_interval: Duration,
     /// With or without [network and broadcast addresses](ScanConfig::include_network_broadcast).
     with_network_broadcast include_network_broadcast: bool,
+    /// With the story of [these addresses](ScanConfig::explain).
+    with_explain explain: Vec<IpAddr>,
     /// With an event for [every outcome](ScanConfig::report_all), or not.
     with_report_all report_all: bool,
 }
@@ -321,6 +329,7 @@ mod tests {
         check(&config().with_exhausted_retries(1_001), "exhausted_retries");
         check(&config().with_max_addresses(0), "max_addresses");
         check(&config().with_name_timeout(Duration::ZERO), "name_timeout");
+        check(&config().with_explain(vec![[10, 0, 0, 1].into(); 65]), "explain");
         check(&config().with_event_queue(0), "event_queue");
         check(&config().with_progress_interval(Duration::ZERO), "progress_interval");
     }

@@ -8,13 +8,15 @@ use crate::approach::Approach;
 use crate::config::ScanConfig;
 use crate::event::ScanEvent;
 use crate::identify::{Identifier, identify};
+use crate::lanes::{Lanes, Turn};
 use crate::order::Permutation;
 use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
 use crate::pace::{Gate, Pacer};
 use crate::probe::{Permit, Probed, probe};
-use crate::report::{Scope, Tally};
+use crate::report::{Scope, Tally, count};
 use crate::resolve::{Resolver, resolve_all};
 use crate::scan::Judge;
+use crate::story::{ScanStep, Stories};
 use crate::targets::{ScanPlan, ScanTargets};
 use crate::times::Times;
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
@@ -28,7 +30,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -42,6 +44,7 @@ const MOST_ASKED: u32 = 40_000;
 pub(crate) struct Job {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) identifier: Arc<dyn Identifier>,
+    pub(crate) stories: Stories,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) judge: Arc<Judge>,
     pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
@@ -57,6 +60,7 @@ pub(crate) struct Job {
 pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) identifier: Arc<dyn Identifier>,
+    pub(crate) stories: Stories,
     judge: Arc<Judge>,
     plan: ScanPlan,
     order: Permutation,
@@ -75,7 +79,19 @@ pub(crate) struct Shared {
 /// Runs a scan to its end, to its stop, or until nobody listens any more.
 pub(crate) async fn run(job: Job) {
     let started = Instant::now();
-    let Job { transport, identifier, resolver, judge, neighbours, targets, plan, config, events, stop } = job;
+    let Job {
+        transport,
+        identifier,
+        stories,
+        resolver,
+        judge,
+        neighbours,
+        targets,
+        plan,
+        config,
+        events,
+        stop,
+    } = job;
 
     let names = targets.names().len() as u64;
     let mut plan = plan;
@@ -107,6 +123,7 @@ pub(crate) async fn run(job: Job) {
     let shared = Arc::new(Shared {
         transport,
         identifier,
+        stories,
         judge,
         order: Permutation::new(config.order, plan.len()),
         times: Times::new(&config.probe_timeouts, config.adaptive),
@@ -162,7 +179,6 @@ fn some_of(plan: &ScanPlan) -> impl Iterator<Item = Endpoint> {
 /// Sets the pools to work and tells progress until they are done. Returns whether they were stopped.
 async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
     let (open, opened) = mpsc::channel(OPEN_QUEUE);
-    let opened = Arc::new(Mutex::new(opened));
     // No more workers than work, nor than have room for the tries of a silent address that overlap.
     let doors = if shared.config.doors.is_empty() { 1 } else { 2 };
     let sweepers = shared.times.addresses(shared.config.concurrency, doors);
@@ -171,8 +187,10 @@ async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
     for _ in 0..sweepers.min(endpoints) {
         workers.spawn(sweep(Arc::clone(shared), open.clone()));
     }
-    for _ in 0..shared.config.identify_concurrency.min(endpoints) {
-        workers.spawn(identify_opened(Arc::clone(shared), Arc::clone(&opened)));
+    let width = shared.config.identify_concurrency.min(endpoints);
+    let lanes = Arc::new(Lanes::new(opened, width));
+    for _ in 0..width {
+        workers.spawn(identify_opened(Arc::clone(shared), Arc::clone(&lanes)));
     }
     // The queue closes with the last sweeper.
     drop(open);
@@ -226,18 +244,34 @@ async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<(Endpoint, Doors)>) {
 }
 
 /// Identifies open ports until the sweep is over and the queue is empty.
-async fn identify_opened(shared: Arc<Shared>, opened: Arc<Mutex<mpsc::Receiver<(Endpoint, Doors)>>>) {
-    loop {
-        let next = opened.lock().await.recv().await;
-        let Some((endpoint, doors)) = next else { return };
-        let flow = match contained(identify(&shared, endpoint, &doors)).await {
-            Ok(Ok(snapshot)) => {
+async fn identify_opened(shared: Arc<Shared>, lanes: Arc<Lanes>) {
+    while let Some(turn) = lanes.next().await {
+        let ((endpoint, doors), mut patient) = match turn {
+            Turn::First(opened) => (opened, None),
+            Turn::Again(opened, patient) => (opened, Some(patient)),
+        };
+        let mut identified = contained(identify(&shared, endpoint, &doors, patient.is_none())).await;
+        if matches!(identified, Ok(None)) {
+            shared.stories.tell(endpoint, || ScanStep::Postponed).await;
+            count(&shared.tally.postponed);
+            match lanes.postpone((endpoint, doors)) {
+                Ok(()) => continue,
+                Err((_, doors)) => {
+                    identified = contained(identify(&shared, endpoint, &doors, false)).await;
+                }
+            }
+        }
+        let flow = match identified {
+            Ok(Some(Ok(snapshot))) => {
+                shared.stories.tell(endpoint, || ScanStep::Ended(Outcome::Found)).await;
                 let miner = Box::new(shared.miner(endpoint, snapshot));
                 shared.tell(OutcomeKind::Found, Some(ScanEvent::Found(miner))).await
             }
-            Ok(Err(outcome)) => shared.settle(endpoint, outcome).await,
-            Err(failure) => shared.settle(endpoint, Outcome::Failed(failure)).await,
+            Ok(Some(Err(outcome))) => shared.settle(endpoint, outcome).await,
+            // Nobody who was not asked whether it is slow says so.
+            Ok(None) | Err(_) => shared.settle(endpoint, Outcome::Failed(ScanFailure::Defect)).await,
         };
+        drop(patient.take());
         if flow.is_break() {
             return;
         }
@@ -256,8 +290,14 @@ impl Shared {
         self.gate.enter().await
     }
 
+    /// How many endpoints there are.
+    pub(crate) fn endpoints(&self) -> u64 {
+        self.plan.len()
+    }
+
     /// Gives an endpoint its outcome, and tells of it when it is worth telling.
     async fn settle(&self, endpoint: Endpoint, outcome: Outcome) -> ControlFlow<()> {
+        self.stories.tell(endpoint, || ScanStep::Ended(outcome.clone())).await;
         let kind = outcome.kind();
         let told = kind.is_notable() || self.config.report_all;
         self.tell(kind, told.then_some(ScanEvent::Outcome { endpoint, outcome })).await

@@ -2,6 +2,7 @@
 
 use crate::outcome::Outcome;
 use crate::report::ScanReport;
+use crate::story::ScanStep;
 use crate::targets::{SkippedTargets, TargetError};
 use bitlink_model::Miner;
 use bitlink_transport::Endpoint;
@@ -58,6 +59,16 @@ pub enum ScanEvent {
         name: String,
         /// Why.
         error: TargetError,
+    },
+    /// A step of the story of an address, as [`ScanConfig::explain`](crate::ScanConfig::explain) asks for it.
+    #[non_exhaustive]
+    Step {
+        /// The endpoint: the address, and the port by which it is told from others.
+        endpoint: Endpoint,
+        /// How long after the beginning of the scan the step was done.
+        at: Duration,
+        /// What was done.
+        step: Box<ScanStep>,
     },
     /// How far the scan is.
     #[non_exhaustive]

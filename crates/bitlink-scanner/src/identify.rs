@@ -5,17 +5,19 @@ use crate::engine::Shared;
 use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
+use async_trait::async_trait;
 use bitlink_model::{Anomaly, AnomalyKind, MinerSnapshot, Span};
-use bitlink_protocol::{Conversation, Credentials, Doors, ReadMiner, Reading};
+use bitlink_protocol::{Conversation, Credentials, Doors, ReadMiner, Reading, Reply, Request};
 use bitlink_transport::{
-    ConverseError, Conversed, Endpoint, Patience, Stage, Transport, TransportError, converse,
+    ConverseError, Conversed, Endpoint, Limits, Patience, Probe, Stage, Transport, TransportError, converse,
 };
 use futures::future::BoxFuture;
 use std::error::Error;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Asks a machine with an open port who it is and how it does.
 pub trait Identifier: Debug + Send + Sync + 'static {
@@ -26,7 +28,21 @@ pub trait Identifier: Debug + Send + Sync + 'static {
         endpoint: Endpoint,
         doors: &Doors,
     ) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>>;
+
+    /// The same, or `None` as soon as the machine turns out to be a slow one: it is then identified once more, when others
+    /// have had their turn. Unless told otherwise nobody is slow.
+    fn identify_unless_slow(
+        &self,
+        endpoint: Endpoint,
+        doors: &Doors,
+    ) -> BoxFuture<'_, Option<Result<MinerSnapshot, ConverseError>>> {
+        let identified = self.identify(endpoint, doors);
+        Box::pin(async move { Some(identified.await) })
+    }
 }
+
+/// Whoever takes longer than this for an answer is slow: many times what a busy miner takes.
+const SLOW: Duration = Duration::from_millis(1_500);
 
 /// The usual [`Identifier`]: the conversation [`ReadMiner`] over a transport.
 #[derive(Debug, Clone)]
@@ -48,6 +64,10 @@ impl Reader {
         self.credentials = credentials;
         self
     }
+
+    fn conversation(&self, doors: &Doors) -> ReadMiner {
+        ReadMiner::new().with_credentials(self.credentials.clone()).with_doors(doors.clone())
+    }
 }
 
 impl Identifier for Reader {
@@ -56,18 +76,72 @@ impl Identifier for Reader {
         endpoint: Endpoint,
         doors: &Doors,
     ) -> BoxFuture<'_, Result<MinerSnapshot, ConverseError>> {
-        let conversation =
-            ReadMiner::new().with_credentials(self.credentials.clone()).with_doors(doors.clone());
-        Box::pin(read(self, endpoint, conversation))
+        let conversation = self.conversation(doors);
+        Box::pin(async move { read(&*self.transport, endpoint, conversation, &self.patience).await })
+    }
+
+    fn identify_unless_slow(
+        &self,
+        endpoint: Endpoint,
+        doors: &Doors,
+    ) -> BoxFuture<'_, Option<Result<MinerSnapshot, ConverseError>>> {
+        let conversation = self.conversation(doors);
+        Box::pin(async move {
+            if self.patience.per_exchange <= SLOW {
+                return Some(read(&*self.transport, endpoint, conversation, &self.patience).await);
+            }
+            let impatient =
+                Impatient { transport: Arc::clone(&self.transport), slow: AtomicBool::new(false) };
+            let mut patience = self.patience;
+            patience.per_exchange = SLOW;
+            let read = read(&impatient, endpoint, conversation, &patience).await;
+            // What was not waited for is missing in the reading.
+            (!impatient.slow.load(Ordering::Relaxed)).then_some(read)
+        })
     }
 }
 
-async fn read<C>(reader: &Reader, endpoint: Endpoint, conversation: C) -> Result<MinerSnapshot, ConverseError>
+/// A transport over which nothing more is asked once an answer did not come in time.
+#[derive(Debug)]
+struct Impatient {
+    transport: Arc<dyn Transport>,
+    slow: AtomicBool,
+}
+
+#[async_trait]
+impl Transport for Impatient {
+    async fn probe(&self, endpoint: Endpoint, deadline: Instant) -> Probe {
+        self.transport.probe(endpoint, deadline).await
+    }
+
+    async fn exchange(
+        &self,
+        endpoint: Endpoint,
+        request: &Request,
+        limits: &Limits,
+    ) -> Result<Reply, TransportError> {
+        if self.slow.load(Ordering::Relaxed) {
+            return Err(TransportError::TimedOut { stage: Stage::Connecting, received: 0 });
+        }
+        let reply = self.transport.exchange(endpoint, request, limits).await;
+        if matches!(reply, Err(TransportError::TimedOut { .. })) {
+            self.slow.store(true, Ordering::Relaxed);
+        }
+        reply
+    }
+}
+
+async fn read<C>(
+    transport: &dyn Transport,
+    endpoint: Endpoint,
+    conversation: C,
+    patience: &Patience,
+) -> Result<MinerSnapshot, ConverseError>
 where
     C: Conversation<Output = Reading> + Send,
 {
     let Conversed { value: Reading { mut snapshot, failure, .. }, elapsed, .. } =
-        converse(&*reader.transport, endpoint, conversation, &reader.patience).await?;
+        converse(transport, endpoint, conversation, patience).await?;
     snapshot.round_trip = Some(Span::from(elapsed));
     // It said who it is, so it is found; what it did not say is told as an oddity.
     if let Some(failure) = failure {
@@ -84,23 +158,28 @@ where
 /// The pause before a machine that could not be reached is asked again: enough for a listen queue to drain.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Identifies one endpoint, with as many attempts as the configuration allows.
+/// Identifies one endpoint, with as many attempts as the configuration allows; `None` where it may be postponed, and should be.
 pub(crate) async fn identify(
     shared: &Shared,
     endpoint: Endpoint,
     doors: &Doors,
-) -> Result<MinerSnapshot, Outcome> {
+    postponable: bool,
+) -> Option<Result<MinerSnapshot, Outcome>> {
     let (mut passing, mut exhausted) = (0_u32, 0_u32);
     loop {
         let flying = shared.tally.fly();
-        let attempt = shared.identifier.identify(endpoint, doors).await;
+        let attempt = if postponable {
+            shared.identifier.identify_unless_slow(endpoint, doors).await?
+        } else {
+            shared.identifier.identify(endpoint, doors).await
+        };
         drop(flying);
         match attempt {
-            Ok(snapshot) => return Ok(snapshot),
+            Ok(snapshot) => return Some(Ok(snapshot)),
             Err(ConverseError::Transport(TransportError::Exhausted(_))) => {
                 exhausted += 1;
                 if exhausted > shared.config.exhausted_retries {
-                    return Err(Outcome::Failed(ScanFailure::Exhausted { tries: exhausted }));
+                    return Some(Err(Outcome::Failed(ScanFailure::Exhausted { tries: exhausted })));
                 }
                 count(&shared.tally.exhausted_retries);
                 sleep(back_off(exhausted, u64::from(endpoint.port()))).await;
@@ -110,7 +189,7 @@ pub(crate) async fn identify(
                 count(&shared.tally.identify_retries);
                 sleep(PAUSE).await;
             }
-            Err(error) => return Err(Outcome::of_conversation(error)),
+            Err(error) => return Some(Err(Outcome::of_conversation(error))),
         }
     }
 }

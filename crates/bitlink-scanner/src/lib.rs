@@ -67,6 +67,7 @@ mod engine;
 mod event;
 mod identify;
 mod judge;
+mod lanes;
 mod order;
 mod outcome;
 mod pace;
@@ -74,6 +75,7 @@ mod probe;
 mod report;
 mod resolve;
 mod scan;
+mod story;
 mod targets;
 mod times;
 
@@ -83,7 +85,9 @@ pub use identify::{Identifier, Reader};
 pub use judge::{HOT_CELSIUS, RULE_HOT, RULE_NOT_MINING, RULE_SLOW, SLOW_RATIO, judge};
 pub use order::ScanOrder;
 pub use outcome::{Outcome, OutcomeKind, ScanFailure};
-pub use report::{OutcomeCounts, RoundTrips, ScanReport};
+pub use report::{OutcomeCounts, Percentiles, ScanReport};
 pub use resolve::{Resolver, SystemResolver, endpoints};
 pub use scan::{ScanError, Scanner, scan, scan_to_end};
+pub use story::ScanStep;
+
 pub use targets::{Quoted, ScanPlan, ScanTargets, SkippedTargets, TargetError};

@@ -5,8 +5,8 @@
 //! given up. So a lost packet costs a short wait, and a slow machine is still heard
 //! (`docs/decisions/0009-tries-that-overlap.md`).
 //!
-//! Most addresses of a scan are nobody's, so only the likeliest door is knocked at first. Where somebody shows life, be it
-//! by refusing, all doors are knocked at. Where nobody does, the next tries are at the two likeliest, since a
+//! Most addresses of a scan are nobody's, so only the likeliest door is knocked at first. Where it opens, the next likeliest
+//! is knocked at too, since most of what the API leaves out is told there. Where somebody refuses, all doors are knocked at. Where nobody does, the next tries are at the two likeliest, since a
 //! firewall may swallow what goes to one of them (`docs/decisions/0008-one-address-one-target.md`).
 
 use crate::approach::{ASKED, Near};
@@ -14,6 +14,7 @@ use crate::engine::Shared;
 use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
 use crate::report::count;
+use crate::story::ScanStep;
 use crate::times::Waits;
 use bitlink_protocol::{Door, Doors, ExchangeFailure};
 use bitlink_transport::{Endpoint, ProbeOutcome};
@@ -40,6 +41,8 @@ const LIKELY: usize = 2;
 #[derive(Debug)]
 struct Knocked {
     port: u16,
+    /// Whether anybody has knocked at it.
+    tried: bool,
     /// `None` while all was silence.
     outcome: Option<Answer>,
 }
@@ -57,24 +60,52 @@ enum Answer {
 /// Probes one endpoint until something is known of it. `number` is its number in the plan.
 pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> Probed {
     let waits = shared.times.waits(endpoint.ip());
+    let turn = || ScanStep::Turn { number, total: shared.endpoints(), waits: waits.to_vec() };
+    shared.stories.tell(endpoint, turn).await;
     let Some(approach) = &shared.approach else {
         return knock_at(shared, endpoint, number, waits, waits).await;
     };
-    match approach.come_near(endpoint.ip(), || shared.asking_pacer.wait()).await {
-        Near::Open | Near::Answered(_) => knock_at(shared, endpoint, number, waits, waits).await,
-        Near::Nobody => Probed::Closed(Outcome::Silent),
-        Near::Unknown(place) => {
-            let first = knock_at(shared, endpoint, number, Waits::one(ASKED), waits).await;
-            let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
-            // The kernel does not always say that nobody has an address: it limits what it says a second.
-            if approach.found(endpoint.ip()) {
+    let asking = || {
+        count(&shared.tally.arp_questions);
+        shared.asking_pacer.wait()
+    };
+    let mut overflows = 0;
+    loop {
+        match approach.come_near(endpoint.ip(), asking).await {
+            Near::Open => return knock_at(shared, endpoint, number, waits, waits).await,
+            Near::Answered(mac) => {
+                shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: Some(mac) }).await;
                 return knock_at(shared, endpoint, number, waits, waits).await;
             }
-            approach.nobody(place);
-            Probed::Closed(Outcome::Silent)
+            Near::Nobody => {
+                shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: None }).await;
+                return Probed::Closed(Outcome::Silent);
+            }
+            Near::Unknown(place) => {
+                shared.stories.tell(endpoint, || ScanStep::GotPlace).await;
+                let before = approach.overflows();
+                let first = knock_at(shared, endpoint, number, Waits::one(ASKED), waits).await;
+                let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
+                // The kernel does not always say that nobody has an address: it limits what it says a second.
+                if approach.found(endpoint.ip()) {
+                    return knock_at(shared, endpoint, number, waits, waits).await;
+                }
+                approach.nobody(place);
+                if approach.overflows() == before || overflows == MOST_OVERFLOWS {
+                    return Probed::Closed(Outcome::Silent);
+                }
+                // While the table was full nobody was asked for, so its silence means nothing.
+                overflows += 1;
+                approach.narrow(before);
+                count(&shared.tally.table_overflows);
+                shared.stories.tell(endpoint, || ScanStep::TableOverflowed).await;
+            }
         }
     }
 }
+
+/// How often an address is asked again because the table of neighbours was full. Each time the scan uses fewer places.
+const MOST_OVERFLOWS: u32 = 8;
 
 /// Knocks at the doors of an address, with these waits while it is silent and those once it shows life.
 async fn knock_at(
@@ -85,7 +116,8 @@ async fn knock_at(
     when_alive: Waits,
 ) -> Probed {
     let ports = shared.config.doors_at(endpoint);
-    let mut doors = Address { doors: ports.map(|port| Knocked { port, outcome: None }).collect() };
+    let mut doors =
+        Address { doors: ports.map(|port| Knocked { port, tried: false, outcome: None }).collect() };
     let mut knocks = FuturesUnordered::new();
     let mut lives = false;
     let mut round = 0;
@@ -96,6 +128,7 @@ async fn knock_at(
                 count(&shared.tally.probe_retries);
             }
             let permit = admitted(shared, &mut knocks, &mut doors).await;
+            doors.knocked(index);
             let endpoint = Endpoint::new(endpoint.ip(), port);
             let knock = Knock { endpoint, number, patience: waits.from(round) };
             knocks.push(async move { (index, knock.go(shared, permit).await) });
@@ -127,7 +160,11 @@ async fn knock_at(
         }
         round += 1;
     }
-    doors.probed(endpoint)
+    let probed = doors.probed(endpoint);
+    if matches!(probed, Probed::Closed(Outcome::Silent)) {
+        shared.tally.waited(waits.from(0));
+    }
+    probed
 }
 
 /// Waits for leave to open one more connection, hearing meanwhile those that are on their way: they hold what others wait
@@ -169,6 +206,19 @@ impl Address {
         }
     }
 
+    fn knocked(&mut self, index: usize) {
+        if let Some(door) = self.doors.get_mut(index) {
+            door.tried = true;
+        }
+    }
+
+    /// How many doors there is a reason to knock at, the likeliest first. What else there may be of a machine that speaks
+    /// the API is asked for by what it says.
+    fn worth_a_knock(&self) -> usize {
+        let speaks = self.doors.first().is_some_and(|door| door.outcome == Some(Answer::Open));
+        if speaks { LIKELY.min(self.doors.len()) } else { self.doors.len() }
+    }
+
     fn shows_life(&self) -> bool {
         self.doors.iter().any(|door| matches!(door.outcome, Some(Answer::Open | Answer::Refused)))
     }
@@ -181,14 +231,15 @@ impl Address {
     fn is_settled(&self) -> bool {
         let first = self.doors.first().and_then(|door| door.outcome);
         let lost = first.is_some_and(|answer| !matches!(answer, Answer::Open | Answer::Refused));
-        self.doors.iter().all(|door| door.outcome.is_some()) || lost && !self.shows_life()
+        self.doors.iter().take(self.worth_a_knock()).all(|door| door.outcome.is_some())
+            || lost && !self.shows_life()
     }
 
     /// Where to knock in a round: the numbers and ports of doors that have not answered.
     fn due(&self, round: usize, last: usize) -> Vec<(usize, u16)> {
         let likely = LIKELY.min(self.doors.len());
         let some = match round {
-            _ if self.shows_life() => 0..self.doors.len(),
+            _ if self.shows_life() => 0..self.worth_a_knock(),
             0 => 0..1,
             _ if round == last => 0..likely,
             _ => round % likely..round % likely + 1,
@@ -203,7 +254,7 @@ impl Address {
 
     /// The doors that did not open.
     fn shut(&self, endpoint: Endpoint) -> Doors {
-        self.doors.iter().fold(Doors::default(), |shut, door| {
+        self.doors.iter().filter(|door| door.tried).fold(Doors::default(), |shut, door| {
             let place = if door.port == endpoint.port() { Door::Api } else { Door::Port(door.port) };
             match door.outcome {
                 Some(Answer::Open) => shut,

@@ -34,8 +34,19 @@ pub struct ScanReport {
     pub identify_retries: u64,
     /// The fewest connections that the scan narrowed itself to for want of sockets; `None` when there were enough.
     pub narrowed_to: Option<usize>,
+    /// Questions for neighbours that were sent by ARP.
+    pub arp_questions: u64,
+    /// Addresses that were asked again because the kernel's table of neighbours had been full.
+    pub table_overflows: u64,
+    /// Machines that were slow to say who they are and were asked again, with all patience, behind those that were not.
+    pub postponed: u64,
+    /// The most connections that were tried or talked over at the same time.
+    pub most_in_flight: u64,
     /// How long addresses took to answer a probe, by accepting or refusing; `None` when none did.
-    pub round_trips: Option<RoundTrips>,
+    pub round_trips: Option<Percentiles>,
+    /// How long addresses were waited for that were given up as silent, all tries included; `None` when none were. It
+    /// follows the round trips unless the scan does not [learn](crate::ScanConfig::adaptive).
+    pub waits: Option<Percentiles>,
 }
 
 impl ScanReport {
@@ -50,6 +61,13 @@ impl ScanReport {
         let outcomes = self.counts.sum() - self.counts.of(OutcomeKind::NotProbed);
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 { outcomes as f64 / seconds } else { 0.0 }
+    }
+
+    /// Connections tried per second over the whole scan, which is what a limit of rate limits.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn probe_rate(&self) -> f64 {
+        let seconds = self.elapsed.as_secs_f64();
+        if seconds > 0.0 { self.probes as f64 / seconds } else { 0.0 }
     }
 }
 
@@ -88,12 +106,12 @@ impl fmt::Debug for OutcomeCounts {
     }
 }
 
-/// How long answers took. Percentiles are rounded up by at most a sixteenth.
+/// How long many things took. Percentiles are rounded up by at most a sixteenth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RoundTrips {
-    /// How many answers there were.
-    pub answers: u64,
+pub struct Percentiles {
+    /// How many there were.
+    pub count: u64,
     /// Half of them were as fast as this.
     pub p50: Duration,
     /// Nine in ten were as fast as this.
@@ -109,11 +127,16 @@ pub struct RoundTrips {
 pub(crate) struct Tally {
     outcomes: [AtomicU64; OutcomeKind::ALL.len()],
     round_trips: Histogram,
+    waits: Histogram,
     pub(crate) probes: AtomicU64,
     pub(crate) probe_retries: AtomicU64,
     pub(crate) exhausted_retries: AtomicU64,
     pub(crate) identify_retries: AtomicU64,
+    pub(crate) arp_questions: AtomicU64,
+    pub(crate) table_overflows: AtomicU64,
+    pub(crate) postponed: AtomicU64,
     in_flight: AtomicU64,
+    most_in_flight: AtomicU64,
 }
 
 /// Adds one to a counter.
@@ -134,9 +157,18 @@ impl Tally {
         self.round_trips.add(after);
     }
 
+    /// An address was given up after so long.
+    pub(crate) fn waited(&self, time: Duration) {
+        self.waits.add(time);
+    }
+
     /// Counts something as in flight for as long as the guard lives.
     pub(crate) fn fly(&self) -> InFlight<'_> {
-        count(&self.in_flight);
+        let now = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
+        // Mostly there are fewer than there have been, and looking costs less than writing.
+        if now > self.most_in_flight.load(Ordering::Relaxed) {
+            self.most_in_flight.fetch_max(now, Ordering::Relaxed);
+        }
         InFlight(&self.in_flight)
     }
 
@@ -170,7 +202,12 @@ impl Tally {
             exhausted_retries: read(&self.exhausted_retries),
             identify_retries: read(&self.identify_retries),
             narrowed_to: scope.narrowed_to,
+            arp_questions: read(&self.arp_questions),
+            table_overflows: read(&self.table_overflows),
+            postponed: read(&self.postponed),
+            most_in_flight: read(&self.most_in_flight),
             round_trips: self.round_trips.summary(),
+            waits: self.waits.summary(),
         }
     }
 }
@@ -221,14 +258,14 @@ impl Histogram {
         self.max.fetch_max(micros, Ordering::Relaxed);
     }
 
-    fn summary(&self) -> Option<RoundTrips> {
-        let answers: u64 = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).sum();
-        if answers == 0 {
+    fn summary(&self) -> Option<Percentiles> {
+        let count: u64 = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).sum();
+        if count == 0 {
             return None;
         }
         let max = self.max.load(Ordering::Relaxed);
         let at = |percent: u64| {
-            let rank = (answers * percent).div_ceil(100);
+            let rank = (count * percent).div_ceil(100);
             let mut seen = 0;
             let index = self.buckets.iter().position(|bucket| {
                 seen += bucket.load(Ordering::Relaxed);
@@ -236,7 +273,7 @@ impl Histogram {
             });
             Duration::from_micros(index.map_or(max, top_of).min(max))
         };
-        Some(RoundTrips { answers, p50: at(50), p90: at(90), p99: at(99), max: Duration::from_micros(max) })
+        Some(Percentiles { count, p50: at(50), p90: at(90), p99: at(99), max: Duration::from_micros(max) })
     }
 }
 

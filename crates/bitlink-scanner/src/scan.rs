@@ -7,6 +7,7 @@ use crate::identify::{Identifier, Reader};
 use crate::judge::judge;
 use crate::report::ScanReport;
 use crate::resolve::{Resolver, SystemResolver};
+use crate::story::Stories;
 use crate::targets::{ScanTargets, TargetError};
 use bitlink_model::{Finding, Miner, MinerSnapshot, MinerStatus};
 use bitlink_transport::{Neighbours, Transport};
@@ -126,17 +127,20 @@ impl Scanner {
         config.validate()?;
         let plan = targets.plan(&config)?;
         let runtime = Handle::try_current().map_err(|_no_runtime| ScanError::NoRuntime)?;
+        let (events, receiver) = mpsc::channel(config.event_queue);
+        let stories = Stories::new(&config.explain, events.clone());
+        let transport = stories.of(Arc::clone(&self.transport));
         let identifier = self.identifier.clone().unwrap_or_else(|| {
-            let reader = Reader::new(Arc::clone(&self.transport), config.patience);
+            let reader = Reader::new(Arc::clone(&transport), config.patience);
             Arc::new(reader.with_credentials(config.credentials.clone()))
         });
-        let (events, receiver) = mpsc::channel(config.event_queue);
         let stop = Arc::new(Notify::new());
         let mut task = JoinSet::new();
         task.spawn_on(
             run(Job {
-                transport: Arc::clone(&self.transport),
+                transport,
                 identifier,
+                stories,
                 resolver: Arc::clone(&self.resolver),
                 judge: Arc::clone(&self.judge),
                 neighbours: self.neighbours.clone(),

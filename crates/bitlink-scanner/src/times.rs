@@ -36,6 +36,11 @@ impl Waits {
         Self::of(&[wait])
     }
 
+    /// One by one.
+    pub(crate) fn to_vec(self) -> Vec<Duration> {
+        self.each.into_iter().take(self.tries).collect()
+    }
+
     /// How many tries there are.
     pub(crate) const fn tries(&self) -> usize {
         self.tries

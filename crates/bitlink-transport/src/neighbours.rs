@@ -25,6 +25,9 @@ pub trait Neighbours: Debug + Send + Sync + 'static {
     /// How many places are left in the table.
     fn room(&self) -> usize;
 
+    /// How often the table has been full so far, when somebody wanted a place in it; zero where that is not told.
+    fn overflows(&self) -> u64;
+
     /// Whether the kernel has found out who has an address, as of a moment ago.
     fn knows(&self, ip: Ipv4Addr) -> bool;
 

@@ -81,7 +81,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-scanner",
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
-        third_party: Allowed::Only(&["futures", "ipnet", "thiserror", "tokio", "tokio-util", "tracing"]),
+        third_party: Allowed::Only(&[
+            "async-trait",
+            "futures",
+            "ipnet",
+            "thiserror",
+            "tokio",
+            "tokio-util",
+            "tracing",
+        ]),
     },
     Layer {
         name: "bitlink-monitor",

@@ -3,7 +3,7 @@
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::output::report::{Findings, summary};
-use crate::output::{csv, json};
+use crate::output::{csv, json, story};
 use crate::reach::Reach;
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::model::Family;
@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Find the miners of networks
@@ -32,6 +33,9 @@ pub(crate) struct ScanArgs {
     /// List every address, also those where nothing is
     #[arg(long, help_heading = "Output")]
     all: bool,
+    /// Tell all that was done at this address, and when; may be given more than once
+    #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
+    explain: Vec<IpAddr>,
 }
 
 pub(crate) const TARGETS: &str = "\
@@ -186,6 +190,40 @@ impl ScanOptions {
         }
         Ok(targets.excluding(ScanTargets::from_args(&self.exclude)?)?)
     }
+
+    /// Those of these addresses that the scan does not come to, and why. Names are not resolved for it: an address that is
+    /// among the targets by name only has its story all the same.
+    fn untold(
+        &self,
+        addresses: &[IpAddr],
+        targets: &[String],
+        config: &ScanConfig,
+    ) -> Result<Vec<(IpAddr, &'static str)>, Failure> {
+        let mut untold = Vec::new();
+        if addresses.is_empty() {
+            return Ok(untold);
+        }
+        let named = ScanTargets::from_args(targets)?;
+        if !named.names().is_empty() {
+            return Ok(untold);
+        }
+        let all = config.clone().with_network_broadcast(true);
+        let (named, left) = (named.plan(&all)?, self.targets(targets)?);
+        let (left, asked) = (left.plan(&all)?, left.plan(config)?);
+        for ip in addresses {
+            let why = if asked.contains_address(*ip) {
+                continue;
+            } else if left.contains_address(*ip) {
+                "the first or last address of a network (--include-network-broadcast scans it)"
+            } else if named.contains_address(*ip) {
+                "excluded"
+            } else {
+                "not among the targets"
+            };
+            untold.push((*ip, why));
+        }
+        Ok(untold)
+    }
 }
 
 /// Forms of the results.
@@ -205,16 +243,18 @@ enum Format {
 pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failure> {
     let targets = args.how.targets(&args.targets)?;
     let named = targets.to_string();
-    let config = args.how.config().with_report_all(args.all);
+    let config = args.how.config().with_report_all(args.all).with_explain(args.explain.clone());
+    let untold = args.how.untold(&args.explain, &args.targets, &config)?;
     let events = args.how.reach.fleet().with_scan(config).scan_targets(targets)?;
     // Lines of events and a line of progress on one terminal would write over each other.
     let alone = args.format != Format::Ndjson || !console::is_terminal();
     let bar = Progress::new(console, alone && console.shows_progress());
     match args.format {
-        Format::Ndjson => stream(events, &bar, &named).await,
+        Format::Ndjson => stream(events, &bar, &named, &untold).await,
         format => {
-            let scanned = collect(events, &bar).await?;
+            let mut scanned = collect(events, &bar).await?;
             bar.clear();
+            scanned.findings.stories.untold = untold;
             if format != Format::Json && exit(&scanned.report, scanned.interrupted) == Exit::Usage {
                 return Err(nothing_but_unknown_names(scanned.findings));
             }
@@ -256,6 +296,7 @@ pub(crate) async fn collect(mut events: ScanStream, bar: &Progress) -> Result<Sc
             ScanEvent::Found(miner) => findings.miners.push(*miner),
             ScanEvent::Outcome { endpoint, outcome, .. } => findings.others.push((endpoint, outcome)),
             ScanEvent::NameUnknown { name, error, .. } => findings.unknown_names.push((name, error)),
+            ScanEvent::Step { endpoint, at, step, .. } => findings.stories.push(endpoint, at, *step),
             ScanEvent::Complete { report, .. } => {
                 findings.sort();
                 return Ok(Scanned { findings, report: *report, interrupted });
@@ -308,6 +349,9 @@ fn tables(scanned: &Scanned, console: Console) -> Result<(), Failure> {
             writeln!(out, "{table}")?;
         }
     }
+    for line in findings.stories.lines() {
+        writeln!(out, "{line}")?;
+    }
     for line in summary(report) {
         writeln!(out, "{line}")?;
     }
@@ -321,6 +365,8 @@ struct Document<'a> {
     scan: Value,
     miners: &'a [Miner],
     others: Vec<Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stories: Vec<Value>,
 }
 
 /// The event that a miner was found.
@@ -340,7 +386,8 @@ fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
     let unknown = findings.unknown_names.iter().map(|(name, error)| json::unknown_name(name, error));
     let others: Vec<Value> = others.chain(unknown).collect();
     let mut out = BufWriter::new(io::stdout().lock());
-    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others })?;
+    let stories = findings.stories.json();
+    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others, stories })?;
     out.flush()?;
     Ok(())
 }
@@ -360,14 +407,19 @@ fn sheet(scanned: &Scanned, all: bool, console: Console) -> Result<(), Failure> 
     for (name, error) in &scanned.findings.unknown_names {
         console.note(&format!("{}: {}", clean(name), clean(&json::with_causes(error))));
     }
-    for line in summary(&scanned.report) {
-        console.note(&line);
+    for line in scanned.findings.stories.lines().iter().chain(&summary(&scanned.report)) {
+        console.note(line);
     }
     Ok(())
 }
 
 /// Passes events on as they come, one a line.
-async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<Exit, Failure> {
+async fn stream(
+    mut events: ScanStream,
+    bar: &Progress,
+    named: &str,
+    untold: &[(IpAddr, &'static str)],
+) -> Result<Exit, Failure> {
     let mut interrupted = false;
     let mut stop = Interruption::new();
     loop {
@@ -395,6 +447,9 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
             ScanEvent::FlatNetwork { asks, places } => {
                 json::line(&mut out, &json!({ "event": "flat_network", "asks": asks, "places": places }))?;
             }
+            ScanEvent::Step { endpoint, at, step, .. } => {
+                json::line(&mut out, &json::event("step", story::step(endpoint, at, &step)))?;
+            }
             ScanEvent::Found(miner) => json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?,
             ScanEvent::Outcome { endpoint, outcome, .. } => {
                 json::line(&mut out, &json::event("outcome", json::outcome(endpoint, &outcome)))?;
@@ -410,6 +465,9 @@ async fn stream(mut events: ScanStream, bar: &Progress, named: &str) -> Result<E
                 }),
             )?,
             ScanEvent::Complete { found, failed, report, .. } => {
+                for (ip, why) in untold {
+                    json::line(&mut out, &json::event("no_step", story::untold(*ip, why)))?;
+                }
                 json::line(
                     &mut out,
                     &json!({

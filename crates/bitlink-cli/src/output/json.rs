@@ -1,7 +1,7 @@
 //! JSON that is safe to look at: one line for each value where that is asked for, stable keys in snake_case, and every
 //! character that does not print by itself written as an escape, which means the same to a program.
 
-use bitlink_miner_manager::{Outcome, OutcomeKind, ScanReport, TargetError};
+use bitlink_miner_manager::{Outcome, OutcomeKind, Percentiles, ScanReport, TargetError};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 use serde_json::{Value, json};
@@ -43,13 +43,23 @@ pub(crate) fn report(report: &ScanReport) -> Value {
         "exhausted_retries": report.exhausted_retries,
         "identify_retries": report.identify_retries,
         "narrowed_to": report.narrowed_to,
-        "round_trips": report.round_trips.map(|trips| json!({
-            "answers": trips.answers,
-            "p50_s": seconds(trips.p50),
-            "p90_s": seconds(trips.p90),
-            "p99_s": seconds(trips.p99),
-            "max_s": seconds(trips.max),
-        })),
+        "most_in_flight": report.most_in_flight,
+        "probe_rate_per_s": report.probe_rate(),
+        "arp_questions": report.arp_questions,
+        "table_overflows": report.table_overflows,
+        "postponed": report.postponed,
+        "round_trips": report.round_trips.map(|trips| percentiles("answers", trips)),
+        "waits": report.waits.map(|waits| percentiles("silent", waits)),
+    })
+}
+
+fn percentiles(of: &str, times: Percentiles) -> Value {
+    json!({
+        of: times.count,
+        "p50_s": seconds(times.p50),
+        "p90_s": seconds(times.p90),
+        "p99_s": seconds(times.p99),
+        "max_s": seconds(times.max),
     })
 }
 

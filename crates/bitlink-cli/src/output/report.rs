@@ -1,5 +1,6 @@
 //! What a scan came to, in words and tables for people.
 
+use super::story::Stories;
 use crate::columns::{self, LISTED};
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{count, duration, so_many};
@@ -12,6 +13,7 @@ pub(crate) struct Findings {
     pub(crate) miners: Vec<Miner>,
     pub(crate) others: Vec<(SocketAddr, Outcome)>,
     pub(crate) unknown_names: Vec<(String, TargetError)>,
+    pub(crate) stories: Stories,
 }
 
 impl Findings {
@@ -114,6 +116,18 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
     }
     if report.skipped.excluded > 0 {
         note(format!("{} excluded", so_many(report.skipped.excluded, "address", "addresses")));
+    }
+    if report.postponed > 0 {
+        note(format!(
+            "{} slow to answer, and asked again behind the others",
+            so_many(report.postponed, "machine was", "machines were")
+        ));
+    }
+    if report.table_overflows > 0 {
+        note(format!(
+            "the system's table of neighbours ran over; {} asked again, fewer at a time",
+            so_many(report.table_overflows, "address was", "addresses were")
+        ));
     }
     if let Some(width) = report.narrowed_to {
         note(format!(

@@ -105,6 +105,40 @@ fn csv_has_a_header_and_a_line_for_each_miner() {
 }
 
 #[test]
+fn an_address_is_explained_from_its_turn_to_its_end_or_why_it_had_none() {
+    let fleet = Simulation::start("127.91.9.0/24", "--miners 2 --mix antminer --sick 0");
+    let scan = format!("scan 127.91.9.0/29 --port {} --exclude 127.91.9.5", fleet.port);
+    let whom = "--explain 127.91.9.1 --explain 127.91.9.4 --explain 127.91.9.5 --explain 127.91.9.0 --explain 127.91.8.1";
+    let told = run(&format!("{scan} {whom}")).ended_with(0).out;
+    let (_, story) = told.split_once("The story of 127.91.9.1:").unwrap();
+    for words in [
+        "its turn, the",
+        &format!("knocked at port {}: open", fleet.port),
+        &format!("asked port {} {{\"command\":\"version\"}}", fleet.port),
+        "found",
+    ] {
+        assert!(story.contains(words), "{words}: {told}");
+    }
+    for words in [
+        "so it is: refused",
+        "127.91.9.5 has no story: it is excluded.",
+        "127.91.9.0 has no story: it is the first or last address of a network",
+        "127.91.8.1 has no story: it is not among the targets.",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+
+    let json = run(&format!("{scan} {whom} --format json")).ended_with(0).json();
+    let stories = json["stories"].as_array().unwrap();
+    assert_eq!(stories.len(), 5);
+    let of = |ip: &str| stories.iter().find(|story| story["ip"] == ip).unwrap();
+    let steps = of("127.91.9.4")["steps"].as_array().unwrap();
+    assert_eq!((&steps[0]["step"], &steps[0]["total"]), (&"turn".into(), &5.into()));
+    assert_eq!(steps.last().unwrap()["outcome"], "refused");
+    assert_eq!(of("127.91.9.5")["no_story"], "excluded");
+}
+
+#[test]
 fn nothing_found_has_a_code_of_its_own() {
     let scan = run("scan 127.91.5.0/28").ended_with(3);
     assert!(scan.out.contains("Scanned 14 addresses in") && scan.out.contains("0 miners, 14 refused."));

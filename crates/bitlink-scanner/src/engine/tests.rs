@@ -2,11 +2,13 @@
 
 mod doors;
 mod recall;
+mod turns;
 mod world;
 
 use crate::event::ScanStream;
 use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
 use crate::report::ScanReport;
+use crate::story::ScanStep;
 use crate::{ScanConfig, ScanEvent, ScanOrder, ScanTargets, Scanner};
 use bitlink_model::{Miner, MinerStatus};
 use bitlink_transport::{ConverseError, Endpoint, Neighbours, TransportError};
@@ -15,7 +17,7 @@ use proptest::prelude::*;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 use world::{Fate, NoSockets, World};
@@ -43,6 +45,7 @@ struct Told {
     found: Vec<Miner>,
     outcomes: HashMap<Endpoint, Outcome>,
     progress: Vec<(u64, u64)>,
+    steps: Vec<(Endpoint, ScanStep)>,
     report: Option<ScanReport>,
 }
 
@@ -66,6 +69,7 @@ async fn listen(mut events: ScanStream) -> Told {
             ScanEvent::Outcome { endpoint, outcome } => {
                 assert!(told.outcomes.insert(endpoint, outcome).is_none(), "{endpoint} has two outcomes");
             }
+            ScanEvent::Step { endpoint, step, .. } => told.steps.push((endpoint, *step)),
             ScanEvent::Progress { done, total, .. } => told.progress.push((done, total)),
             ScanEvent::Complete { found, failed, report } => {
                 assert_eq!(found, report.counts.of(OutcomeKind::Found));
@@ -335,44 +339,84 @@ async fn progress_tells_how_long_it_will_take() {
     assert!(known.iter().all(|eta| eta.abs_diff(whole) < whole / 5), "{known:?}");
 }
 
+/// Neighbours that are told of by the kernel only.
+#[derive(Debug)]
+struct Link {
+    flat: bool,
+    /// How often its table of a hundred places still runs over when somebody looks.
+    runs_over: AtomicU64,
+    ran_over: AtomicU64,
+}
+
+fn link(flat: bool, runs_over: u64) -> Arc<dyn Neighbours> {
+    Arc::new(Link { flat, runs_over: runs_over.into(), ran_over: 0.into() })
+}
+
+#[async_trait::async_trait]
+impl Neighbours for Link {
+    fn is_on_link(&self, _: IpAddr) -> bool {
+        self.flat
+    }
+
+    fn room(&self) -> usize {
+        100
+    }
+
+    fn overflows(&self) -> u64 {
+        let less = |left: u64| left.checked_sub(1);
+        let again = self.runs_over.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
+        self.ran_over.fetch_add(u64::from(again), Ordering::SeqCst) + u64::from(again)
+    }
+
+    fn knows(&self, _: Ipv4Addr) -> bool {
+        false
+    }
+
+    fn can_ask(&self) -> bool {
+        false
+    }
+
+    async fn ask(&self, _: Ipv4Addr) -> bitlink_model::Mac {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_runs_over_costs_time_and_no_miner() {
+    // Silent at first, as everybody is while the table is full.
+    let world = Arc::new(World::new((0..500).map(|n| (endpoint(n), Fate::LossyMiner))));
+    let scanner = scanner(&world).with_neighbours(Some(link(true, u64::MAX)));
+    let (_, report) = scanner.scan_to_end(targets(500), config()).await.unwrap();
+    assert_eq!(report.counts.of(OutcomeKind::Found), 500);
+    assert_eq!(report.table_overflows, 500);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_that_always_runs_over_does_not_keep_a_scan_from_ending() {
+    let world = Arc::new(World::new([]));
+    let scanner = scanner(&world).with_neighbours(Some(link(true, u64::MAX)));
+    let (_, report) = scanner.scan_to_end(targets(200), config()).await.unwrap();
+    assert_eq!(report.counts.of(OutcomeKind::Silent), 200);
+    assert_eq!(report.table_overflows, 200 * 8);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_flat_network_is_told_of_where_there_is_one_and_misses_nobody() {
-    /// Whoever is told of by the kernel only; a part of all addresses is on the link.
-    #[derive(Debug)]
-    struct Link(bool);
-    #[async_trait::async_trait]
-    impl Neighbours for Link {
-        fn is_on_link(&self, _: IpAddr) -> bool {
-            self.0
-        }
-        fn room(&self) -> usize {
-            100
-        }
-        fn knows(&self, _: Ipv4Addr) -> bool {
-            false
-        }
-        fn can_ask(&self) -> bool {
-            false
-        }
-        async fn ask(&self, _: Ipv4Addr) -> bitlink_model::Mac {
-            std::future::pending().await
-        }
-    }
     let world = Arc::new(World::new((0..1_000).step_by(10).map(|n| (endpoint(n), Fate::Miner))));
     for (flat, told_of, least) in [(true, 1, 20), (false, 0, 0)] {
-        let scanner = scanner(&world).with_neighbours(Some(Arc::new(Link(flat))));
+        let scanner = scanner(&world).with_neighbours(Some(link(flat, 0)));
         let mut events = scanner.scan(targets(1_000), config()).unwrap();
         let (mut flats, mut found) = (0, 0);
         let report = loop {
             match events.recv().await.unwrap() {
-                ScanEvent::FlatNetwork { asks: false, places: 75 } => flats += 1,
+                ScanEvent::FlatNetwork { asks: false, places: 100 } => flats += 1,
                 ScanEvent::Found(_) => found += 1,
                 ScanEvent::Complete { report, .. } => break report,
                 _ => {}
             }
         };
         assert_eq!((flats, found), (told_of, 100));
-        // 900 addresses of nobody, 75 at a time and over three seconds each, where there is no room for more.
+        // 900 addresses of nobody, 100 at a time and over three seconds each, where there is no room for more.
         assert!(report.elapsed.as_secs() >= least && report.elapsed.as_secs() < 80, "{:?}", report.elapsed);
     }
 }

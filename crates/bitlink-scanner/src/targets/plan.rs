@@ -138,6 +138,11 @@ impl ScanPlan {
         self.layers.iter().any(|layer| layer.port == endpoint.port() && layer.set.contains(endpoint.ip()))
     }
 
+    /// Whether an address is part of it, at whatever port.
+    pub fn contains_address(&self, ip: std::net::IpAddr) -> bool {
+        self.layers.iter().any(|layer| layer.set.contains(ip))
+    }
+
     /// All endpoints, in order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + '_ {
         (0..self.len).filter_map(|index| self.nth(index))

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// The table's limit where it is not told, as in a network namespace (`neighbour.c`, `arp_tbl`).
 const USUAL_TABLE: usize = 1_024;
 /// Places that are left to everybody else.
-const RESERVE: usize = 96;
+const RESERVE: usize = 64;
 /// Flags of an interface (`if.h`).
 const LOOPBACK: u32 = 0x8;
 const POINT_TO_POINT: u32 = 0x10;
@@ -61,6 +61,11 @@ impl Neighbours for SystemNeighbours {
             read("/proc/sys/net/ipv4/neigh/default/gc_thresh3").and_then(|text| text.trim().parse().ok());
         let taken = read("/proc/net/stat/arp_cache").and_then(|text| entries(&text)).unwrap_or(0);
         table.unwrap_or(USUAL_TABLE).saturating_sub(taken + RESERVE).max(RESERVE)
+    }
+
+    fn overflows(&self) -> u64 {
+        // Told to the first namespace of the system only.
+        fs::read_to_string("/proc/net/stat/arp_cache").map_or(0, |text| times_full(&text))
     }
 
     fn knows(&self, ip: Ipv4Addr) -> bool {
@@ -111,6 +116,15 @@ fn entries(text: &str) -> Option<usize> {
     usize::from_str_radix(text.lines().nth(1)?.split_whitespace().next()?, 16).ok()
 }
 
+/// How often the table has been full: the column of that name, of all processors, in hexadecimal.
+fn times_full(text: &str) -> u64 {
+    let mut lines = text.lines();
+    let column = lines.next().and_then(|head| head.split_whitespace().position(|name| name == "table_fulls"));
+    let Some(column) = column else { return 0 };
+    let of = |line: &str| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok();
+    lines.filter_map(of).sum()
+}
+
 #[cfg(test)]
 mod tests {
     //! What the system tells, and what it tells in other forms.
@@ -121,6 +135,12 @@ mod tests {
         assert_eq!(entries("entries  allocs\n000000ff 00000002\n000000ff 0\n"), Some(255));
         assert_eq!(entries(""), None);
         assert_eq!(entries("entries\nnone\n"), None);
+    }
+
+    #[test]
+    fn a_full_table_is_counted_on_every_processor() {
+        assert_eq!(times_full("entries table_fulls\n000000ff 0000000a\n000000ff 00000006\n"), 16);
+        assert_eq!(times_full("entries allocs\n1 2\n") + times_full(""), 0);
     }
 
     #[test]
