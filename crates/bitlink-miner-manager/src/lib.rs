@@ -88,8 +88,8 @@ pub use bitlink_monitor::{
 };
 pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{
-    ConfigError as ScanConfigError, NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanError,
-    ScanEvent, ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, TargetError,
+    ConfigError as ScanConfigError, NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanDepth,
+    ScanError, ScanEvent, ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, TargetError,
 };
 pub use error::Error;
 pub use fleet::Fleet;

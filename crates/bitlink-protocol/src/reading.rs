@@ -8,7 +8,7 @@ use crate::catalogue;
 use crate::command::Command;
 use crate::conversation::{Conversation, Step};
 use crate::decode::{Document, StatusLetter, decode};
-use crate::dialect::{Answers, Door, Question};
+use crate::dialect::{Answers, Dialect, Door, Question};
 use crate::error::{Excerpt, ProtocolError};
 use crate::exchange::{ExchangeFailure, Reply, Request};
 use crate::record::Oddities;
@@ -39,6 +39,7 @@ pub struct ReadSnapshot {
     process: Process,
     doors: Doors,
     joined_once: bool,
+    is_brief: bool,
     done: bool,
 }
 
@@ -70,6 +71,7 @@ impl ReadSnapshot {
             process: Process::Up,
             doors: Doors::default(),
             joined_once: false,
+            is_brief: false,
             done: false,
         }
     }
@@ -78,6 +80,16 @@ impl ReadSnapshot {
     #[must_use]
     pub fn with_doors(mut self, doors: Doors) -> Self {
         self.doors = doors;
+        self
+    }
+
+    /// With only those questions without whose answers it would be worthless. What else the miner would have told stays
+    /// unknown.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
+        let dialect = self.identified.dialect;
+        self.to_ask.retain(|question| is_needed(dialect, question));
         self
     }
 
@@ -279,7 +291,9 @@ impl ReadSnapshot {
             }
         }
         let more = self.identified.dialect.more_questions(&self.answers);
-        self.to_ask = more.iter().filter(|q| !self.asked.contains(&q.command)).copied().collect();
+        let (dialect, is_brief) = (self.identified.dialect, self.is_brief);
+        let wanted = |q: &&Question| !self.asked.contains(&q.command) && (!is_brief || is_needed(dialect, q));
+        self.to_ask = more.iter().filter(wanted).copied().collect();
         if self.to_ask.is_empty() { Step::Done(Ok(self.finish())) } else { self.next() }
     }
 
@@ -348,6 +362,7 @@ impl Conversation for ReadSnapshot {
 pub struct ReadMiner {
     stage: Stage,
     known: bool,
+    is_brief: bool,
 }
 
 #[derive(Debug)]
@@ -372,7 +387,7 @@ pub struct Reading {
 impl ReadMiner {
     /// A conversation with a stranger.
     pub fn new() -> Self {
-        Self { stage: Stage::Identifying(Box::default()), known: false }
+        Self { stage: Stage::Identifying(Box::default()), known: false, is_brief: false }
     }
 
     /// With passwords to try before those that the firmware is delivered with.
@@ -394,10 +409,23 @@ impl ReadMiner {
         self
     }
 
+    /// With only those questions by which the miner is known and without whose answers a reading would be worthless: make,
+    /// model and rate. What it would have told besides stays unknown, such as its hardware address where only its web server
+    /// tells that. A miner that is known by its web server alone is read in full: nothing can be left out there.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
+        self.stage = match self.stage {
+            Stage::Identifying(identify) => Stage::Identifying(Box::new(identify.brief())),
+            Stage::Reading(read) => Stage::Reading(Box::new(read.brief())),
+        };
+        self
+    }
+
     /// A conversation with a miner that was identified before, and may teach anew how to speak with it. There is nothing
     /// to find out about who it is, so a reading that fails is an error.
     pub fn again(identified: Identified) -> Self {
-        Self { stage: Stage::Reading(Box::new(ReadSnapshot::new(identified))), known: true }
+        Self { stage: Stage::Reading(Box::new(ReadSnapshot::new(identified))), known: true, is_brief: false }
     }
 }
 
@@ -417,9 +445,13 @@ impl Conversation for ReadMiner {
                     Step::Ask(request) => return Step::Ask(request),
                     Step::Done(Err(error)) => return Step::Done(Err(error)),
                     Step::Done(Ok(identified)) => {
+                        let is_brief = self.is_brief && identify.speaks_api();
                         let (doors, answers, asked) = identify.leaves();
                         let mut read = ReadSnapshot::new(identified).with_doors(doors);
                         read.heard_already(answers, asked);
+                        if is_brief {
+                            read = read.brief();
+                        }
                         self.stage = Stage::Reading(Box::new(read));
                     }
                 },
@@ -448,6 +480,15 @@ impl Conversation for ReadMiner {
 /// Whether a failure means that nobody listens there, rather than that one answer did not come.
 const fn is_shut(failure: ExchangeFailure) -> bool {
     matches!(failure, ExchangeFailure::Refused | ExchangeFailure::Unreachable)
+}
+
+/// Whether a reading needs an answer to this question, or to the one in whose place it is asked; where a dialect needs none
+/// in particular, to every one.
+fn is_needed(dialect: &dyn Dialect, question: &Question) -> bool {
+    let mut needed = dialect.questions().iter().filter(|q| q.required).peekable();
+    needed.peek().is_none()
+        || question.required
+        || question.instead_of.is_some_and(|other| needed.any(|q| q.command == other))
 }
 
 /// Several questions as one.

@@ -45,6 +45,18 @@ impl NetworkProfile {
     }
 }
 
+/// How much a miner is asked when it is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ScanDepth {
+    /// Everything that its firmware tells.
+    #[default]
+    Full,
+    /// Make, model and rate, where its API answers: one to three questions in place of four to ten (see
+    /// [`Reader::briefly`](crate::Reader::briefly)). What else it would have told stays unknown.
+    Brief,
+}
+
 /// How to scan. [`ScanConfig::default`] suits a farm's network and the usual limits of descriptors.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -84,6 +96,8 @@ pub struct ScanConfig {
     /// Names and passwords to try where a page of a miner's web server wants one, before those that its firmware is delivered
     /// with. Default none. Up to 16: each costs a wrong one a request, and some firmware locks its door after a few.
     pub credentials: Vec<Credentials>,
+    /// How much a miner is asked. Default [`ScanDepth::Full`].
+    pub depth: ScanDepth,
     /// How often a machine whose port was open and which then could not be reached is asked again. Default 1: a small
     /// listen queue overflows, a mining program restarts. 0 to 10.
     pub identify_retries: u32,
@@ -123,6 +137,7 @@ impl Default for ScanConfig {
             rate: Some(20_000),
             patience: Patience::default(),
             credentials: Vec::new(),
+            depth: ScanDepth::default(),
             identify_retries: 1,
             exhausted_retries: 30,
             max_addresses: 1 << 20,
@@ -277,6 +292,8 @@ setters! {
     with_patience patience: Patience,
     /// With other [`credentials`](ScanConfig::credentials).
     with_credentials credentials: Vec<Credentials>,
+    /// With another [`depth`](ScanConfig::depth).
+    with_depth depth: ScanDepth,
     /// With other [`identify_retries`](ScanConfig::identify_retries).
     with_identify_retries identify_retries: u32,
     /// With other [`exhausted_retries`](ScanConfig::exhausted_retries).

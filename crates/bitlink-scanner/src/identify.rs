@@ -50,12 +50,13 @@ pub struct Reader {
     transport: Arc<dyn Transport>,
     patience: Patience,
     credentials: Vec<Credentials>,
+    is_brief: bool,
 }
 
 impl Reader {
     /// Over a transport, with so much patience for each machine.
     pub fn new(transport: Arc<dyn Transport>, patience: Patience) -> Self {
-        Self { transport, patience, credentials: Vec::new() }
+        Self { transport, patience, credentials: Vec::new(), is_brief: false }
     }
 
     /// With names and passwords to try where a web server wants one.
@@ -65,8 +66,16 @@ impl Reader {
         self
     }
 
+    /// Asking miners whose API answers no more than what they are known and judged by: see [`ReadMiner::brief`].
+    #[must_use]
+    pub fn briefly(mut self, is_brief: bool) -> Self {
+        self.is_brief = is_brief;
+        self
+    }
+
     fn conversation(&self, doors: &Doors) -> ReadMiner {
-        ReadMiner::new().with_credentials(self.credentials.clone()).with_doors(doors.clone())
+        let read = ReadMiner::new().with_credentials(self.credentials.clone()).with_doors(doors.clone());
+        if self.is_brief { read.brief() } else { read }
     }
 }
 

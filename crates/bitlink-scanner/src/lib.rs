@@ -79,7 +79,7 @@ mod story;
 mod targets;
 mod times;
 
-pub use config::{ConfigError, NetworkProfile, ScanConfig};
+pub use config::{ConfigError, NetworkProfile, ScanConfig, ScanDepth};
 pub use event::{ScanEvent, ScanStream};
 pub use identify::{Identifier, Reader};
 pub use judge::{HOT_CELSIUS, RULE_HOT, RULE_NOT_MINING, RULE_SLOW, SLOW_RATIO, judge};

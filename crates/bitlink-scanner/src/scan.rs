@@ -1,6 +1,6 @@
 //! Starting a scan: the front door of the crate.
 
-use crate::config::{ConfigError, ScanConfig};
+use crate::config::{ConfigError, ScanConfig, ScanDepth};
 use crate::engine::{Job, run};
 use crate::event::{ScanEvent, ScanStream};
 use crate::identify::{Identifier, Reader};
@@ -132,7 +132,9 @@ impl Scanner {
         let transport = stories.of(Arc::clone(&self.transport));
         let identifier = self.identifier.clone().unwrap_or_else(|| {
             let reader = Reader::new(Arc::clone(&transport), config.patience);
-            Arc::new(reader.with_credentials(config.credentials.clone()))
+            Arc::new(
+                reader.with_credentials(config.credentials.clone()).briefly(config.depth == ScanDepth::Brief),
+            )
         });
         let stop = Arc::new(Notify::new());
         let mut task = JoinSet::new();

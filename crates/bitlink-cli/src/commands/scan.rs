@@ -9,7 +9,8 @@ use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::model::Family;
 use bitlink_miner_manager::transport::Patience;
 use bitlink_miner_manager::{
-    Miner, NetworkProfile, OutcomeKind, ScanConfig, ScanEvent, ScanOrder, ScanReport, ScanStream, ScanTargets,
+    Miner, NetworkProfile, OutcomeKind, ScanConfig, ScanDepth, ScanEvent, ScanOrder, ScanReport, ScanStream,
+    ScanTargets,
 };
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -77,6 +78,9 @@ pub(crate) struct ScanOptions {
     /// Most connections begun per second, or `off`
     #[arg(long, value_name = "N", default_value = "20000", value_parser = parse_rate)]
     pub(crate) rate: Rate,
+    /// Ask each miner for make, model and rate and no more: several times as fast where there are many
+    #[arg(long)]
+    pub(crate) brief: bool,
     /// Ask addresses in ascending order [default: scattered, to spread the load over the network]
     #[arg(long)]
     pub(crate) ordered: bool,
@@ -159,6 +163,7 @@ impl ScanOptions {
             .with_probe_timeouts(waits)
             .with_rate(self.rate.0)
             .with_concurrency(self.concurrency.unwrap_or_else(usual_concurrency))
+            .with_depth(if self.brief { ScanDepth::Brief } else { ScanDepth::Full })
             .with_network_broadcast(self.include_network_broadcast);
         if self.ordered {
             config = config.with_order(ScanOrder::Ascending);

@@ -139,6 +139,25 @@ fn an_address_is_explained_from_its_turn_to_its_end_or_why_it_had_none() {
 }
 
 #[test]
+fn a_brief_scan_knows_make_model_and_rate_and_asks_for_nothing_else() {
+    let fleet = Simulation::start("127.91.10.0/24", "--miners 3 --mix antminer --sick 0");
+    let scan = format!("scan 127.91.10.0/29 --port {} --explain 127.91.10.1 --format json", fleet.port);
+    let asked = |scan: &serde_json::Value| {
+        let steps = scan["stories"][0]["steps"].as_array().unwrap();
+        steps.iter().filter(|step| step["step"] == "asked").count()
+    };
+    let whole = run(&scan).ended_with(0).json();
+    let brief = run(&format!("{scan} --brief")).ended_with(0).json();
+    assert!(asked(&brief) < asked(&whole), "{} and {}", asked(&brief), asked(&whole));
+    for (brief, whole) in brief["miners"].as_array().unwrap().iter().zip(whole["miners"].as_array().unwrap())
+    {
+        assert_eq!(brief["model"], whole["model"]);
+        assert!(brief["snapshot"]["hashrate"]["average_hs"].is_f64(), "{brief}");
+        assert!(whole["snapshot"]["pools"].is_array() && brief["snapshot"].get("pools").is_none());
+    }
+}
+
+#[test]
 fn nothing_found_has_a_code_of_its_own() {
     let scan = run("scan 127.91.5.0/28").ended_with(3);
     assert!(scan.out.contains("Scanned 14 addresses in") && scan.out.contains("0 miners, 14 refused."));

@@ -26,7 +26,7 @@ impl Fixture {
         Self { replies, asked: Vec::new() }
     }
 
-    fn load(name: &str) -> Self {
+    pub(crate) fn load(name: &str) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
         Self::parse(&std::fs::read_to_string(path).unwrap())
     }
@@ -125,7 +125,10 @@ impl Fixture {
     }
 
     pub(crate) fn read(&mut self) -> Result<Reading, ProtocolError> {
-        let mut conversation = ReadMiner::new();
+        self.converse(ReadMiner::new())
+    }
+
+    pub(crate) fn converse(&mut self, mut conversation: ReadMiner) -> Result<Reading, ProtocolError> {
         let mut step = conversation.step(None);
         for _ in 0..50 {
             match step {

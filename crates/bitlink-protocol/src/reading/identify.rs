@@ -74,6 +74,7 @@ pub struct Identify {
     session: Option<Session>,
     doors: Doors,
     last_reply: Vec<u8>,
+    is_brief: bool,
     /// Why the first question that failed did: what is told when nobody says who it is.
     first_error: Option<ProtocolError>,
     done: bool,
@@ -111,6 +112,13 @@ impl Identify {
     #[must_use]
     pub fn with_doors(mut self, doors: Doors) -> Self {
         self.doors = doors;
+        self
+    }
+
+    /// Without the pages that tell more of a miner than its API does.
+    #[must_use]
+    pub fn brief(mut self) -> Self {
+        self.is_brief = true;
         self
     }
 
@@ -184,10 +192,12 @@ impl Identify {
                 None => self.give_up(),
             };
         };
-        let open = dialect
-            .identity_questions()
-            .iter()
-            .find(|q| !self.asked.contains(&q.command) && self.doors.failure(q.ask.door()).is_none());
+        let commands_only = self.is_brief && self.speaks_api();
+        let open = dialect.identity_questions().iter().find(|q| {
+            !self.asked.contains(&q.command)
+                && self.doors.failure(q.ask.door()).is_none()
+                && (!commands_only || q.is_command())
+        });
         if let Some(question) = open {
             return self.ask(*question);
         }
@@ -210,6 +220,12 @@ impl Identify {
             Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
             _ => true,
         }
+    }
+
+    /// Whether the API has answered the question that everything answers which speaks it.
+    pub(super) fn speaks_api(&self) -> bool {
+        let version = self.evidence.answers.get("version");
+        version.is_some_and(|version| !version.status().is_some_and(|status| status.is_failure()))
     }
 
     fn give_up(&mut self) -> Step<Identified> {

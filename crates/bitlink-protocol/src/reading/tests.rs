@@ -29,6 +29,34 @@ fn a_miner_that_answers_little_is_still_read() {
 }
 
 #[test]
+fn a_brief_reading_knows_whose_it_is_which_and_how_fast() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let (mut fewer, mut wrong) = (0, Vec::new());
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.extension().is_none_or(|extension| extension != "txt") {
+            continue;
+        }
+        let (mut at_length, mut in_brief) = (Fixture::load(&name), Fixture::load(&name));
+        let whole = at_length.read().unwrap().snapshot;
+        let brief = in_brief.converse(ReadMiner::new().brief()).unwrap().snapshot;
+        let known = |snapshot: &MinerSnapshot| {
+            let identity = &snapshot.identity;
+            let rated = snapshot.hashrate.current().or(snapshot.hashrate.average).is_some();
+            (identity.make.clone(), identity.model.clone(), rated)
+        };
+        if known(&brief) != known(&whole) || in_brief.asked.len() > at_length.asked.len() {
+            wrong.push((name, known(&brief), known(&whole), in_brief.asked.clone()));
+        }
+        fewer += usize::from(in_brief.asked.len() < at_length.asked.len());
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    // The others take all questions as one, or are known by their web server.
+    assert!(fewer > 15, "many miners are asked less: {fewer}");
+}
+
+#[test]
 fn a_miner_that_says_who_it_is_and_nothing_else_is_known_to_be_there() {
     let reading = miner(&[("version", VERSION), ("*refusal*", REFUSED)]).read().unwrap();
     assert_eq!(reading.identified.family(), Family::CGMINER);
