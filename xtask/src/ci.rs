@@ -5,7 +5,7 @@
 //! counted.
 
 use crate::steps::Step;
-use crate::{bench, docs, examples, fmt, hardware, interop, lint, test, tidy};
+use crate::{bench, bench_scan, docs, examples, fmt, hardware, interop, lint, netns, test, tidy};
 
 /// The steps of `cargo xtask ci`.
 pub(crate) fn steps() -> Vec<Step> {
@@ -15,7 +15,9 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(tidy::step());
     steps.push(hardware::step(false));
     steps.extend(test::steps(Vec::new()));
+    steps.push(netns::step(false));
     steps.push(bench::run_once());
+    steps.push(bench_scan::run_once());
     steps.push(examples::step());
     steps.push(interop::step(false, false));
     steps
@@ -31,7 +33,18 @@ mod tests {
         assert_eq!(
             names,
             [
-                "fmt", "clippy", "deny", "docs", "tidy", "hardware", "test", "doc-test", "bench", "examples",
+                "fmt",
+                "clippy",
+                "deny",
+                "docs",
+                "tidy",
+                "hardware",
+                "test",
+                "doc-test",
+                "netns",
+                "bench",
+                "bench-scan",
+                "examples",
                 "interop"
             ]
         );

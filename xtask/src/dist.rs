@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 /// The package of the program and the name of its binary.
 const PACKAGE: &str = "bitlink-cli";
 const BINARY: &str = "bitlink";
+/// The helper of the benchmarks on networks.
+const BENCH_NET: &str = "bench-net";
 
 /// The shells as `bitlink completions` names them, and the file in which each expects its completions.
 const SHELLS: [(&str, &str); 5] = [
@@ -72,6 +74,20 @@ pub(crate) fn build_bitlink(workspace: &Workspace, profile: Profile) -> Result<P
         Profile::Dev => build.args(["build", "--workspace", "--bin", BINARY]),
     };
     built(&mut build, BINARY)
+}
+
+/// Builds the helper of the benchmarks on networks and returns where it lies.
+///
+/// # Errors
+///
+/// As for [`build_bitlink`].
+pub(crate) fn build_bench_net(workspace: &Workspace, profile: Profile) -> Result<PathBuf> {
+    let mut build = process::cargo(workspace);
+    match profile {
+        Profile::Release => build.args(["build", "--release", "--package", "bitlink-benches"]),
+        Profile::Dev => build.args(["build", "--workspace"]),
+    };
+    built(build.args(["--bin", BENCH_NET]), BENCH_NET)
 }
 
 /// Builds an example and returns where it lies.

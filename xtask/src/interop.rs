@@ -69,7 +69,7 @@ fn interop(workspace: &Workspace, write: bool) -> Result<Outcome> {
 
 /// A Python environment, or what stands in the way of one.
 #[derive(Debug)]
-enum Environment {
+pub(crate) enum Environment {
     /// The interpreter of an environment in which the pinned libraries are installed.
     Ready(PathBuf),
     /// What is missing and what to do about it.
@@ -77,7 +77,11 @@ enum Environment {
 }
 
 /// Makes the environment in `folder`, or takes the one made before from the same list of libraries.
-fn environment(workspace: &Workspace, folder: &Path) -> Result<Environment> {
+///
+/// # Errors
+///
+/// When files cannot be read or written; what is merely missing is in the result.
+pub(crate) fn environment(workspace: &Workspace, folder: &Path) -> Result<Environment> {
     let requirements = workspace.root().join(REQUIREMENTS);
     let wanted = fs::read_to_string(&requirements)
         .with_context(|| format!("cannot read {}", requirements.display()))?;

@@ -4,6 +4,7 @@
 //! part of the product depends on it.
 
 mod bench;
+mod bench_scan;
 mod ci;
 mod dist;
 mod docs;
@@ -12,6 +13,7 @@ mod fmt;
 mod hardware;
 mod interop;
 mod lint;
+mod netns;
 mod process;
 mod steps;
 mod test;
@@ -37,7 +39,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, bench, examples, interop
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, examples, interop
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -61,6 +63,14 @@ enum Command {
     Test(PassedOn),
     /// Run the benchmarks; arguments go to `cargo bench`
     Bench(PassedOn),
+    /// Measure scans of real sockets over networks of namespaces; needs Linux, root and iproute2
+    BenchScan(bench_scan::BenchScanArgs),
+    /// Scan flat and broken networks of namespaces; needs Linux, root and iproute2
+    Netns {
+        /// Fail, rather than skip, when the namespaces cannot be made
+        #[arg(long)]
+        required: bool,
+    },
     /// Build the API documentation with warnings as errors
     Docs {
         /// Open the result in a browser
@@ -84,6 +94,15 @@ enum Command {
     },
     /// Build the release binary, the shell completions and the man page into `target/dist`
     Dist,
+    /// The first process of a tree that owns namespaces
+    #[command(hide = true)]
+    Inside {
+        /// What to do there
+        order: String,
+    },
+    /// Run a program and write down what it cost
+    #[command(hide = true)]
+    Measure(netns::measure::MeasureArgs),
 }
 
 /// Arguments handed on to another program word for word.
@@ -106,6 +125,11 @@ fn main() -> ExitCode {
 
 /// Runs one command and says whether all its steps passed or were skipped.
 fn run(command: Command) -> Result<bool> {
+    match &command {
+        Command::Inside { order } => return netns::sandbox::inside(order),
+        Command::Measure(args) => return netns::measure::run(args).map(|()| true),
+        _ => {}
+    }
     let workspace = Workspace::locate()?;
     let mut on_failure = OnFailure::KeepGoing;
     let steps = match command {
@@ -121,10 +145,14 @@ fn run(command: Command) -> Result<bool> {
         Command::Tidy => vec![tidy::step()],
         Command::Test(passed_on) => test::steps(passed_on.args),
         Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
+        Command::BenchScan(args) => vec![bench_scan::step(args)],
+        Command::Netns { required } => vec![netns::step(required)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required, write } => vec![interop::step(required, write)],
         Command::Dist => vec![dist::step()],
+        // Above; they have no steps.
+        Command::Inside { .. } | Command::Measure(_) => Vec::new(),
     };
     Ok(steps::run(&workspace, steps, on_failure).is_success())
 }
