@@ -71,11 +71,17 @@ impl Fixture {
     }
 
     /// A page of the web server, by its line or by its line and body. A fixture with `>>> *digest*` wants a proof first,
-    /// of whatever password. A page that begins with a status line is sent as it is, any other as a success.
+    /// of whatever password; one with `>>> *unsigned*` sends that instead of every page that is not open, unless the request
+    /// carries what a login gave. A page that begins with a status line is sent as it is, any other as a success.
     fn web(&self, line: &str, door: &str, request: &HttpRequest) -> Option<Reply> {
         let with_body = format!("{line} {}", String::from_utf8_lossy(&request.body));
-        let page = self.replies.get(&with_body).or_else(|| self.replies.get(line));
+        let open = self.replies.get(&format!("open {with_body}"));
+        let open = open.or_else(|| self.replies.get(&format!("open {line}")));
+        let signed = ["Authorization", "Cookie", "Token"].iter().any(|name| request.header(name).is_some());
+        let page = self.replies.get("*unsigned*").filter(|_| open.is_none() && !signed);
+        let page = page.or(open).or_else(|| self.replies.get(&with_body)).or_else(|| self.replies.get(line));
         let is_at = |key: &String| {
+            let key = key.strip_prefix("open ").unwrap_or(key);
             let place = key.strip_prefix("GET ").or_else(|| key.strip_prefix("POST "));
             place.is_some_and(|place| place.starts_with(&format!("{door}/")))
         };
@@ -204,6 +210,9 @@ fixtures! {
     goldshell_kd_max = "goldshell-kd-max",
     goldshell_plain_bfgminer_fan_stopped = "goldshell-plain-bfgminer-fan-stopped",
     hammer_d10_chips_lost_refuses_joined = "hammer-d10-chips-lost-refuses-joined",
+    goldshell_ck5_web_only_encrypted_login = "goldshell-ck5-web-only-encrypted-login",
+    goldshell_lt5_web_only_asleep = "goldshell-lt5-web-only-asleep",
+    goldshell_mini_doge_web_only_board_hot = "goldshell-mini-doge-web-only-board-hot",
     innosilicon_t3h_plus = "innosilicon-t3h-plus",
     innosilicon_sgminer_sections_chain_lost = "innosilicon-sgminer-sections-chain-lost",
     sgminer_generic = "sgminer-generic",

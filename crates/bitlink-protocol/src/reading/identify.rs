@@ -197,6 +197,7 @@ impl Identify {
             !self.asked.contains(&q.command)
                 && self.doors.failure(q.ask.door()).is_none()
                 && (!commands_only || q.is_command())
+                && !q.instead_of.is_some_and(|other| self.has_told(other))
         });
         if let Some(question) = open {
             return self.ask(*question);
@@ -208,6 +209,11 @@ impl Identify {
     }
 
     /// Whether a stranger may still be known by this.
+    /// Whether a question had a usable answer.
+    fn has_told(&self, command: &str) -> bool {
+        self.evidence.answers.get(command).is_some_and(|document| !document.root().is_empty())
+    }
+
     fn is_worth_asking(&self, question: Question) -> bool {
         if self.asked.contains(&question.command) || self.doors.failure(question.ask.door()).is_some() {
             return false;
