@@ -217,6 +217,8 @@ fixtures! {
     innosilicon_sgminer_sections_chain_lost = "innosilicon-sgminer-sections-chain-lost",
     sgminer_generic = "sgminer-generic",
     volcminer_d1 = "volcminer-d1",
+    innosilicon_t3h_plus_web_only = "innosilicon-t3h-plus-web-only",
+    innosilicon_a10_web_only_fault = "innosilicon-a10-web-only-fault",
     cgminer_generic = "cgminer-generic",
     bfgminer_refuses_joined = "bfgminer-refuses-joined",
     luxos_s19k_pro = "luxos-s19k-pro",
