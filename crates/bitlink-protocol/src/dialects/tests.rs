@@ -190,6 +190,8 @@ fixtures! {
     antminer_old_s17 = "antminer-old-s17",
     auradine_at2880 = "auradine-at2880",
     auradine_at1500_board_lost_refuses_joined = "auradine-at1500-board-lost-refuses-joined",
+    auradine_at1500_web_only = "auradine-at1500-web-only",
+    auradine_at2880_web_only_asleep_psu_fault = "auradine-at2880-web-only-asleep-psu-fault",
     avalon_a1246 = "avalon-a1246",
     avalon_a1066_board_lost_psu_fault = "avalon-a1066-board-lost-psu-fault",
     avalon_a1346_after_a_restart = "avalon-a1346-after-a-restart",
