@@ -65,6 +65,8 @@ open_name! {
         HAMMER = "Hammer";
         /// Blackminer's machines, on the same firmware.
         BLACKMINER = "Blackminer";
+        /// iPollo's machines.
+        IPOLLO = "iPollo";
         /// IceRiver's machines.
         ICERIVER = "IceRiver";
         /// Elphapex's machines.
@@ -130,6 +132,8 @@ open_name! {
         BLACKMINER = "blackminer";
         /// Elphapex's firmware, which has Bitmain's pages.
         ELPHAPEX = "elphapex";
+        /// iPollo's firmware.
+        IPOLLO = "ipollo";
         /// IceRiver's firmware.
         ICERIVER = "iceriver";
         /// The firmware of FutureBit's Apollo.

@@ -368,6 +368,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::FutureBit,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
+        &crate::dialects::IPollo,
         &crate::dialects::Proto { tls: true },
         &crate::dialects::Proto { tls: false },
         // Its redirection to TLS is a mark that others may leave too.

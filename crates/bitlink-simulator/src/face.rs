@@ -18,6 +18,7 @@ use crate::faces::goldshell::Goldshell;
 use crate::faces::hiveon;
 use crate::faces::iceriver::IceRiver;
 use crate::faces::innosilicon::Innosilicon;
+use crate::faces::ipollo::IPollo;
 use crate::faces::luxos::LuxOs;
 use crate::faces::mara::Mara;
 use crate::faces::mskminer;
@@ -207,6 +208,8 @@ faces! {
     AsicSeer = "asicseer", asicseer::FACE;
     /// Marathon's firmware for Antminers.
     Mara = "mara", Mara;
+    /// iPollo's firmware.
+    IPollo = "ipollo", IPollo;
 }
 
 impl FaceName {

@@ -19,6 +19,7 @@ pub(crate) mod goldshell;
 pub(crate) mod hiveon;
 pub(crate) mod iceriver;
 pub(crate) mod innosilicon;
+pub(crate) mod ipollo;
 pub(crate) mod luxos;
 pub(crate) mod mara;
 pub(crate) mod mskminer;

@@ -81,13 +81,14 @@ pub struct Identify {
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [Question; 9] = [
+const OPENING: [Question; 10] = [
     Question::must("version"),
     Question::must("devdetails"),
     Question::must("summary"),
     // A web server where the API should be.
     Question::knock("capabilities", Page::get("/capabilities").at(API_DOOR)),
     Question::knock("front page", Page::get("/")),
+    crate::dialects::IPOLLO_KNOCK,
     // The small machines of the AxeOS kind pack their front page; Goldshell's tells little.
     Question::knock("system info", Page::get("/api/system/info")),
     Question::knock("control board", Page::get("/mcb/status")),
@@ -208,12 +209,12 @@ impl Identify {
         Step::Done(Ok(Identified { session, ..Identified::new(identity, dialect) }))
     }
 
-    /// Whether a stranger may still be known by this.
     /// Whether a question had a usable answer.
     fn has_told(&self, command: &str) -> bool {
         self.evidence.answers.get(command).is_some_and(|document| !document.root().is_empty())
     }
 
+    /// Whether a stranger may still be known by this.
     fn is_worth_asking(&self, question: Question) -> bool {
         if self.asked.contains(&question.command) || self.doors.failure(question.ask.door()).is_some() {
             return false;
@@ -224,6 +225,10 @@ impl Identify {
             // Who speaks so answers `version` too, unless that door is shut.
             Ask::Frame { .. } => self.doors.failure(Door::Api).is_some(),
             Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
+            // Only where the front page leads there.
+            Ask::Knock(_) if question == crate::dialects::IPOLLO_KNOCK => {
+                self.evidence.shows("/CGI-BIN/LUCI")
+            }
             _ => true,
         }
     }
