@@ -193,11 +193,13 @@ impl Identify {
                 None => self.give_up(),
             };
         };
+        // In brief no page is asked, but of a machine whose API does not name it.
+        let is_unnamed = || dialect.identity(&self.evidence.answers, &Oddities::default()).model.is_none();
         let commands_only = self.is_brief && self.speaks_api();
         let open = dialect.identity_questions().iter().find(|q| {
             !self.asked.contains(&q.command)
                 && self.doors.failure(q.ask.door()).is_none()
-                && (!commands_only || q.is_command())
+                && (!commands_only || q.is_command() || is_unnamed())
                 && !q.instead_of.is_some_and(|other| self.has_told(other))
         });
         if let Some(question) = open {
