@@ -254,6 +254,11 @@ impl Asking {
                 asking.page = Some(page.clone());
                 Ok(page.into())
             }
+            Ask::Page(page) if page.open => {
+                let page = page.request();
+                asking.page = Some(page.clone());
+                Ok(page.into())
+            }
             Ask::Page(page) => {
                 let page = page.request();
                 let first = session.open(&page);
@@ -310,6 +315,12 @@ impl Asking {
             // Of what a stranger's page says in passing nothing is odd yet.
             let value = decode_page(command, &reply).map(|parsed| parsed.value).unwrap_or_default();
             return Heard::Answer(Parsed { value, anomalies: Vec::new() }, head);
+        }
+        if self.question.is_open() {
+            return match decode_page(command, &reply) {
+                Ok(parsed) => Heard::Answer(parsed, head),
+                Err(error) => Heard::Failed(error, head),
+            };
         }
         self.tries += 1;
         if self.tries > MAX_TRIES {

@@ -153,6 +153,8 @@ pub struct Page {
     pub content_type: &'static str,
     /// Body.
     pub body: &'static str,
+    /// Whether it is open to everybody: then nothing that proves who asks goes with it, and its answer proves nothing.
+    pub open: bool,
 }
 
 impl Page {
@@ -175,6 +177,12 @@ impl Page {
     #[must_use]
     pub const fn at(self, port: u16) -> Self {
         Self { port, ..self }
+    }
+
+    /// Open to everybody.
+    #[must_use]
+    pub const fn open(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// Over TLS, at port 443 unless it has one of its own.
@@ -260,6 +268,17 @@ impl Question {
     /// Whether it is a command of the CGMiner API.
     pub(crate) const fn is_command(&self) -> bool {
         matches!(self.ask, Ask::Command | Ask::CommandAt { .. })
+    }
+
+    /// Whether it is a page that wants no proof of who asks.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.ask, Ask::Page(Page { open: true, .. }))
+    }
+
+    /// Whether it asks a service that some machines have besides: a page that is neither at the web server's port nor at the
+    /// API's.
+    pub(crate) const fn is_aside(&self) -> bool {
+        matches!(self.ask, Ask::Page(Page { port, .. }) if !matches!(port, API_DOOR | WEB_PORT | TLS_PORT))
     }
 
     /// Whether it asks the web server.

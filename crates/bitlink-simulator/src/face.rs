@@ -74,6 +74,11 @@ pub(crate) trait Face: fmt::Debug + Sync {
         &[Doorway::API]
     }
 
+    /// The same for one of its machines, where they differ.
+    fn doors_of(&self, _model: &Model) -> &'static [Doorway] {
+        self.doors()
+    }
+
     /// Answers a request to its web server.
     fn web(&self, _moment: &Moment<'_>, _request: &Request<'_>) -> Response {
         Response::html(404, "")

@@ -34,13 +34,19 @@ impl Fixture {
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, ExchangeFailure> {
         match request {
             Request::Api(request) => {
-                if self.replies.contains_key("*no api*") {
+                let door = request.port.map_or_else(String::new, |port| format!(":{port} "));
+                let text = String::from_utf8_lossy(&request.bytes).into_owned();
+                let json: Option<Value> = serde_json::from_str(&text).ok();
+                let command = json.as_ref().map_or(text.as_str(), |json| json["command"].as_str().unwrap());
+                if door.is_empty() && self.replies.contains_key("*no api*") {
                     self.asked.push("(no api)".to_owned());
                     return Err(ExchangeFailure::Refused);
                 }
-                let request: Value = serde_json::from_slice(&request.bytes).unwrap();
-                let command = request["command"].as_str().unwrap();
-                self.asked.push(command.to_owned());
+                self.asked.push(format!("{door}{command}"));
+                if !door.is_empty() && !self.replies.keys().any(|key| key.starts_with(&door)) {
+                    return Err(ExchangeFailure::Refused);
+                }
+                let command = &format!("{door}{command}");
                 let joined = command.contains('+') && self.replies.contains_key("*joined*");
                 let bytes = if joined { self.join(command) } else { self.one(command) };
                 if bytes.is_empty() {
@@ -82,7 +88,12 @@ impl Fixture {
         if !self.replies.keys().any(is_at) {
             return None;
         }
-        let digest = self.replies.get("*digest*").map(|realm| String::from_utf8_lossy(realm).into_owned());
+        let guarded = door.is_empty();
+        let digest = self
+            .replies
+            .get("*digest*")
+            .filter(|_| guarded)
+            .map(|realm| String::from_utf8_lossy(realm).into_owned());
         let (status, extra, body) = match (digest, request.header("Authorization"), page) {
             (Some(realm), None, _) => {
                 let (realm, more) = realm.split_once('\n').unwrap_or((&realm, ""));
@@ -176,6 +187,8 @@ fixtures! {
     antminer_s19_pro = "antminer-s19-pro",
     antminer_s21_missing_board_stopped_fan = "antminer-s21-missing-board-stopped-fan",
     antminer_s19_asleep = "antminer-s19-asleep",
+    antminer_s21_plus_hydro = "antminer-s21-plus-hydro",
+    antminer_s19_xp_plus_hydro_too_hot = "antminer-s19-xp-plus-hydro-too-hot",
     antminer_s21_web_only = "antminer-s21-web-only",
     antminer_s19_xp_web_only_fault = "antminer-s19-xp-web-only-fault",
     antminer_s19_web_asleep_api_denies = "antminer-s19-web-asleep-api-denies",

@@ -174,6 +174,41 @@ fn a_question_in_place_of_another_is_asked_only_when_that_one_failed() {
     assert_eq!(asked(&unjoined), ["summary+estats+pools", "summary", "estats", "pools", "stats"]);
 }
 
+/// Offers a stand-in for a stand-in that is never needed.
+#[derive(Debug)]
+struct MoreThanNeeded;
+
+impl Dialect for MoreThanNeeded {
+    fn family(&self) -> Family {
+        Family::CGMINER
+    }
+    fn claims(&self, _: &Evidence) -> bool {
+        true
+    }
+    fn identity(&self, _: &Answers, _: &Oddities) -> Identity {
+        Identity::default()
+    }
+    fn questions(&self) -> &'static [Question] {
+        &[]
+    }
+    fn more_questions(&self, _: &Answers) -> &'static [Question] {
+        const { &[Question::may("summary"), Question::must("stats").in_place_of("summary")] }
+    }
+    fn read(&self, _: &Answers, _: &mut MinerSnapshot, _: &Oddities) {}
+}
+
+#[test]
+fn a_stand_in_that_is_not_needed_is_offered_once() {
+    let mut fixture = miner(&[("summary", SUMMARY)]);
+    let mut conversation = ReadSnapshot::new(Identified::new(Identity::default(), &MoreThanNeeded));
+    let mut step = conversation.step(None);
+    while let Step::Ask(request) = step {
+        step = conversation.step(Some(fixture.answer(&request)));
+    }
+    assert!(matches!(step, Step::Done(Ok(_))));
+    assert_eq!(fixture.asked, ["summary"]);
+}
+
 #[test]
 fn a_joined_answer_to_something_else_is_not_asked_for_again_and_again() {
     let mut conversation = ReadMiner::new();
