@@ -160,7 +160,12 @@ pub struct Page {
 impl Page {
     /// A page that is read.
     pub const fn get(path: &'static str) -> Self {
-        Self { port: WEB_PORT, secure: false, method: "GET", path, content_type: "", body: "" }
+        Self { port: WEB_PORT, secure: false, method: "GET", path, content_type: "", body: "", open: false }
+    }
+
+    /// A question that is sent without saying more. One that changes nothing, of course.
+    pub const fn post(path: &'static str) -> Self {
+        Self { method: "POST", ..Self::get(path) }
     }
 
     /// A question that is put as a JSON document. One that changes nothing, of course.
