@@ -7,7 +7,7 @@ use crate::faces::auradine::Auradine;
 use crate::faces::avalon::Avalon;
 use crate::faces::axeos::AxeOs;
 use crate::faces::bfgminer::Bfgminer;
-use crate::faces::blackminer::Blackminer;
+use crate::faces::blackminer::{self, Blackminer};
 use crate::faces::braiins::Braiins;
 use crate::faces::braiins_rest::BraiinsRest;
 use crate::faces::cgminer::Cgminer;
@@ -187,7 +187,11 @@ faces! {
     /// Innosilicon's firmware.
     Innosilicon = "innosilicon", Innosilicon;
     /// The firmware that VolcMiner and Hammer share.
-    Blackminer = "blackminer", Blackminer;
+    Blackminer = "blackminer", Blackminer { api: Some(SimHost::API_PORT) };
+    /// The same with its API at port 8359.
+    Volcminer = "volcminer", Blackminer { api: Some(blackminer::NEWER_PORT) };
+    /// The same without an API.
+    VolcminerWeb = "volcminer-web", Blackminer { api: None };
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.

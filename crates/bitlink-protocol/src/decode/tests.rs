@@ -45,6 +45,12 @@ fn every_known_defect_is_mended() {
     mended(r#"{"h":0x00ff,"c":1}"#, json!({"h":"0x00ff","c":1}), Repaired);
     // WhatsMiner API 2.0.4.
     mended(r#"{"error_code":["110":"2024"]}"#, json!({"error_code":{"110":"2024"}}), Repaired);
+    // VolcMiner's pages: brackets in quotation marks, line breaks between.
+    mended(
+        "{\"data\":\"{ \"a\":\"1\",\n\"l\": \"[ {\"b\":2},{\"b\":3} ]\" }\",\"c\":4}",
+        json!({"data":{"a":"1","l":[{"b":2},{"b":3}]},"c":4}),
+        Repaired,
+    );
     // Avalon after a restart, cgminer's second ending.
     mended(r#","id":1}"#, json!({"id":1}), Repaired);
     mended(r#"{"a":1},"id":1}"#, json!({"a":1}), Repaired);
