@@ -378,6 +378,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AsicSeer,
         &crate::dialects::Vnish,
         &crate::dialects::SealMiner,
+        &crate::dialects::SealMinerWeb,
         &crate::dialects::Auradine,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,

@@ -46,7 +46,7 @@ pub use luxos::LuxOs;
 pub use mara::Mara;
 pub use mskminer::MskMiner;
 pub use proto::Proto;
-pub use sealminer::SealMiner;
+pub use sealminer::{SealMiner, SealMinerWeb};
 pub use vnish::Vnish;
 pub(crate) use whatsminer::KNOCK as WHATSMINER_KNOCK;
 pub use whatsminer::{Whatsminer, WhatsminerV3};

@@ -179,7 +179,9 @@ faces! {
     /// Canaan's firmware on the 7xx and 8xx.
     AvalonOld = "avalon-old", Avalon { old: true };
     /// Bitdeer's firmware on the SealMiner.
-    Sealminer = "sealminer", Sealminer;
+    Sealminer = "sealminer", Sealminer { api: true };
+    /// The same with TCP 4028 shut.
+    SealminerWeb = "sealminer-web", Sealminer { api: false };
     /// Auradine's firmware.
     Auradine = "auradine", Auradine;
     /// Goldshell's firmware.
