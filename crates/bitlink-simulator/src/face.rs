@@ -205,7 +205,9 @@ faces! {
     /// Luxor's firmware for Antminers.
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.
-    Braiins = "braiins", Braiins;
+    Braiins = "braiins", Braiins { api: true };
+    /// Braiins OS up to 25.05 with TCP 4028 shut.
+    BraiinsGraphql = "braiins-graphql", Braiins { api: false };
     /// Braiins OS from 25.07 on.
     BraiinsRest = "braiins-rest", BraiinsRest;
     /// VNish, also called AnthillOS.

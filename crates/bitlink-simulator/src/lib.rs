@@ -52,6 +52,7 @@ mod faces;
 mod fault;
 mod fleet;
 mod frame;
+mod graphql;
 mod host;
 mod http;
 mod miner;
