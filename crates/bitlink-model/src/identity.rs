@@ -79,6 +79,10 @@ open_name! {
         LUCKYMINER = "LuckyMiner";
         /// ePIC's own machines.
         EPIC = "ePIC";
+        /// StrongU's machines.
+        STRONGU = "StrongU";
+        /// MinerVa's machines.
+        MINERVA = "MinerVa";
         /// Proto's machines.
         PROTO = "Proto";
     }
@@ -126,6 +130,8 @@ open_name! {
         INNOSILICON = "innosilicon";
         /// The fork for Scrypt, on whatever hardware.
         SGMINER = "sgminer";
+        /// Tanguy Pruvot's ccminer, for graphics cards.
+        CCMINER = "ccminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
         /// Elphapex's firmware, which has Bitmain's pages.

@@ -101,6 +101,11 @@ pub enum Ask {
         /// Where it listens.
         port: u16,
     },
+    /// As a bare word to a service that answers in text, as ccminer's.
+    Text {
+        /// Where it listens.
+        port: u16,
+    },
     /// As a page of the web server.
     Page(Page),
     /// As a page of the web server of which nothing but its marks is wanted: any answer will do, a refusal too.
@@ -131,6 +136,7 @@ impl Ask {
             | Self::Page(Page { port: API_DOOR, .. })
             | Self::Knock(Page { port: API_DOOR, .. }) => Door::Api,
             Self::CommandAt { port }
+            | Self::Text { port }
             | Self::Page(Page { port, .. })
             | Self::Knock(Page { port, .. })
             | Self::Frame { port, .. } => Door::Port(*port),
@@ -244,6 +250,11 @@ impl Question {
     /// A message with its length before it.
     pub const fn frame(name: &'static str, port: u16, body: &'static str) -> Self {
         Self { ask: Ask::Frame { port, body }, ..Self::may(name) }
+    }
+
+    /// A bare word to a service that answers in text.
+    pub const fn text(word: &'static str, port: u16) -> Self {
+        Self { ask: Ask::Text { port }, ..Self::may(word) }
     }
 
     /// A command at a port of its own.
@@ -400,6 +411,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::Fork::Bfg,
         &crate::dialects::Fork::Sg,
         &crate::dialects::CgMiner,
+        &crate::dialects::CcMiner,
     ]
 }
 

@@ -10,6 +10,7 @@ use crate::faces::bfgminer::Bfgminer;
 use crate::faces::blackminer::{self, Blackminer};
 use crate::faces::braiins::Braiins;
 use crate::faces::braiins_rest::BraiinsRest;
+use crate::faces::ccminer::Ccminer;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::elphapex::Elphapex;
 use crate::faces::epic::Epic;
@@ -23,6 +24,7 @@ use crate::faces::mara::Mara;
 use crate::faces::mskminer;
 use crate::faces::proto::Proto;
 use crate::faces::sealminer::Sealminer;
+use crate::faces::sgminer::Sgminer;
 use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
 use crate::faces::whatsminer_v3::WhatsminerV3;
@@ -88,6 +90,11 @@ pub(crate) trait Face: fmt::Debug + Sync {
     fn frame(&self, _moment: &Moment<'_>, _message: &[u8]) -> Vec<u8> {
         Vec::new()
     }
+
+    /// Answers a bare word.
+    fn word(&self, _moment: &Moment<'_>, _word: &str) -> String {
+        String::new()
+    }
 }
 
 /// A port that a firmware listens at.
@@ -106,6 +113,8 @@ pub(crate) enum Speaks {
     Http,
     /// Messages with their length before them.
     Frames,
+    /// Bare words, answered with text and a NUL.
+    Words,
 }
 
 impl Doorway {
@@ -170,6 +179,10 @@ faces! {
     Cgminer = "cgminer", Cgminer;
     /// Luke Dashjr's fork of it.
     Bfgminer = "bfgminer", Bfgminer;
+    /// The fork of the reference implementation for Scrypt.
+    Sgminer = "sgminer", Sgminer;
+    /// ccminer on graphics cards.
+    Ccminer = "ccminer", Ccminer;
     /// Bitmain's firmware up to the S17 generation.
     AntminerOld = "antminer-old", AntminerOld;
     /// Bitmain's firmware of the S19, S21 and later generations.

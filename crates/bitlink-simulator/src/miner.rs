@@ -246,6 +246,12 @@ impl SimMiner {
         if door.speaks == Speaks::Frames {
             return frame::answer(request, |message| self.face().frame(&moment, message));
         }
+        if door.speaks == Speaks::Words {
+            let word = String::from_utf8_lossy(request);
+            let mut reply = self.face().word(&moment, word.trim()).into_bytes();
+            reply.push(0);
+            return reply;
+        }
         let response = http::Request::parse(request).map_or_else(
             || http::Response::html(400, "<html><body><h1>400 - Bad Request</h1></body></html>"),
             |request| self.face().web(&moment, &request.at(port)),

@@ -131,6 +131,16 @@ fn joined_replies_in_both_layouts_and_numbered_sections() {
 }
 
 #[test]
+fn ccminers_records_become_sections() {
+    let read = |text: &str| Value::Object(read(text).value.root().clone());
+    assert_eq!(
+        read("GPU=0;TEMP=61.0;CARD=A, B=C|GPU=1;TEMP=;NOTHING|\n"),
+        json!({"THREADS":[{"GPU":"0","TEMP":"61.0","CARD":"A, B=C"},{"GPU":"1","TEMP":""}]})
+    );
+    assert_eq!(read("NAME=ccminer;KHS=1.5|"), json!({"CCMINER":[{"NAME":"ccminer","KHS":"1.5"}]}));
+}
+
+#[test]
 fn strangers_are_told_apart() {
     let stranger = |bytes: &[u8]| match decode("version", &ApiReply::terminated(bytes)) {
         Err(ProtocolError::NotAMiner { service, .. }) => service,

@@ -81,7 +81,7 @@ pub struct Identify {
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [Question; 9] = [
+const OPENING: [Question; 10] = [
     Question::must("version"),
     Question::must("devdetails"),
     Question::must("summary"),
@@ -93,6 +93,7 @@ const OPENING: [Question; 9] = [
     Question::knock("control board", Page::get("/mcb/status")),
     crate::dialects::WHATSMINER_KNOCK,
     Question::knock("pairing info", Page::get("/api/v1/pairing/info").over_tls()),
+    crate::dialects::CCMINER_KNOCK,
 ];
 
 impl Identify {
@@ -217,6 +218,7 @@ impl Identify {
             Ask::Command => self.asked.is_empty() || self.evidence.answers.get("version").is_some(),
             // Who speaks so answers `version` too, unless that door is shut.
             Ask::Frame { .. } => self.doors.failure(Door::Api).is_some(),
+            Ask::Text { .. } => self.evidence.answers.get("version").is_none(),
             Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
             _ => true,
         }

@@ -241,7 +241,7 @@ fn a_machine_without_the_api_is_known_by_its_web_server_or_kept_with_what_it_sai
         matches!(&error, ProtocolError::NoReply { question, failure } if question == "version" && *failure == refused)
     );
     let whatsminer = r#"FRAME {"cmd":"get.device.info","param":"salt"}"#;
-    let each_door_once = ["(no api)", "GET /", whatsminer, "GET https:/api/v1/pairing/info"];
+    let each_door_once = ["(no api)", "GET /", whatsminer, "GET https:/api/v1/pairing/info", ":4068 summary"];
     assert_eq!(nobody.asked, each_door_once);
 }
 
@@ -249,7 +249,7 @@ fn a_machine_without_the_api_is_known_by_its_web_server_or_kept_with_what_it_sai
 fn nobody_knocks_at_a_door_that_is_known_to_be_shut() {
     let refused = ExchangeFailure::Refused;
     let doors = Doors::default().with_shut(Door::Api, refused).with_shut(Door::Port(443), refused);
-    let doors = doors.with_shut(Door::Port(4433), refused);
+    let doors = doors.with_shut(Door::Port(4433), refused).with_shut(Door::Port(4068), refused);
     let mut conversation = ReadMiner::new().with_doors(doors);
     let Step::Ask(Request::Http(first)) = conversation.step(None) else { panic!("the web is what is left") };
     assert_eq!((first.port, first.path.as_ref()), (80, "/"));
