@@ -45,14 +45,13 @@ impl Dialect for CcMiner {
         if let Some(r) = heard.record(SUMMARY.command, "CCMINER", oddities) {
             firmware.api_version = r.word("API");
             firmware.version = r.word("VER");
-            firmware.software = r
-                .text("NAME")
-                .map(|name| [Some(name.to_owned()), r.word("VER")].into_iter().flatten())
-                .map(|words| words.collect::<Vec<_>>().join(" "));
+            let words = [r.text("NAME").map(ToOwned::to_owned), r.word("VER")];
+            firmware.software = Some(words.into_iter().flatten().collect::<Vec<_>>().join(" "));
         }
         let cards = heard.records(THREADS.command, "THREADS", oddities);
-        identity.model_raw = cards.iter().find_map(|r| r.text("CARD")).map(ToOwned::to_owned);
-        identity.model = identity.model_raw.clone();
+        let card = cards.iter().find_map(|r| r.text("CARD"));
+        identity.model = card.map(ToOwned::to_owned);
+        identity.model_raw = card.map(ToOwned::to_owned);
         identity.firmware = Some(firmware);
         identity
     }

@@ -64,7 +64,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
             Some(_) => {}
             None if is_refusal(text) => {}
             None => {
-                oddities.add(AnomalyKind::BadValue, POWER.command, text.chars().take(80).collect::<String>())
+                oddities.add(AnomalyKind::BadValue, POWER.command, text.chars().take(80).collect::<String>());
             }
         }
     }

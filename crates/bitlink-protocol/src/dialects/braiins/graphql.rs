@@ -51,9 +51,11 @@ const RATES: Question = ask("rates", concat!(
     r#"{"query":"{bosminer{info{summary{realHashrate{mhsAv mhs1M mhs5M mhs15M mhs24H}"#,
     r#"shares{acceptedSolutions rejectedSolutions staleSolutions}foundBlocks bestShare}}}}","variables":{}}"#,
 )).in_place_of(INSTEAD);
-const TUNING: Question = ask("autotuning", concat!(
+const TUNING: Question = ask(
+    "autotuning",
     r#"{"query":"{bosminer{config{... on BosminerConfig{autotuning{mode powerTarget}}}}}","variables":{}}"#,
-)).in_place_of(INSTEAD);
+)
+.in_place_of(INSTEAD);
 /// From 24.09 on.
 const APPEALS: Question =
     ask("appeals", r#"{"query":"{events{appeals{id kind message timestamp}}}","variables":{}}"#)
