@@ -53,7 +53,6 @@ impl Face for Ccminer {
             fault,
             FaultKind::Asleep
                 | FaultKind::BoardMissing
-                | FaultKind::ChipsLost
                 | FaultKind::FanFailed
                 | FaultKind::Slow
                 | FaultKind::PoolDead

@@ -53,14 +53,7 @@ impl Face for Sgminer {
     /// It says neither how many cards there should be nor what they should do, and of a fan that stands still not whether it
     /// should.
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(
-            fault,
-            FaultKind::Asleep
-                | FaultKind::BoardMissing
-                | FaultKind::ChipsLost
-                | FaultKind::FanFailed
-                | FaultKind::Slow
-        )
+        !matches!(fault, FaultKind::Asleep | FaultKind::BoardMissing | FaultKind::FanFailed | FaultKind::Slow)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -1,5 +1,5 @@
 //! Makers whose machines run a cgminer that says nothing of itself: StrongU and MinerVa. They are known by keys of their own in
-//! the summary, as public farm software reads them; what else they say is in no document.
+//! the summary, as in replies in public test suites; what else they say is in no document.
 
 use crate::dialect::{Answers, Question};
 use crate::dialects::base;
@@ -25,6 +25,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     if let Some(kind) = r.text("Miner type") {
         read_strongu(r, kind, answers, snapshot, oddities);
     } else if let Some(id) = r.word("Netid") {
+        snapshot.identity.make = Some(Make::MINERVA);
         // The hardware address without its colons.
         snapshot.identity.mac = id.parse().ok();
         read_minerva(answers, snapshot, oddities);
@@ -58,7 +59,6 @@ fn read_minerva(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddi
     if chains.is_empty() {
         return;
     }
-    snapshot.identity.make = Some(Make::MINERVA);
     snapshot.boards.clear();
     for r in chains.into_iter().take(MAX_SLOTS) {
         let Some(slot) = r.small("Chain ID", 64) else { continue };
