@@ -57,6 +57,9 @@ const LAYERS: &[Layer] = &[
             "httparse",
             "md-5",
             "sha2",
+            // SealMiner's IP report is packed with zlib; mDNS answers are DNS messages. Pure functions of bytes, both.
+            "miniz_oxide",
+            "simple-dns",
         ]),
     },
     Layer {
@@ -70,9 +73,12 @@ const LAYERS: &[Layer] = &[
             "tokio",
             "tokio-util",
             "tracing",
-            // Asking for neighbours below IP, on Linux.
+            // Asking for neighbours below IP, on Linux; socket2 also for UDP ports that are shared, and for multicast by
+            // one interface.
             "nix",
             "socket2",
+            // By which interface a network is reached.
+            "if-addrs",
             // TLS below HTTP.
             "rustls",
             "tokio-rustls",
