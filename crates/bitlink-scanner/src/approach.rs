@@ -192,6 +192,14 @@ mod tests {
             u32::from(ip) % 2 == 0
         }
 
+        fn mac_of(&self, _: Ipv4Addr) -> Option<Mac> {
+            None
+        }
+
+        fn table(&self) -> Vec<(Ipv4Addr, Mac)> {
+            Vec::new()
+        }
+
         fn can_ask(&self) -> bool {
             self.asks
         }

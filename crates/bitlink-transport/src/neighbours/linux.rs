@@ -5,7 +5,7 @@ use super::arp::Arp;
 use super::{Neighbours, Routes};
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
@@ -27,7 +27,7 @@ pub(super) struct SystemNeighbours {
     /// By interface; empty without the right.
     arp: HashMap<String, Arp>,
     /// Who is in the kernel's table, and when that was looked up.
-    table: Mutex<Option<(Instant, HashSet<Ipv4Addr>)>>,
+    table: Mutex<Option<(Instant, HashMap<Ipv4Addr, Mac>)>>,
 }
 
 /// The table is looked up no more often than this.
@@ -69,14 +69,21 @@ impl Neighbours for SystemNeighbours {
     }
 
     fn knows(&self, ip: Ipv4Addr) -> bool {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((when, known)) = &*table
-            && when.elapsed() < FRESH
-        {
-            return known.contains(&ip);
-        }
-        let known = fs::read_to_string("/proc/net/arp").map(|text| resolved(&text)).unwrap_or_default();
-        table.insert((Instant::now(), known)).1.contains(&ip)
+        self.with_table(FRESH, |known| known.contains_key(&ip))
+    }
+
+    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.routes.link_of(ip)?;
+        let look = |known: &HashMap<Ipv4Addr, Mac>| known.get(&ip).copied();
+        // Whoever has just been talked to may have come into the table since it was read.
+        self.with_table(FRESH, look).or_else(|| self.with_table(FRESH / 10, look))
+    }
+
+    fn table(&self) -> Vec<(Ipv4Addr, Mac)> {
+        let on_link = |ip: Ipv4Addr| self.routes.link_of(ip).is_some();
+        self.with_table(FRESH, |known| {
+            known.iter().map(|(ip, mac)| (*ip, *mac)).filter(|(ip, _)| on_link(*ip)).collect()
+        })
     }
 
     fn can_ask(&self) -> bool {
@@ -92,6 +99,20 @@ impl Neighbours for SystemNeighbours {
     }
 }
 
+impl SystemNeighbours {
+    /// Looks into the table as it was so long ago at most.
+    fn with_table<T>(&self, age: Duration, look: impl FnOnce(&HashMap<Ipv4Addr, Mac>) -> T) -> T {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, known)) = &*table
+            && when.elapsed() < age
+        {
+            return look(known);
+        }
+        let known = fs::read_to_string("/proc/net/arp").map(|text| resolved(&text)).unwrap_or_default();
+        look(&table.insert((Instant::now(), known)).1)
+    }
+}
+
 fn needs_asking(interface: &str) -> bool {
     let flags = fs::read_to_string(format!("/sys/class/net/{interface}/flags")).ok();
     let flags = flags.and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
@@ -101,12 +122,13 @@ fn needs_asking(interface: &str) -> bool {
 
 /// The neighbours of `/proc/net/arp` that have answered: `192.168.1.7 0x1 0x2 02:00:00:00:00:07 * eth0`, with the flag of
 /// an entry that is complete (`if_arp.h`, `ATF_COM`).
-fn resolved(text: &str) -> HashSet<Ipv4Addr> {
+fn resolved(text: &str) -> HashMap<Ipv4Addr, Mac> {
     let entry = |line: &str| {
         let mut fields = line.split_whitespace();
         let ip = fields.next()?.parse().ok()?;
         let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
-        (flags & 0x2 != 0).then_some(ip)
+        let mac = fields.next()?.parse().ok()?;
+        (flags & 0x2 != 0).then_some((ip, mac))
     };
     text.lines().skip(1).filter_map(entry).collect()
 }
@@ -149,7 +171,8 @@ mod tests {
             192.0.2.1  0x1  0x2  02:00:00:00:00:01  *  eth0\n\
             192.0.2.2  0x1  0x0  00:00:00:00:00:00  *  eth0\n\
             rubbish\n";
-        assert_eq!(resolved(text), HashSet::from([Ipv4Addr::new(192, 0, 2, 1)]));
+        let known = (Ipv4Addr::new(192, 0, 2, 1), Mac::new([2, 0, 0, 0, 0, 1]));
+        assert_eq!(resolved(text), HashMap::from([known]));
         assert!(resolved("").is_empty());
     }
 
