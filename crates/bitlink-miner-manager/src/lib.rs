@@ -88,9 +88,12 @@ pub use bitlink_monitor::{
 };
 pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{
-    ConfigError as ScanConfigError, NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanDepth,
-    ScanError, ScanEvent, ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, TargetError,
+    Candidate, CandidateSource, Candidates, ConfigError as ScanConfigError, HeardCalls, HeardReports,
+    NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanDepth, ScanError, ScanEvent,
+    ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, SourceCounts, SourceError,
+    TargetError,
 };
+pub use bitlink_transport::{Call, CallKind, ListenConfig, ListenError, ListenEvent, ListenStream};
 pub use error::Error;
 pub use fleet::Fleet;
 pub use quick::{DEFAULT_PORT, DEFAULT_TIMEOUT_MS, get_summary, scan_range, start_monitor};

@@ -63,9 +63,11 @@ impl Approach {
     pub(crate) fn new(neighbours: Option<&Arc<dyn Neighbours>>, addresses: u64) -> Option<Self> {
         let neighbours = neighbours?;
         let room = neighbours.room();
+        if usize::try_from(addresses).is_ok_and(|addresses| addresses <= room) {
+            return None;
+        }
         let asks = neighbours.can_ask();
-        let many = usize::try_from(addresses).map_or(true, |addresses| addresses > room);
-        many.then(|| Self {
+        Some(Self {
             neighbours: Arc::clone(neighbours),
             asks,
             places: AtomicUsize::new(room),

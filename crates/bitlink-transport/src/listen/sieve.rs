@@ -64,8 +64,7 @@ impl Sieve {
                 self.sources.clear();
             }
         }
-        let source =
-            self.sources.entry(from).or_insert(Source { since: now, heard: 0, flood_told: None });
+        let source = self.sources.entry(from).or_insert(Source { since: now, heard: 0, flood_told: None });
         if now.duration_since(source.since) >= SECOND {
             (source.since, source.heard) = (now, 0);
         }

@@ -89,21 +89,22 @@ async fn a_flood_from_one_source_is_told_once_and_silences_nobody_else() {
 #[tokio::test]
 async fn a_reader_that_is_too_slow_is_told_how_much_it_missed() {
     let (events, mut receiver) = mpsc::channel(2);
-    let ear = Ear {
-        sieve: Mutex::new(Sieve::new(1_000, Duration::ZERO)),
-        events,
-        left_out: AtomicU64::new(0),
-    };
+    let ear =
+        Ear { sieve: Mutex::new(Sieve::new(1_000, Duration::ZERO)), events, left_out: AtomicU64::new(0) };
     let say = |n: u8| {
         let from = SocketAddr::from(([10, 0, 0, n], 1));
         ear.hear(Instant::now(), from, 14_235, None, format!("10.0.0.{n},02:00:00:00:00:{n:02x}").as_bytes());
     };
     (1..=5).for_each(say);
-    assert!(matches!(receiver.recv().await, Some(ListenEvent::Seen(seen)) if seen.from == IpAddr::from([10, 0, 0, 1])));
+    assert!(
+        matches!(receiver.recv().await, Some(ListenEvent::Seen(seen)) if seen.from == IpAddr::from([10, 0, 0, 1]))
+    );
     assert!(matches!(receiver.recv().await, Some(ListenEvent::Seen(_))));
     say(6);
     assert_eq!(receiver.recv().await, Some(ListenEvent::Lagged { left_out: 3 }));
-    assert!(matches!(receiver.recv().await, Some(ListenEvent::Seen(seen)) if seen.from == IpAddr::from([10, 0, 0, 6])));
+    assert!(
+        matches!(receiver.recv().await, Some(ListenEvent::Seen(seen)) if seen.from == IpAddr::from([10, 0, 0, 6]))
+    );
 }
 
 /// A miner that answers the API's multicast, once it has heard a question.
@@ -121,8 +122,7 @@ async fn one_address_may_stand_for_the_group() {
     let SocketAddr::V4(group) = miner.local_addr().unwrap() else { unreachable!() };
     let call = Call::new(CallKind::Multicast, Ipv4Addr::LOCALHOST).to(group);
     let mut stream = listen(&ListenConfig::of_calls(vec![call])).unwrap();
-    let answering =
-        tokio::task::spawn_blocking(move || answer_multicast(&miner, b"cgm-FTW-4029-rack 9\0"));
+    let answering = tokio::task::spawn_blocking(move || answer_multicast(&miner, b"cgm-FTW-4029-rack 9\0"));
     let seen = seen(&mut stream).await;
     assert_eq!((seen.from, seen.port), ([127, 92, 1, 9].into(), Some(4029)));
     assert_eq!(seen.beacon, Beacon::Cgminer);

@@ -8,7 +8,7 @@ use bitlink_protocol::model::Mac;
 use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The table's limit where it is not told, as in a network namespace (`neighbour.c`, `arp_tbl`).
@@ -24,8 +24,8 @@ const NO_ARP: u32 = 0x80;
 #[derive(Debug)]
 pub(super) struct SystemNeighbours {
     routes: Routes,
-    /// By interface; empty without the right.
-    arp: HashMap<String, Arp>,
+    /// By interface; empty without the right. Opened when somebody wants to ask.
+    arp: OnceLock<HashMap<String, Arp>>,
     /// Who is in the kernel's table, and when that was looked up.
     table: Mutex<Option<(Instant, HashMap<Ipv4Addr, Mac>)>>,
 }
@@ -37,6 +37,10 @@ impl SystemNeighbours {
     /// As the system is now.
     pub(super) fn new() -> Option<Self> {
         let routes = Routes::parse(&fs::read_to_string("/proc/net/route").ok()?, needs_asking);
+        Some(Self { routes, arp: OnceLock::new(), table: Mutex::default() })
+    }
+
+    fn arp(&self) -> &HashMap<String, Arp> {
         let open = |link: &str| match Arp::open(link) {
             Ok(arp) => Some((link.to_owned(), arp)),
             Err(error) => {
@@ -44,8 +48,7 @@ impl SystemNeighbours {
                 None
             }
         };
-        let arp = routes.links().into_iter().filter_map(open).collect();
-        Some(Self { routes, arp, table: Mutex::default() })
+        self.arp.get_or_init(|| self.routes.links().into_iter().filter_map(open).collect())
     }
 }
 
@@ -88,11 +91,11 @@ impl Neighbours for SystemNeighbours {
 
     fn can_ask(&self) -> bool {
         let links = self.routes.links();
-        !links.is_empty() && links.iter().all(|link| self.arp.contains_key(*link))
+        !links.is_empty() && links.iter().all(|link| self.arp().contains_key(*link))
     }
 
     async fn ask(&self, ip: Ipv4Addr) -> Mac {
-        match self.routes.link_of(ip).and_then(|link| self.arp.get(link)) {
+        match self.routes.link_of(ip).and_then(|link| self.arp().get(link)) {
             Some(arp) => arp.ask(ip).await,
             None => std::future::pending().await,
         }
