@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announce;
 mod calendar;
 mod call;
 mod clock;
@@ -65,6 +66,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use announce::{AnnounceError, AnnounceOptions, Announcer};
 pub use clock::SimClock;
 pub use defect::{Defect, UnknownDefect};
 pub use face::{FaceName, UnknownFace};

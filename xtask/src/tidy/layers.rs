@@ -123,6 +123,8 @@ const LAYERS: &[Layer] = &[
             "rand",
             "rand_pcg",
             "serde_json",
+            // What an announced web server answers.
+            "simple-dns",
             "socket2",
             "thiserror",
             "tokio",
