@@ -29,6 +29,7 @@ Examples:
   bitlink detect                      the networks here that are worth scanning
   bitlink scan 192.168.1.0/24         every miner of a network
   bitlink get 192.168.1.100           all that one miner tells
+  bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
 
 Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found,
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     Scan(commands::scan::ScanArgs),
     Get(commands::get::GetArgs),
+    Listen(commands::listen::ListenArgs),
     Monitor(commands::monitor::MonitorArgs),
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
@@ -83,6 +85,11 @@ mod tests {
             "bitlink monitor 192.168.1.0/24 --interval 10s --format ndjson",
             "bitlink simulate --miners 300 --mix antminer,whatsminer=2,cgminer --seed 7 --bind 127.0.0.0/8",
             "bitlink detect --format json -q",
+            "bitlink listen --for 30s --format ndjson --udp-port 14235 --udp-port 8888",
+            "bitlink listen --with mcast,mdns --interface 192.168.1.20",
+            "bitlink scan 192.168.1.0/24 --with listen,mcast,arp,mdns --listen-for 30s",
+            "bitlink simulate --announce --announce-every 5s",
+            "bitlink simulate --announce=127.0.0.1:14235",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

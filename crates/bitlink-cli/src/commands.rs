@@ -4,6 +4,7 @@ pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod listen;
 pub(crate) mod monitor;
 pub(crate) mod scan;
 pub(crate) mod simulate;

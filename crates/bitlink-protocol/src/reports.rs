@@ -298,7 +298,8 @@ fn plain(from: IpAddr, text: &str) -> Option<Sighting> {
 /// The forms that are one JSON object.
 fn json(from: IpAddr, datagram: &[u8]) -> Option<Sighting> {
     // Bytes after the object, such as a NUL, do no harm.
-    let object: Map<String, Value> = serde_json::Deserializer::from_slice(datagram).into_iter().next()?.ok()?;
+    let object: Map<String, Value> =
+        serde_json::Deserializer::from_slice(datagram).into_iter().next()?.ok()?;
     let text = |key| object.get(key).and_then(Value::as_str);
     let (beacon, family) = if text("command") == Some("ipreport") {
         (Beacon::Auradine, Family::AURADINE)

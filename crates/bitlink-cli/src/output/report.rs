@@ -4,8 +4,9 @@ use super::story::Stories;
 use crate::columns::{self, LISTED};
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{count, duration, so_many};
-use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, TargetError, Timestamp};
-use std::net::SocketAddr;
+use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, SourceCounts, TargetError, Timestamp};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 /// Everything a scan found out.
 #[derive(Debug, Default)]
@@ -14,9 +15,25 @@ pub(crate) struct Findings {
     pub(crate) others: Vec<(SocketAddr, Outcome)>,
     pub(crate) unknown_names: Vec<(String, TargetError)>,
     pub(crate) stories: Stories,
+    /// Who was named by what beside the sweep.
+    pub(crate) sighted: BTreeMap<IpAddr, Sighted>,
+}
+
+/// An address that was named by some source.
+#[derive(Debug, Default)]
+pub(crate) struct Sighted {
+    pub(crate) sources: Vec<&'static str>,
+    pub(crate) beyond: bool,
 }
 
 impl Findings {
+    /// A source has named an address, that is a target or not.
+    pub(crate) fn sighted(&mut self, ip: IpAddr, source: &'static str, beyond: bool) {
+        let seen = self.sighted.entry(ip).or_default();
+        seen.sources.push(source);
+        seen.beyond = beyond;
+    }
+
     /// Brings everything into the order of addresses, in which people look for it.
     pub(crate) fn sort(&mut self) {
         self.miners.sort_by_key(|miner| (miner.ip, miner.port));
@@ -101,6 +118,9 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         ));
     }
     let mut note = |text: String| lines.push(format!("{} {text}", Tone::Dim.paint("note:")));
+    for source in &report.sources {
+        note(named_by(source));
+    }
     if report.stopped {
         note("stopped before its end".to_owned());
     }
@@ -136,4 +156,19 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What a source came to.
+fn named_by(source: &SourceCounts) -> String {
+    let mut parts = vec![format!("{} named {}", source.name, so_many(source.seen, "address", "addresses"))];
+    if source.beyond > 0 {
+        parts.push(format!("{} beyond the targets", count(source.beyond)));
+    }
+    if source.seen > 0 {
+        parts.push(so_many(source.found, "miner", "miners"));
+    }
+    if source.only > 0 {
+        parts.push(format!("{} known by it alone", count(source.only)));
+    }
+    parts.join(", ")
 }

@@ -8,6 +8,7 @@
 mod bad_input;
 mod demo;
 mod get;
+mod listen;
 mod monitor;
 mod output;
 mod scan;

@@ -65,10 +65,12 @@ fn every_form_of_report_is_told_by_its_bytes() {
 
 #[test]
 fn a_report_in_json_tells_model_serial_and_settings() {
-    let seen = read(format!(
-        r#"{{"version":"2.2.7","ip":"192.0.2.7","dhcp":"enable","model":"Goldshell-KDMAX","ctrlsn":"CB-1","mac":"{MAC}",
+    let seen = read(
+        format!(
+            r#"{{"version":"2.2.7","ip":"192.0.2.7","dhcp":"enable","model":"Goldshell-KDMAX","ctrlsn":"CB-1","mac":"{MAC}",
         "mask":"255.255.255.0","gateway":"192.0.2.1","cpbsn":["",null],"dns":null,"boxsn":"","ledstatus":false}}"#
-    ) + "\0");
+        ) + "\0",
+    );
     assert_eq!(seen.beacon, Beacon::Goldshell);
     assert_eq!(seen.identity.name().as_deref(), Some("Goldshell KDMAX"));
     assert_eq!(seen.identity.model_raw.as_deref(), Some("Goldshell-KDMAX"));
@@ -114,8 +116,17 @@ fn the_source_is_believed_and_the_text_is_a_claim() {
 fn what_is_no_report_says_why() {
     assert_eq!(read_report(FROM, b"OK\0\0\0\0\0\0\0\0"), Err(ReportError::Acknowledgement));
     assert_eq!(read_report(FROM, &[b'x'; MAX_REPORT_BYTES + 1]), Err(ReportError::TooLong(8_193)));
-    for nothing in [&b""[..], b"hello", b"1,2", b"{}", b"{\"mac\":", b"\x78\x9c", b"cgm-FTW-x", b"cgm-FTW-0-", b"\xff\xfe"]
-    {
+    for nothing in [
+        &b""[..],
+        b"hello",
+        b"1,2",
+        b"{}",
+        b"{\"mac\":",
+        b"\x78\x9c",
+        b"cgm-FTW-x",
+        b"cgm-FTW-0-",
+        b"\xff\xfe",
+    ] {
         assert!(matches!(read_report(FROM, nothing), Err(ReportError::Unknown(_))), "{nothing:?}");
     }
     let hostile = read_report(FROM, b"\x1b[2J\x00x").unwrap_err().to_string();
@@ -162,12 +173,14 @@ fn answer(instance: &str, subtype: Option<&str>, txt: &[(&str, &str)], ip: Ipv4A
         packet.answers.push(record(subtype, RData::PTR(PTR(Name::new_unchecked(&full)))));
     }
     let target = Name::new_unchecked("bitaxe-c0de.local");
-    packet.additional_records.push(record(&full, RData::SRV(SRV { priority: 0, weight: 0, port: 80, target })));
-    let mut text = TXT::new();
+    packet
+        .additional_records
+        .push(record(&full, RData::SRV(SRV { priority: 0, weight: 0, port: 80, target })));
+    let mut told = TXT::new();
     for (key, value) in txt {
-        text.add_attribute(key, Some(value.as_bytes())).unwrap();
+        told.add_attribute(key, Some(value.as_bytes())).unwrap();
     }
-    packet.additional_records.push(record(&full, RData::TXT(text)));
+    packet.additional_records.push(record(&full, RData::TXT(told)));
     packet.additional_records.push(record("bitaxe-c0de.local", RData::A(A { address: ip.into() })));
     packet.build_bytes_vec_compressed().unwrap()
 }
