@@ -328,6 +328,11 @@ impl MinerId {
     /// The id of a machine that no registry knows: the same evidence always gives the same id. The hardware address
     /// counts most, then the serials, then the address at which it answers.
     pub fn derived(identity: &Identity, address: IpAddr) -> Self {
+        Self::derived_but(identity, address, 0)
+    }
+
+    /// The same where other machines have that id already: for each `others` another id, and always the same one.
+    pub fn derived_but(identity: &Identity, address: IpAddr, others: u32) -> Self {
         let evidence = match identity {
             Identity { mac: Some(mac), .. } if mac.is_unique() => format!("mac:{mac}"),
             Identity { serial: Some(serial), .. } if !serial.is_empty() => format!("serial:{serial}"),
@@ -336,6 +341,7 @@ impl MinerId {
             }
             _ => format!("address:{address}"),
         };
+        let evidence = if others > 0 { format!("{evidence}#{others}") } else { evidence };
         // FNV-1a: small, stable across releases, and no defence is needed against a miner that forges its own MAC.
         Self(evidence.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
