@@ -104,8 +104,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-store",
         ours: Allowed::Only(&["bitlink-model"]),
-        // One embedded database and one compressor join this row when they are chosen.
-        third_party: Allowed::Only(&["serde", "serde_json", "thiserror", "tracing"]),
+        // The embedded database, and the sheets of positions. A compressor joins this row with the readings over time.
+        third_party: Allowed::Only(&["csv", "rusqlite", "serde", "serde_json", "thiserror", "tracing"]),
     },
     Layer {
         name: "bitlink-simulator",
