@@ -2,6 +2,7 @@
 
 pub(crate) mod demo;
 pub(crate) mod detect;
+pub(crate) mod fleet;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod monitor;

@@ -5,6 +5,7 @@ mod columns;
 mod commands;
 mod console;
 mod failure;
+mod kept;
 mod live;
 mod log;
 mod output;
@@ -54,6 +55,7 @@ fn run(command: Command, console: Console) -> Result<Exit, Failure> {
             Command::Monitor(args) => commands::monitor::run(args, console).await,
             Command::Simulate(args) => commands::simulate::run(args, console).await,
             Command::Detect(args) => commands::detect::run(&args, console),
+            Command::Fleet(args) => commands::fleet::run(&args, console),
             Command::Completions(args) => commands::generate::completions(&args),
             Command::Man(args) => commands::generate::man(&args),
         }

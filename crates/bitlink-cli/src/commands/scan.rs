@@ -2,6 +2,7 @@
 
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
+use crate::kept::{Data, Saving};
 use crate::output::report::{Findings, summary};
 use crate::output::{csv, json, story};
 use crate::reach::Reach;
@@ -37,6 +38,11 @@ pub(crate) struct ScanArgs {
     /// Tell all that was done at this address, and when; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
     explain: Vec<IpAddr>,
+    /// Take the miners up into the fleet's registry (`bitlink fleet`), which knows them again wherever they move
+    #[arg(long, help_heading = "Registry", conflicts_with = "brief")]
+    save: bool,
+    #[command(flatten, next_help_heading = "Registry")]
+    data: Data,
 }
 
 pub(crate) const TARGETS: &str = "\
@@ -250,24 +256,31 @@ pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failur
     let named = targets.to_string();
     let config = args.how.config().with_report_all(args.all).with_explain(args.explain.clone());
     let untold = args.how.untold(&args.explain, &args.targets, &config)?;
+    let mut saving = if args.save { Some(Saving::open(&args.data, console)?) } else { None };
     let events = args.how.reach.fleet().with_scan(config).scan_targets(targets)?;
     // Lines of events and a line of progress on one terminal would write over each other.
     let alone = args.format != Format::Ndjson || !console::is_terminal();
     let bar = Progress::new(console, alone && console.shows_progress());
     match args.format {
-        Format::Ndjson => stream(events, &bar, &named, &untold).await,
+        Format::Ndjson => stream(events, &bar, &named, &untold, saving).await,
         format => {
             let mut scanned = collect(events, &bar).await?;
             bar.clear();
             scanned.findings.stories.untold = untold;
+            let mut saved = None;
+            if let Some(saving) = &mut saving {
+                scanned.findings.miners.iter_mut().for_each(|miner| saving.met(miner));
+                saved = Some(saving.keep()?);
+            }
             if format != Format::Json && exit(&scanned.report, scanned.interrupted) == Exit::Usage {
                 return Err(nothing_but_unknown_names(scanned.findings));
             }
             match format {
-                Format::Json => document(&scanned, &named)?,
+                Format::Json => document(&scanned, &named, saved)?,
                 Format::Csv => sheet(&scanned, args.all, console)?,
                 _ => tables(&scanned, console)?,
             }
+            saving.iter().flat_map(Saving::notes).for_each(|note| console.note(&note));
             Ok(exit(&scanned.report, scanned.interrupted))
         }
     }
@@ -372,6 +385,8 @@ struct Document<'a> {
     others: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stories: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<Value>,
 }
 
 /// The event that a miner was found.
@@ -381,7 +396,7 @@ struct FoundEvent<'a> {
     miner: &'a Miner,
 }
 
-fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
+fn document(scanned: &Scanned, named: &str, registry: Option<Value>) -> Result<(), Failure> {
     let Scanned { findings, report, .. } = scanned;
     let mut scan = json::report(report);
     if let Some(scan) = scan.as_object_mut() {
@@ -392,7 +407,7 @@ fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
     let others: Vec<Value> = others.chain(unknown).collect();
     let mut out = BufWriter::new(io::stdout().lock());
     let stories = findings.stories.json();
-    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others, stories })?;
+    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others, stories, registry })?;
     out.flush()?;
     Ok(())
 }
@@ -424,6 +439,7 @@ async fn stream(
     bar: &Progress,
     named: &str,
     untold: &[(IpAddr, &'static str)],
+    mut saving: Option<Saving>,
 ) -> Result<Exit, Failure> {
     let mut interrupted = false;
     let mut stop = Interruption::new();
@@ -455,7 +471,12 @@ async fn stream(
             ScanEvent::Step { endpoint, at, step, .. } => {
                 json::line(&mut out, &json::event("step", story::step(endpoint, at, &step)))?;
             }
-            ScanEvent::Found(miner) => json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?,
+            ScanEvent::Found(mut miner) => {
+                if let Some(saving) = &mut saving {
+                    saving.met(&mut miner);
+                }
+                json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?;
+            }
             ScanEvent::Outcome { endpoint, outcome, .. } => {
                 json::line(&mut out, &json::event("outcome", json::outcome(endpoint, &outcome)))?;
             }
@@ -472,6 +493,9 @@ async fn stream(
             ScanEvent::Complete { found, failed, report, .. } => {
                 for (ip, why) in untold {
                     json::line(&mut out, &json::event("no_step", story::untold(*ip, why)))?;
+                }
+                if let Some(saving) = &mut saving {
+                    json::line(&mut out, &json::event("saved", saving.keep()?))?;
                 }
                 json::line(
                     &mut out,

@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod demo;
+mod fleet;
 mod get;
 mod monitor;
 mod output;
