@@ -226,6 +226,9 @@ impl Registry {
             let is_later = |other| entries.get(&other).is_some_and(|other| other.record.last_seen < at);
             registry.index.load(&entry.record, is_later);
         }
+        for entry in entries.values() {
+            registry.index.load_past(&entry.record);
+        }
         registry
     }
 

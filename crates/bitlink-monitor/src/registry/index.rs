@@ -90,10 +90,11 @@ impl Index {
         }
     }
 
-    /// Takes up a record as it was kept. `is_later` says whether it was met after another one.
+    /// Takes up what a record has now, as it was kept. `is_later` says whether it was met after another one. What it had once is
+    /// taken up by [`Index::load_past`], when all have been gone through.
     pub(super) fn load(&mut self, record: &MinerRecord, is_later: impl Fn(MinerId) -> bool) {
         let id = record.id;
-        for (key, current, shared) in keys_of(record) {
+        for (key, _, shared) in keys_of(record).filter(|(_, current, shared)| *current || *shared) {
             let owners = self.owners.entry(key).or_insert(Owners::One(id));
             match owners {
                 Owners::Shared(ids) => {
@@ -105,8 +106,11 @@ impl Index {
                     let others = if *other == id { Vec::new() } else { vec![*other] };
                     *owners = Owners::Shared(others.into_iter().chain([id]).collect());
                 }
-                Owners::One(other) if current && *other != id && is_later(*other) => *other = id,
-                Owners::One(_) => {}
+                Owners::One(other) => {
+                    if *other != id && is_later(*other) {
+                        *other = id;
+                    }
+                }
             }
         }
         if let Some(endpoint) = record.endpoint {
@@ -119,6 +123,13 @@ impl Index {
             && let Some(endpoint) = record.last_endpoint()
         {
             self.nameless.insert(endpoint, id);
+        }
+    }
+
+    /// Takes up what a record had once and nobody has now.
+    pub(super) fn load_past(&mut self, record: &MinerRecord) {
+        for (key, ..) in keys_of(record).filter(|(_, current, shared)| !*current && !*shared) {
+            self.owners.entry(key).or_insert(Owners::One(record.id));
         }
     }
 }

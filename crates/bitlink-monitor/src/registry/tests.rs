@@ -235,6 +235,18 @@ fn hash_boards_that_wander_one_by_one_take_no_identity_with_them() {
          600 1 mac=A boards=1,5,4       -> a same
          605 2 mac=B boards=3,2,6       -> b same",
     );
+    // What a machine gave away is not its own again when the registry is read from where it was kept.
+    check(
+        "0   1 mac=A boards=1,2,3       -> a new
+         0   2 mac=B boards=4,5,6       -> b new
+         300 1 mac=A boards=4,2,3       -> a same
+         305 2 mac=B boards=1,5,6       -> b same
+         600 1 mac=A boards=4,5,3       -> a same
+         605 2 mac=B boards=1,2,6       -> b same
+         reload
+         900 1 mac=C boards=4,5,3       -> a swapped A for C
+         905 2 mac=D boards=1,2,6       -> b swapped B for D",
+    );
     // A dead machine is taken apart for spares.
     check(
         "0   1 mac=A boards=1,2,3       -> a new
