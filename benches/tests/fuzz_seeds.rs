@@ -48,6 +48,11 @@ fn conversation() {
 }
 
 #[test]
+fn reports() {
+    check("reports", bodies::reports);
+}
+
+#[test]
 fn targets() {
     check("targets", bodies::targets);
 }

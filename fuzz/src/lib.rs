@@ -7,6 +7,7 @@
 
 use bitlink_protocol::model::{Miner, MinerStatus};
 use bitlink_protocol::replies::{Coin, Config, Device, DeviceDetails, Summary, Version};
+use bitlink_protocol::reports::{read_mdns, read_report};
 use bitlink_protocol::{
     ApiReply, Boundary, Completion, Conversation, Credentials, Digest, Document, ExchangeFailure, Framer,
     Framing, HttpFramer, HttpReply, HttpRequest, Oddities, ProtocolError, ReadMiner, Reading, Reply, Request,
@@ -15,6 +16,7 @@ use bitlink_protocol::{
 use bitlink_scanner::{ScanConfig, ScanPlan, ScanTargets};
 use bitlink_transport::Transcript;
 use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// One reply to a question.
 ///
@@ -93,6 +95,31 @@ fn frame<B: Boundary>(new: fn() -> B, stream: &[u8], length: usize) -> (Framing,
     }
     assert_eq!((state, pieces.reply_len()), (at_once, whole.reply_len()), "pieces of {length}");
     (at_once, whole.reply_len())
+}
+
+/// One datagram of a machine that shows itself.
+///
+/// * Nothing panics, and where it came from is kept as it is.
+/// * No text of it is kept to any length, and none of it is empty.
+pub fn reports(data: &[u8]) {
+    let from = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+    for seen in [read_report(from, data), read_mdns(from, data)].into_iter().flatten() {
+        assert_eq!(seen.from, from);
+        assert!(seen.contradicts() != Some(from));
+        let _ = (seen.is_miner(), seen.beacon.to_string(), seen.identity.name());
+        let written = serde_json::to_value(&seen.identity).expect("an identity is JSON");
+        texts_are_bounded(&written);
+    }
+}
+
+fn texts_are_bounded(value: &serde_json::Value) {
+    match value {
+        serde_json::Value::String(text) => {
+            assert!(!text.is_empty() && text.chars().count() <= 128, "{text:?}");
+        }
+        serde_json::Value::Object(fields) => fields.values().for_each(texts_are_bounded),
+        _ => {}
+    }
 }
 
 /// One reply of a web server.

@@ -65,6 +65,9 @@ DEFINITIONS: dict[str, Callable[[Ours], object]] = {
     "board temperature, cut": lambda ours: cut(ours.reading.board_c),
     "chip temperature, rounded": lambda ours: rounded(ours.reading.chip_c),
     "chip temperature, cut": lambda ours: cut(ours.reading.chip_c),
+    "the coolest chip, rounded": lambda ours: rounded(
+        told(ours, "chip_c", "boards[].chip_temperature_min_celsius")
+    ),
     "fans from the third connector on": from_the_third,
     "version of the mining program": program_version,
     "uptime of the mining program": lambda ours: ours.uptime_of_program,

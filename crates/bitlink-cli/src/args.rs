@@ -29,7 +29,9 @@ Examples:
   bitlink detect                      the networks here that are worth scanning
   bitlink scan 192.168.1.0/24         every miner of a network
   bitlink get 192.168.1.100           all that one miner tells
+  bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
+  bitlink fleet list                  the miners that were met, wherever they are now
 
 Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found,
 4 access denied, 70 a bug, 130 interrupted.";
@@ -54,9 +56,11 @@ pub(crate) enum Command {
     Demo(commands::demo::DemoArgs),
     Scan(commands::scan::ScanArgs),
     Get(commands::get::GetArgs),
+    Listen(commands::listen::ListenArgs),
     Monitor(commands::monitor::MonitorArgs),
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
+    Fleet(commands::fleet::FleetArgs),
     #[command(hide = true)]
     Completions(commands::generate::CompletionsArgs),
     #[command(hide = true)]
@@ -83,6 +87,20 @@ mod tests {
             "bitlink monitor 192.168.1.0/24 --interval 10s --format ndjson",
             "bitlink simulate --miners 300 --mix antminer,whatsminer=2,cgminer --seed 7 --bind 127.0.0.0/8",
             "bitlink detect --format json -q",
+            "bitlink listen --for 30s --format ndjson --udp-port 14235 --udp-port 8888",
+            "bitlink listen --with mcast,mdns --interface 192.168.1.20",
+            "bitlink scan 192.168.1.0/24 --with listen,mcast,arp,mdns --listen-for 30s",
+            "bitlink simulate --announce --announce-every 5s",
+            "bitlink simulate --announce=127.0.0.1:14235",
+            "bitlink scan 192.168.1.0/24 --save --data /var/lib/bitlink",
+            "bitlink fleet list --data /var/lib/bitlink --format csv",
+            "bitlink fleet --data /var/lib/bitlink show 192.168.1.100 --format json",
+            "bitlink fleet label 02:00:00:00:00:01 --add hot --remove new --notes checked",
+            "bitlink fleet move 192.168.1.100 --site North --building 1 --rack R7 --shelf 2 --slot 5",
+            "bitlink fleet forget 5e3e75d046e7377f",
+            "bitlink fleet import places.csv --partial",
+            "bitlink fleet export places.csv",
+            "bitlink fleet repair",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

@@ -2,8 +2,10 @@
 
 pub(crate) mod demo;
 pub(crate) mod detect;
+pub(crate) mod fleet;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod listen;
 pub(crate) mod monitor;
 pub(crate) mod scan;
 pub(crate) mod simulate;

@@ -3,7 +3,7 @@
 
 use bitlink_miner_manager::protocol::{ExchangeFailure, ProtocolError};
 use bitlink_miner_manager::transport::{ConverseError, TransportError};
-use bitlink_miner_manager::{Error, MonitorConfigError, ScanConfigError, TargetError};
+use bitlink_miner_manager::{Error, ListenError, MonitorConfigError, ScanConfigError, TargetError};
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -173,6 +173,8 @@ impl From<Error> for Failure {
                     None => failure,
                 }
             }
+            Error::Listen(ListenError::NoSocket(_)) => Self::of(Exit::SomeFailed, &error),
+            Error::Listen(_) => Self::of(Exit::Usage, &error),
             Error::NotOne { .. } => {
                 Self::of(Exit::Usage, &error).hint("`bitlink scan` reads every miner of a network or range")
             }

@@ -5,6 +5,8 @@ mod columns;
 mod commands;
 mod console;
 mod failure;
+mod hearing;
+mod kept;
 mod live;
 mod log;
 mod output;
@@ -51,9 +53,11 @@ fn run(command: Command, console: Console) -> Result<Exit, Failure> {
             Command::Demo(args) => commands::demo::run(args, console).await,
             Command::Scan(args) => commands::scan::run(args, console).await,
             Command::Get(args) => commands::get::run(args, console).await,
+            Command::Listen(args) => commands::listen::run(args, console).await,
             Command::Monitor(args) => commands::monitor::run(args, console).await,
             Command::Simulate(args) => commands::simulate::run(args, console).await,
             Command::Detect(args) => commands::detect::run(&args, console),
+            Command::Fleet(args) => commands::fleet::run(&args, console),
             Command::Completions(args) => commands::generate::completions(&args),
             Command::Man(args) => commands::generate::man(&args),
         }

@@ -1,7 +1,7 @@
 //! What can go wrong at the front door. Errors of the layers below keep their own types.
 
 use bitlink_scanner::{ConfigError, ScanError, TargetError};
-use bitlink_transport::{ConverseError, Endpoint};
+use bitlink_transport::{ConverseError, Endpoint, ListenError};
 
 /// Why something that was asked of the facade could not be done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
     /// Program: a scan could not start or not end.
     #[error(transparent)]
     Scan(ScanError),
+    /// User or this machine: nothing can be heard.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// Network or miner: no reading could be taken. The source says why.
     #[error("{endpoint} could not be read")]
     Read {

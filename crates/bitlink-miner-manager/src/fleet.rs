@@ -5,11 +5,12 @@ use bitlink_model::{Miner, MinerSnapshot, Span, Timestamp};
 use bitlink_monitor::{Monitor, MonitorConfig, MonitorStream};
 use bitlink_protocol::{ReadMiner, Reading};
 use bitlink_scanner::{
-    ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner, SystemResolver, endpoints, judge,
+    CandidateSource, NeighbourTable, ScanConfig, ScanReport, ScanStream, ScanTargets, Scanner,
+    SystemResolver, endpoints, judge,
 };
 use bitlink_transport::{
-    ConverseError, Conversed, Endpoint, RecordingTransport, TcpConfig, TcpTransport, Transcript, Transport,
-    converse, system_neighbours,
+    ConverseError, Conversed, Endpoint, Links, ListenConfig, ListenStream, Neighbours, RecordingTransport,
+    TcpConfig, TcpTransport, Transcript, Transport, converse, listen, system_neighbours,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -47,6 +48,9 @@ pub struct Fleet {
     transport: Arc<dyn Transport>,
     scan: ScanConfig,
     monitor: MonitorConfig,
+    sources: Vec<Arc<dyn CandidateSource>>,
+    /// Whether the neighbours of this machine are candidates.
+    known_first: bool,
     /// Whether the transport reaches what the routes of this machine lead to.
     on_this_machine: bool,
 }
@@ -75,6 +79,8 @@ impl Fleet {
             transport,
             scan: ScanConfig::default(),
             monitor: MonitorConfig::default(),
+            sources: Vec::new(),
+            known_first: false,
             on_this_machine: false,
         }
     }
@@ -94,6 +100,29 @@ impl Fleet {
         self
     }
 
+    /// With sources of candidates beside the sweep of a scan: miners that show themselves, or whatever else names addresses.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Vec<Arc<dyn CandidateSource>>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// With the targets that this machine has met already, by its table of neighbours, asked before all others; or not.
+    #[must_use]
+    pub fn with_known_first(mut self, known_first: bool) -> Self {
+        self.known_first = known_first;
+        self
+    }
+
+    /// Starts to listen for miners that show themselves: a button was pressed, or they answer a question to everybody. Nothing
+    /// comes of what is heard but that it is told.
+    ///
+    /// # Errors
+    /// [`Error::Listen`].
+    pub fn listen(&self, config: &ListenConfig) -> Result<ListenStream, Error> {
+        Ok(listen(config)?)
+    }
+
     /// Starts to look for miners. `targets` in any form that [`ScanTargets`] reads.
     ///
     /// # Errors
@@ -111,8 +140,17 @@ impl Fleet {
     }
 
     fn scanner(&self) -> Scanner {
-        let neighbours = if self.on_this_machine { system_neighbours() } else { None };
-        Scanner::new(Arc::clone(&self.transport)).with_neighbours(neighbours)
+        let neighbours = self.neighbours();
+        let mut sources = self.sources.clone();
+        if self.known_first {
+            sources.push(Arc::new(NeighbourTable::new(neighbours.clone())));
+        }
+        Scanner::new(Arc::clone(&self.transport)).with_neighbours(neighbours).with_sources(sources)
+    }
+
+    /// Who is on the networks of this machine, where the transport leads there.
+    fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
+        if self.on_this_machine { system_neighbours() } else { None }
     }
 
     /// Looks for miners and waits for the end: what was found, and the report that accounts for every address.
@@ -130,7 +168,8 @@ impl Fleet {
     /// [`Error::Target`], [`Error::NotOne`], or [`Error::Read`] with the reason.
     pub async fn get(&self, host: &str) -> Result<Miner, Error> {
         let endpoint = self.endpoint(host).await?;
-        read(&*self.transport, endpoint, &self.scan).await
+        let snapshot = read(&*self.transport, endpoint, &self.scan).await?;
+        Ok(self.judged(endpoint, snapshot))
     }
 
     /// The same, and everything that was said on the way, whether it served or not: for bug reports and new firmware.
@@ -140,8 +179,8 @@ impl Fleet {
     pub async fn get_raw(&self, host: &str) -> Result<(Result<Miner, Error>, Transcript), Error> {
         let endpoint = self.endpoint(host).await?;
         let recording = RecordingTransport::new(Arc::clone(&self.transport));
-        let miner = read(&recording, endpoint, &self.scan).await;
-        Ok((miner, recording.take_transcript()))
+        let snapshot = read(&recording, endpoint, &self.scan).await;
+        Ok((snapshot.map(|snapshot| self.judged(endpoint, snapshot)), recording.take_transcript()))
     }
 
     /// Starts to watch miners. Each is named by an address or a name, with `:port` where it is not the usual one; a range
@@ -171,7 +210,18 @@ impl Fleet {
 
     /// Starts to watch miners at known endpoints, as a scan has found them.
     pub fn watch_endpoints(&self, endpoints: impl IntoIterator<Item = Endpoint>) -> MonitorStream {
-        Monitor::new(Arc::clone(&self.transport)).with_config(self.monitor.clone()).start(endpoints)
+        let links = self.neighbours().map(|neighbours| Arc::new(Links::new(Some(neighbours))));
+        Monitor::new(Arc::clone(&self.transport))
+            .with_config(self.monitor.clone())
+            .with_links(links)
+            .start(endpoints)
+    }
+
+    /// A reading, judged as a scan judges what it finds, and completed as there.
+    fn judged(&self, endpoint: Endpoint, mut snapshot: MinerSnapshot) -> Miner {
+        Links::new(self.neighbours()).tell(endpoint.ip(), &mut snapshot);
+        let (status, findings) = judge(&snapshot);
+        Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings)
     }
 
     /// The one endpoint that a text names.
@@ -184,8 +234,12 @@ impl Fleet {
     }
 }
 
-/// One full reading, judged as a scan judges what it finds.
-async fn read(transport: &dyn Transport, endpoint: Endpoint, config: &ScanConfig) -> Result<Miner, Error> {
+/// One full reading.
+async fn read(
+    transport: &dyn Transport,
+    endpoint: Endpoint,
+    config: &ScanConfig,
+) -> Result<MinerSnapshot, Error> {
     let failed = |source| Error::Read { endpoint, source };
     let conversation = ReadMiner::new().with_credentials(config.credentials.clone());
     let Conversed { value: Reading { snapshot, failure, .. }, elapsed, .. } =
@@ -193,9 +247,7 @@ async fn read(transport: &dyn Transport, endpoint: Endpoint, config: &ScanConfig
     if let Some(failure) = failure {
         return Err(failed(ConverseError::Protocol(failure)));
     }
-    let snapshot = dated(snapshot, elapsed.into());
-    let (status, findings) = judge(&snapshot);
-    Ok(Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings))
+    Ok(dated(snapshot, elapsed.into()))
 }
 
 fn dated(mut snapshot: MinerSnapshot, round_trip: Span) -> MinerSnapshot {

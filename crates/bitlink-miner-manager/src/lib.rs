@@ -1,7 +1,8 @@
 //! Bit-Link Miner Manager as one library: find and watch every Bitcoin miner on a network that speaks the CGMiner API.
 //!
 //! This crate joins the layers below and adds nothing of its own to them: [`scan_range`], [`start_monitor`] and
-//! [`get_summary`] for programs that want one thing, [`Fleet`] for those that want several, and the types of the layers
+//! [`get_summary`] for programs that want one thing, [`Fleet`] for those that want several, [`FleetRegistry`] for those that
+//! want to know their machines again, and the types of the layers
 //! under one roof. Whoever needs less depends on less: [`protocol`] alone opens no socket and compiles no runtime.
 //!
 //! # One miner
@@ -74,26 +75,34 @@
 mod error;
 mod fleet;
 mod quick;
+mod registry;
 
 pub use bitlink_model as model;
 pub use bitlink_protocol as protocol;
+pub use bitlink_store as store;
 pub use bitlink_transport as transport;
 
 pub use bitlink_model::{
-    Finding, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule, Severity, Timestamp,
+    Finding, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule, Severity,
+    Timestamp,
 };
 pub use bitlink_monitor::{
-    ConfigError as MonitorConfigError, Coverage, FleetSnapshot, MonitorConfig, MonitorEvent, MonitorHandle,
-    MonitorStream, Rules,
+    Change, ConfigError as MonitorConfigError, Conflict, Coverage, EvidenceKey, FleetSnapshot, JournalError,
+    MonitorConfig, MonitorEvent, MonitorHandle, MonitorStream, Observed, Registry, RegistryChange,
+    RegistryConfig, RegistryError, RegistryJournal, Rules, Sighting, Sweep,
 };
 pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{
-    ConfigError as ScanConfigError, NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanDepth,
-    ScanError, ScanEvent, ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, TargetError,
+    Candidate, CandidateSource, Candidates, ConfigError as ScanConfigError, HeardCalls, HeardReports,
+    NetworkProfile, Outcome, OutcomeKind, Percentiles, ScanConfig, ScanDepth, ScanError, ScanEvent,
+    ScanFailure, ScanOrder, ScanReport, ScanStep, ScanStream, ScanTargets, SourceCounts, SourceError,
+    TargetError,
 };
+pub use bitlink_transport::{Call, CallKind, ListenConfig, ListenError, ListenEvent, ListenStream};
 pub use error::Error;
 pub use fleet::Fleet;
 pub use quick::{DEFAULT_PORT, DEFAULT_TIMEOUT_MS, get_summary, scan_range, start_monitor};
+pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal};
 
 /// The programs of README.md, compiled.
 #[cfg(doctest)]

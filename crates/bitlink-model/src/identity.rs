@@ -65,6 +65,8 @@ open_name! {
         HAMMER = "Hammer";
         /// Blackminer's machines, on the same firmware.
         BLACKMINER = "Blackminer";
+        /// iPollo's machines.
+        IPOLLO = "iPollo";
         /// IceRiver's machines.
         ICERIVER = "IceRiver";
         /// Elphapex's machines.
@@ -79,6 +81,10 @@ open_name! {
         LUCKYMINER = "LuckyMiner";
         /// ePIC's own machines.
         EPIC = "ePIC";
+        /// StrongU's machines.
+        STRONGU = "StrongU";
+        /// MinerVa's machines.
+        MINERVA = "MinerVa";
         /// Proto's machines.
         PROTO = "Proto";
     }
@@ -126,10 +132,14 @@ open_name! {
         INNOSILICON = "innosilicon";
         /// The fork for Scrypt, on whatever hardware.
         SGMINER = "sgminer";
+        /// Tanguy Pruvot's ccminer, for graphics cards.
+        CCMINER = "ccminer";
         /// The firmware that VolcMiner, Hammer and Blackminer share.
         BLACKMINER = "blackminer";
         /// Elphapex's firmware, which has Bitmain's pages.
         ELPHAPEX = "elphapex";
+        /// iPollo's firmware.
+        IPOLLO = "ipollo";
         /// IceRiver's firmware.
         ICERIVER = "iceriver";
         /// The firmware of FutureBit's Apollo.
@@ -328,6 +338,11 @@ impl MinerId {
     /// The id of a machine that no registry knows: the same evidence always gives the same id. The hardware address
     /// counts most, then the serials, then the address at which it answers.
     pub fn derived(identity: &Identity, address: IpAddr) -> Self {
+        Self::derived_but(identity, address, 0)
+    }
+
+    /// The same where other machines have that id already: for each `others` another id, and always the same one.
+    pub fn derived_but(identity: &Identity, address: IpAddr, others: u32) -> Self {
         let evidence = match identity {
             Identity { mac: Some(mac), .. } if mac.is_unique() => format!("mac:{mac}"),
             Identity { serial: Some(serial), .. } if !serial.is_empty() => format!("serial:{serial}"),
@@ -336,6 +351,7 @@ impl MinerId {
             }
             _ => format!("address:{address}"),
         };
+        let evidence = if others > 0 { format!("{evidence}#{others}") } else { evidence };
         // FNV-1a: small, stable across releases, and no defence is needed against a miner that forges its own MAC.
         Self(evidence.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

@@ -11,6 +11,7 @@
 
 mod identity;
 mod parsed;
+mod record;
 mod snapshot;
 mod status;
 mod time;
@@ -19,6 +20,7 @@ mod view;
 
 pub use identity::{Family, Firmware, Identity, Mac, MacError, Make, MinerId, NetworkIdentity};
 pub use parsed::{Anomaly, AnomalyKind, Parsed};
+pub use record::{Edit, EditError, LabelEdit, MinerRecord, Position, RecordEdit, Seen};
 pub use snapshot::{
     Board, Component, DeviceError, Fan, FanLocation, HashRates, MinerSnapshot, MiningState, Pool, PoolStatus,
     Provenance, Psu, Severity, Shares, Source, Temperatures, Tuning,

@@ -2,8 +2,8 @@
 //!
 //! Field names in serialised form carry the unit. What a miner did not say is left out of the JSON.
 
-use crate::identity::Identity;
-use crate::parsed::Anomaly;
+use crate::identity::{Identity, Mac};
+use crate::parsed::{Anomaly, AnomalyKind};
 use crate::time::{Span, Timestamp};
 use crate::units::{
     Current, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature, Voltage,
@@ -556,6 +556,8 @@ pub enum Source {
     Derived,
     /// The miner's own estimate, not a measurement.
     Estimated,
+    /// Seen on the network on the way to the miner, which did not say it.
+    Observed,
     /// From the data sheet of its model.
     Nameplate,
 }
@@ -618,6 +620,27 @@ impl MinerSnapshot {
         self.derive_active_pool();
     }
 
+    /// Takes note of the hardware address at which the miner was met. Where it told none of its own, this one fills the
+    /// place and is marked as observed; where it told another, that stays and the contradiction is told. An address that
+    /// tells nobody from others says nothing. Whoever calls this knows that no router was between.
+    pub fn observe_mac(&mut self, seen: Mac) {
+        if !seen.is_unique() {
+            return;
+        }
+        match self.identity.mac {
+            Some(told) if told == seen => {}
+            Some(told) if told.is_unique() => self.anomalies.push(Anomaly {
+                kind: AnomalyKind::Contradiction,
+                place: MAC_FIELD.to_owned(),
+                detail: format!("it says {told}, and {seen} was seen on the network"),
+            }),
+            _ => {
+                self.identity.mac = Some(seen);
+                self.provenance.mark(MAC_FIELD, Source::Observed);
+            }
+        }
+    }
+
     /// Firmware keeps spare pools connected, so the pool in use is the connected, living one of the lowest priority.
     fn derive_active_pool(&mut self) {
         if self.pools.iter().any(|p| p.active.is_some()) {
@@ -637,6 +660,8 @@ impl MinerSnapshot {
         }
     }
 }
+
+const MAC_FIELD: &str = "identity.mac_address";
 
 fn fill<T>(slot: &mut Option<T>, value: Option<T>, provenance: &mut Provenance, field: &'static str) {
     if slot.is_none() && value.is_some() {

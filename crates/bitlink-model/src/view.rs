@@ -1,6 +1,6 @@
 //! The flat, printable view of a miner. Everything in it is taken from the snapshot, here and nowhere else.
 
-use crate::identity::MinerId;
+use crate::identity::{Mac, MinerId};
 use crate::snapshot::{MinerSnapshot, PoolStatus};
 use crate::status::{Finding, MinerStatus};
 use crate::time::Timestamp;
@@ -48,6 +48,15 @@ impl Miner {
             stats: MinerStats::default(),
             last_updated: None,
             snapshot: None,
+        }
+    }
+
+    /// Takes note of the hardware address at which it was met, for one that tells none
+    /// ([`MinerSnapshot::observe_mac`]): with that its id is another.
+    pub fn observe_mac(&mut self, seen: Mac) {
+        if let Some(snapshot) = self.snapshot.as_mut().filter(|snapshot| snapshot.identity.mac.is_none()) {
+            snapshot.observe_mac(seen);
+            self.id = MinerId::derived(&snapshot.identity, self.ip);
         }
     }
 

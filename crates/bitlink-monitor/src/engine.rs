@@ -12,7 +12,7 @@ use crate::health::Miss;
 use crate::schedule::{Pace, Schedule};
 use crate::state::{Coverage, FleetSnapshot};
 use bitlink_protocol::Credentials;
-use bitlink_transport::{Endpoint, Patience, Transport};
+use bitlink_transport::{Endpoint, Links, Patience, Transport};
 use member::{Change, Member};
 use poll::{Answer, poll};
 use std::collections::{BTreeMap, HashMap};
@@ -38,6 +38,7 @@ const PUBLISH_PAUSE_PER_MINER: Duration = Duration::from_micros(10);
 #[derive(Debug)]
 pub(crate) struct Engine {
     transport: Arc<dyn Transport>,
+    links: Option<Arc<Links>>,
     clock: Arc<dyn Clock>,
     config: MonitorConfig,
     patience: Patience,
@@ -100,6 +101,7 @@ impl Engine {
         config.rules = config.rules.with_least_gap(config.interval * 3);
         Self {
             transport,
+            links: None,
             clock,
             patience: config.poll_patience(),
             credentials: config.credentials.clone().into(),
@@ -118,6 +120,11 @@ impl Engine {
             events: Closing(events),
             config,
         }
+    }
+
+    /// Lets readings be completed with hardware addresses that are known.
+    pub(crate) fn learn_from(&mut self, links: Option<Arc<Links>>) {
+        self.links = links;
     }
 
     /// Adds the miners that are watched from the start, without a word, and publishes the state that has them.
@@ -237,7 +244,10 @@ impl Engine {
         };
         let time = self.clock.now();
         let change = match outcome {
-            Ok(answer) => member.heard(time, answer, &self.config.rules),
+            Ok(answer) => {
+                let met_at = self.links.as_ref().and_then(|links| links.mac_of(endpoint.ip()));
+                member.heard(time, answer, met_at, &self.config.rules)
+            }
             Err(miss) => member.missed(time, &miss),
         };
         let pace = member.pace();

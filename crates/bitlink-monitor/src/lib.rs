@@ -78,6 +78,7 @@ mod config;
 mod engine;
 mod event;
 mod health;
+mod registry;
 mod schedule;
 mod state;
 mod stream;
@@ -87,6 +88,10 @@ pub use config::{ConfigError, MonitorConfig};
 pub use event::MonitorEvent;
 pub use health::{
     ALL_RULES, Band, Judge, Limit, Miss, ModelRules, RuleBook, Rules, RulesError, Verdict, rule,
+};
+pub use registry::{
+    Change, Conflict, EvidenceKey, JournalError, Observed, Registry, RegistryChange, RegistryConfig,
+    RegistryError, RegistryJournal, Sighting, Sweep,
 };
 pub use schedule::{Due, Pace, Schedule};
 pub use state::{Coverage, FleetSnapshot};

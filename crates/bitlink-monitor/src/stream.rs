@@ -5,7 +5,7 @@ use crate::config::MonitorConfig;
 use crate::engine::{Command, Engine};
 use crate::event::{EventQueue, MonitorEvent};
 use crate::state::{Coverage, FleetSnapshot};
-use bitlink_transport::{Endpoint, Transport};
+use bitlink_transport::{Endpoint, Links, Transport};
 use futures::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -32,12 +32,13 @@ pub struct Monitor {
     transport: Arc<dyn Transport>,
     config: MonitorConfig,
     clock: Arc<dyn Clock>,
+    links: Option<Arc<Links>>,
 }
 
 impl Monitor {
     /// A monitor with default settings that asks through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, config: MonitorConfig::default(), clock: Arc::new(SystemClock) }
+        Self { transport, config: MonitorConfig::default(), clock: Arc::new(SystemClock), links: None }
     }
 
     /// With other settings. Those out of their range are brought into it ([`MonitorConfig::sanitised`]).
@@ -49,6 +50,13 @@ impl Monitor {
     /// With another wall clock.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// With what is known of hardware addresses: a miner that does not tell its own is known again by the one at which it is
+    /// met. Where none is given, by its serials or its address.
+    pub fn with_links(mut self, links: Option<Arc<Links>>) -> Self {
+        self.links = links;
         self
     }
 
@@ -67,6 +75,7 @@ impl Monitor {
         let events = Arc::new(EventQueue::new(self.config.clone().sanitised().event_queue));
         let mut engine =
             Engine::new(self.transport, self.clock, self.config, Arc::clone(&events), state, orders);
+        engine.learn_from(self.links);
         engine.start_with(targets);
         // owned by the stream, which ends it when it is dropped
         let task = tokio::spawn(engine.run()).abort_handle();

@@ -246,10 +246,15 @@ impl Asking {
     pub(crate) fn new(question: Question, session: &mut Session) -> (Self, Result<Request, ProtocolError>) {
         let mut asking = Self { question, page: None, logging_in: false, tries: 0 };
         let request = match question.ask {
-            Ask::Command | Ask::CommandAt { .. } => asking.command(),
+            Ask::Command | Ask::CommandAt { .. } | Ask::Text { .. } => asking.command(),
             Ask::Frame { port, body } => Ok(FrameRequest { port, body: body.as_bytes().into() }.into()),
             // A stranger's marks are wanted, not its secrets.
             Ask::Knock(page) => {
+                let page = page.request();
+                asking.page = Some(page.clone());
+                Ok(page.into())
+            }
+            Ask::Page(page) if page.open => {
                 let page = page.request();
                 asking.page = Some(page.clone());
                 Ok(page.into())
@@ -267,12 +272,17 @@ impl Asking {
 
     fn command(&self) -> Result<Request, ProtocolError> {
         let question = self.question.command;
-        let mut request = Command::new(question).to_json().map_err(|error| {
+        let command = Command::new(question);
+        let encoded = match self.question.ask {
+            Ask::Text { .. } => command.to_text(),
+            _ => command.to_json(),
+        };
+        let mut request = encoded.map_err(|error| {
             // Questions are constants far below the limit; a dialect that gets this wrong must still not panic.
             let excerpt = Excerpt::of(&error.to_string());
             ProtocolError::Malformed { question: question.to_owned(), excerpt }
         })?;
-        if let Ask::CommandAt { port } = self.question.ask {
+        if let Ask::CommandAt { port } | Ask::Text { port } = self.question.ask {
             request.port = Some(port);
         }
         Ok(request.into())
@@ -310,6 +320,12 @@ impl Asking {
             // Of what a stranger's page says in passing nothing is odd yet.
             let value = decode_page(command, &reply).map(|parsed| parsed.value).unwrap_or_default();
             return Heard::Answer(Parsed { value, anomalies: Vec::new() }, head);
+        }
+        if self.question.is_open() {
+            return match decode_page(command, &reply) {
+                Ok(parsed) => Heard::Answer(parsed, head),
+                Err(error) => Heard::Failed(error, head),
+            };
         }
         self.tries += 1;
         if self.tries > MAX_TRIES {

@@ -101,6 +101,11 @@ pub enum Ask {
         /// Where it listens.
         port: u16,
     },
+    /// As a bare word to a service that answers in text, as ccminer's.
+    Text {
+        /// Where it listens.
+        port: u16,
+    },
     /// As a page of the web server.
     Page(Page),
     /// As a page of the web server of which nothing but its marks is wanted: any answer will do, a refusal too.
@@ -131,6 +136,7 @@ impl Ask {
             | Self::Page(Page { port: API_DOOR, .. })
             | Self::Knock(Page { port: API_DOOR, .. }) => Door::Api,
             Self::CommandAt { port }
+            | Self::Text { port }
             | Self::Page(Page { port, .. })
             | Self::Knock(Page { port, .. })
             | Self::Frame { port, .. } => Door::Port(*port),
@@ -153,12 +159,19 @@ pub struct Page {
     pub content_type: &'static str,
     /// Body.
     pub body: &'static str,
+    /// Whether it is open to everybody: then nothing that proves who asks goes with it, and its answer proves nothing.
+    pub open: bool,
 }
 
 impl Page {
     /// A page that is read.
     pub const fn get(path: &'static str) -> Self {
-        Self { port: WEB_PORT, secure: false, method: "GET", path, content_type: "", body: "" }
+        Self { port: WEB_PORT, secure: false, method: "GET", path, content_type: "", body: "", open: false }
+    }
+
+    /// A question that is sent without saying more. One that changes nothing, of course.
+    pub const fn post(path: &'static str) -> Self {
+        Self { method: "POST", ..Self::get(path) }
     }
 
     /// A question that is put as a JSON document. One that changes nothing, of course.
@@ -175,6 +188,12 @@ impl Page {
     #[must_use]
     pub const fn at(self, port: u16) -> Self {
         Self { port, ..self }
+    }
+
+    /// Open to everybody.
+    #[must_use]
+    pub const fn open(self) -> Self {
+        Self { open: true, ..self }
     }
 
     /// Over TLS, at port 443 unless it has one of its own.
@@ -233,6 +252,11 @@ impl Question {
         Self { ask: Ask::Frame { port, body }, ..Self::may(name) }
     }
 
+    /// A bare word to a service that answers in text.
+    pub const fn text(word: &'static str, port: u16) -> Self {
+        Self { ask: Ask::Text { port }, ..Self::may(word) }
+    }
+
     /// A command at a port of its own.
     #[must_use]
     pub const fn at(self, port: u16) -> Self {
@@ -260,6 +284,17 @@ impl Question {
     /// Whether it is a command of the CGMiner API.
     pub(crate) const fn is_command(&self) -> bool {
         matches!(self.ask, Ask::Command | Ask::CommandAt { .. })
+    }
+
+    /// Whether it is a page that wants no proof of who asks.
+    pub(crate) const fn is_open(&self) -> bool {
+        matches!(self.ask, Ask::Page(Page { open: true, .. }))
+    }
+
+    /// Whether it asks a service that some machines have besides: a page that is neither at the web server's port nor at the
+    /// API's.
+    pub(crate) const fn is_aside(&self) -> bool {
+        matches!(self.ask, Ask::Page(Page { port, .. }) if !matches!(port, API_DOOR | WEB_PORT | TLS_PORT))
     }
 
     /// Whether it asks the web server.
@@ -354,6 +389,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::AsicSeer,
         &crate::dialects::Vnish,
         &crate::dialects::SealMiner,
+        &crate::dialects::SealMinerWeb,
         &crate::dialects::Auradine,
         &crate::dialects::Avalon,
         &crate::dialects::AvalonOld,
@@ -368,6 +404,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::FutureBit,
         &crate::dialects::Goldshell,
         &crate::dialects::Innosilicon,
+        &crate::dialects::IPollo,
         &crate::dialects::Proto { tls: true },
         &crate::dialects::Proto { tls: false },
         // Its redirection to TLS is a mark that others may leave too.
@@ -375,6 +412,7 @@ pub fn registry() -> &'static [&'static dyn Dialect] {
         &crate::dialects::Fork::Bfg,
         &crate::dialects::Fork::Sg,
         &crate::dialects::CgMiner,
+        &crate::dialects::CcMiner,
     ]
 }
 

@@ -8,6 +8,7 @@
 //! * A [`Conversation`] is several questions with one purpose: [`Identify`] finds out who answers, [`ReadSnapshot`] takes
 //!   a full reading, [`ReadMiner`] does both. Whoever owns the socket drives it.
 //! * A [`Dialect`] is one firmware family; [`registry`] lists them.
+//! * [`reports`] reads what miners send without being asked.
 //! * [`catalogue`] knows what each model is sold as, for what a miner does not say itself.
 //!
 //! # One question
@@ -65,6 +66,7 @@ mod http;
 mod reading;
 mod record;
 pub mod replies;
+pub mod reports;
 
 pub use asking::{Auth, Login, Pass, Refusal, Session};
 pub use auth::{Credentials, Digest, basic};

@@ -233,6 +233,11 @@ impl ReadSnapshot {
         if matches!(error, ProtocolError::Miner { code: 404, .. }) && question.is_page() {
             return Ok(());
         }
+        // Nor is a service besides.
+        let refused = matches!(error, ProtocolError::NoReply { failure: ExchangeFailure::Refused, .. });
+        if refused && question.is_aside() {
+            return Ok(());
+        }
         let kind = match error {
             ProtocolError::AccessDenied { .. }
             | ProtocolError::Locked { .. }
@@ -266,6 +271,8 @@ impl ReadSnapshot {
         }
         while let Some(question) = self.to_ask.pop_front() {
             if question.instead_of.is_some_and(|other| self.answers.get(other).is_some()) {
+                // Not to be asked for again.
+                self.asked.push(question.command);
                 continue;
             }
             if let Some(failure) = self.doors.failure(question.ask.door()) {

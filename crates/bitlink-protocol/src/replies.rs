@@ -122,6 +122,20 @@ pub fn hash_rates(r: Record<'_>) -> HashRates {
     rates
 }
 
+/// A hash rate whose unit goes by its first letter ("G", "TH/s").
+pub(crate) fn rate_by_letter(number: f64, unit: &str) -> Option<HashRate> {
+    let scale = match unit.trim().chars().next()?.to_ascii_uppercase() {
+        'H' => 1.0,
+        'K' => 1e3,
+        'M' => 1e6,
+        'G' => 1e9,
+        'T' => 1e12,
+        'P' => 1e15,
+        _ => return None,
+    };
+    HashRate::from_hs(number * scale).ok()
+}
+
 fn is_seconds(window: &str) -> bool {
     window.strip_suffix('s').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }

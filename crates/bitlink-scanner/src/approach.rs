@@ -63,9 +63,11 @@ impl Approach {
     pub(crate) fn new(neighbours: Option<&Arc<dyn Neighbours>>, addresses: u64) -> Option<Self> {
         let neighbours = neighbours?;
         let room = neighbours.room();
+        if usize::try_from(addresses).is_ok_and(|addresses| addresses <= room) {
+            return None;
+        }
         let asks = neighbours.can_ask();
-        let many = usize::try_from(addresses).map_or(true, |addresses| addresses > room);
-        many.then(|| Self {
+        Some(Self {
             neighbours: Arc::clone(neighbours),
             asks,
             places: AtomicUsize::new(room),
@@ -190,6 +192,14 @@ mod tests {
 
         fn knows(&self, ip: Ipv4Addr) -> bool {
             u32::from(ip) % 2 == 0
+        }
+
+        fn mac_of(&self, _: Ipv4Addr) -> Option<Mac> {
+            None
+        }
+
+        fn table(&self) -> Vec<(Ipv4Addr, Mac)> {
+            Vec::new()
         }
 
         fn can_ask(&self) -> bool {

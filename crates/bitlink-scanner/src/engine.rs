@@ -9,6 +9,7 @@ use crate::config::ScanConfig;
 use crate::event::ScanEvent;
 use crate::identify::{Identifier, identify};
 use crate::lanes::{Lanes, Turn};
+use crate::merge::{Merged, gather};
 use crate::order::Permutation;
 use crate::outcome::{Outcome, OutcomeKind, ScanFailure};
 use crate::pace::{Gate, Pacer};
@@ -16,12 +17,13 @@ use crate::probe::{Permit, Probed, probe};
 use crate::report::{Scope, Tally, count};
 use crate::resolve::{Resolver, resolve_all};
 use crate::scan::Judge;
+use crate::sources::CandidateSource;
 use crate::story::{ScanStep, Stories};
 use crate::targets::{ScanPlan, ScanTargets};
 use crate::times::Times;
 use bitlink_model::{Miner, MinerSnapshot, Timestamp};
 use bitlink_protocol::Doors;
-use bitlink_transport::{Endpoint, Neighbours, Transport};
+use bitlink_transport::{Endpoint, Links, Neighbours, Transport};
 use futures::FutureExt;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -48,6 +50,7 @@ pub(crate) struct Job {
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) judge: Arc<Judge>,
     pub(crate) neighbours: Option<Arc<dyn Neighbours>>,
+    pub(crate) sources: Vec<Arc<dyn CandidateSource>>,
     pub(crate) targets: ScanTargets,
     /// The plan of the targets before their names are resolved.
     pub(crate) plan: ScanPlan,
@@ -62,8 +65,8 @@ pub(crate) struct Shared {
     pub(crate) identifier: Arc<dyn Identifier>,
     pub(crate) stories: Stories,
     judge: Arc<Judge>,
-    plan: ScanPlan,
-    order: Permutation,
+    pub(crate) plan: ScanPlan,
+    pub(crate) order: Permutation,
     pub(crate) times: Times,
     pub(crate) config: ScanConfig,
     pub(crate) tally: Tally,
@@ -72,8 +75,10 @@ pub(crate) struct Shared {
     /// Questions for neighbours are short, and twice as many as connections.
     pub(crate) asking_pacer: Pacer,
     pub(crate) approach: Option<Approach>,
-    next: AtomicU64,
-    events: mpsc::Sender<ScanEvent>,
+    pub(crate) links: Links,
+    pub(crate) merged: Merged,
+    pub(crate) next: AtomicU64,
+    pub(crate) events: mpsc::Sender<ScanEvent>,
 }
 
 /// Runs a scan to its end, to its stop, or until nobody listens any more.
@@ -86,6 +91,7 @@ pub(crate) async fn run(job: Job) {
         resolver,
         judge,
         neighbours,
+        sources,
         targets,
         plan,
         config,
@@ -135,6 +141,8 @@ pub(crate) async fn run(job: Job) {
             config.rate.map_or(MOST_ASKED, |rate| rate.saturating_mul(2).min(MOST_ASKED)),
         )),
         approach,
+        links: Links::new(neighbours),
+        merged: Merged::new(&sources),
         next: AtomicU64::new(0),
         events,
         config,
@@ -158,10 +166,13 @@ pub(crate) async fn run(job: Job) {
         }
     }
     if !scope.stopped {
-        scope.stopped = work(&shared, scope.total, &stop).await;
+        scope.stopped = work(&shared, scope.total, sources, &stop).await;
     }
+    scope.total = scope.total.saturating_add(shared.merged.beyond());
+    scope.addresses = scope.addresses.saturating_add(shared.merged.addresses_beyond());
     scope.narrowed_to = shared.gate.narrowed_to();
-    let report = shared.tally.report(&scope, started.elapsed());
+    let mut report = shared.tally.report(&scope, started.elapsed());
+    report.sources = shared.merged.counts();
     tracing::debug!(counts = ?report.counts, elapsed = ?report.elapsed, "a scan is over");
     let found = report.counts.of(OutcomeKind::Found);
     let failed = report.counts.of(OutcomeKind::Failed);
@@ -177,7 +188,12 @@ fn some_of(plan: &ScanPlan) -> impl Iterator<Item = Endpoint> {
 }
 
 /// Sets the pools to work and tells progress until they are done. Returns whether they were stopped.
-async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
+async fn work(
+    shared: &Arc<Shared>,
+    total: u64,
+    sources: Vec<Arc<dyn CandidateSource>>,
+    stop: &Notify,
+) -> bool {
     let (open, opened) = mpsc::channel(OPEN_QUEUE);
     // No more workers than work, nor than have room for the tries of a silent address that overlap.
     let doors = if shared.config.doors.is_empty() { 1 } else { 2 };
@@ -187,10 +203,14 @@ async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
     for _ in 0..sweepers.min(endpoints) {
         workers.spawn(sweep(Arc::clone(shared), open.clone()));
     }
-    let width = shared.config.identify_concurrency.min(endpoints);
+    let identifiers = if sources.is_empty() { endpoints } else { usize::MAX };
+    let width = shared.config.identify_concurrency.min(identifiers);
     let lanes = Arc::new(Lanes::new(opened, width));
     for _ in 0..width {
         workers.spawn(identify_opened(Arc::clone(shared), Arc::clone(&lanes)));
+    }
+    if !sources.is_empty() {
+        workers.spawn(gather(Arc::clone(shared), sources, open.clone()));
     }
     // The queue closes with the last sweeper.
     drop(open);
@@ -214,7 +234,7 @@ async fn work(shared: &Arc<Shared>, total: u64, stop: &Notify) -> bool {
             },
             _ = ticks.tick() => {
                 // Full or closed: progress is not worth waiting for.
-                drop(shared.events.try_send(progress.event(&shared.tally)));
+                drop(shared.events.try_send(progress.event(&shared.tally, shared.merged.beyond())));
             }
         }
     }
@@ -227,17 +247,10 @@ async fn sweep(shared: Arc<Shared>, open: mpsc::Sender<(Endpoint, Doors)>) {
         let Some(endpoint) = shared.order.nth(number).and_then(|place| shared.plan.nth(place)) else {
             return;
         };
-        let outcome = match contained(probe(&shared, endpoint, number)).await {
-            Ok(Probed::Open(doors)) => {
-                if open.send((endpoint, doors)).await.is_err() {
-                    return;
-                }
-                continue;
-            }
-            Ok(Probed::Closed(outcome)) => outcome,
-            Err(failure) => Outcome::Failed(failure),
-        };
-        if shared.settle(endpoint, outcome).await.is_break() {
+        if shared.merged.is_taken(number) {
+            continue;
+        }
+        if shared.visit(endpoint, number, &open).await.is_break() {
             return;
         }
     }
@@ -264,6 +277,7 @@ async fn identify_opened(shared: Arc<Shared>, lanes: Arc<Lanes>) {
         let flow = match identified {
             Ok(Some(Ok(snapshot))) => {
                 shared.stories.tell(endpoint, || ScanStep::Ended(Outcome::Found)).await;
+                shared.merged.found(endpoint.ip());
                 let miner = Box::new(shared.miner(endpoint, snapshot));
                 shared.tell(OutcomeKind::Found, Some(ScanEvent::Found(miner))).await
             }
@@ -295,6 +309,27 @@ impl Shared {
         self.plan.len()
     }
 
+    /// Probes an endpoint: whoever is met is identified later, and where nobody is, that is the outcome. Breaks when the scan
+    /// is over.
+    pub(crate) async fn visit(
+        &self,
+        endpoint: Endpoint,
+        number: u64,
+        open: &mpsc::Sender<(Endpoint, Doors)>,
+    ) -> ControlFlow<()> {
+        let outcome = match contained(probe(self, endpoint, number)).await {
+            Ok(Probed::Open(doors)) => {
+                return match open.send((endpoint, doors)).await {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_the_scan_is_over) => ControlFlow::Break(()),
+                };
+            }
+            Ok(Probed::Closed(outcome)) => outcome,
+            Err(failure) => Outcome::Failed(failure),
+        };
+        self.settle(endpoint, outcome).await
+    }
+
     /// Gives an endpoint its outcome, and tells of it when it is worth telling.
     async fn settle(&self, endpoint: Endpoint, outcome: Outcome) -> ControlFlow<()> {
         self.stories.tell(endpoint, || ScanStep::Ended(outcome.clone())).await;
@@ -322,6 +357,7 @@ impl Shared {
 
     fn miner(&self, endpoint: Endpoint, mut snapshot: MinerSnapshot) -> Miner {
         snapshot.observed_at.get_or_insert_with(|| Timestamp::from(SystemTime::now()));
+        self.links.tell(endpoint.ip(), &mut snapshot);
         let (status, findings) = (self.judge)(&snapshot);
         Miner::from_snapshot(endpoint.ip(), endpoint.port(), status, snapshot).with_findings(findings)
     }
@@ -343,7 +379,8 @@ impl Progress {
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn event(&mut self, tally: &Tally) -> ScanEvent {
+    fn event(&mut self, tally: &Tally, beyond: u64) -> ScanEvent {
+        let total = self.total.saturating_add(beyond);
         let counts = tally.counts();
         let (now, done) = (Instant::now(), counts.sum());
         while self.samples.get(1).is_some_and(|(then, _)| now.duration_since(*then) >= LATELY) {
@@ -353,10 +390,10 @@ impl Progress {
         self.samples.push_back((now, done));
         let seconds = now.duration_since(then).as_secs_f64();
         let rate = if seconds > 0.0 { done.saturating_sub(done_then) as f64 / seconds } else { 0.0 };
-        let left = self.total.saturating_sub(done) as f64;
+        let left = total.saturating_sub(done) as f64;
         ScanEvent::Progress {
             done,
-            total: self.total,
+            total,
             found: counts.of(OutcomeKind::Found),
             in_flight: tally.in_flight(),
             rate,

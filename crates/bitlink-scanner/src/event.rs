@@ -2,11 +2,13 @@
 
 use crate::outcome::Outcome;
 use crate::report::ScanReport;
+use crate::sources::SourceError;
 use crate::story::ScanStep;
 use crate::targets::{SkippedTargets, TargetError};
-use bitlink_model::Miner;
+use bitlink_model::{Mac, Miner};
 use bitlink_transport::Endpoint;
 use futures::Stream;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -39,6 +41,27 @@ pub enum ScanEvent {
         asks: bool,
         /// How many places there are.
         places: usize,
+    },
+    /// A [source of candidates](crate::CandidateSource) named an address, for the first time. What is there is told like any
+    /// other outcome.
+    #[non_exhaustive]
+    Sighted {
+        /// The name of the source.
+        source: &'static str,
+        /// The address.
+        ip: IpAddr,
+        /// The hardware address that was told with it.
+        mac: Option<Mac>,
+        /// Whether it is no target. It is visited all the same, and counted.
+        beyond: bool,
+    },
+    /// A source of candidates names none, or not all that it could. The scan goes on.
+    #[non_exhaustive]
+    SourceTrouble {
+        /// The name of the source.
+        source: &'static str,
+        /// Why.
+        error: SourceError,
     },
     /// A miner. Told apart by endpoint: a machine that answers at two scanned ports or addresses comes twice, with the
     /// same id where it tells enough of itself.

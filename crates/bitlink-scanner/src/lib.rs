@@ -4,6 +4,8 @@
 //! * [`scan`] starts a scan over any [`Transport`](bitlink_transport::Transport) and gives its events as a
 //!   [`ScanStream`]; [`Scanner`] does the same with parts of your own.
 //! * Every endpoint (an address and a port) ends in exactly one [`Outcome`], and [`ScanReport`] proves it by counting.
+//! * Beside the sweep, [sources](CandidateSource) may name candidates: miners that show themselves, neighbours that are known.
+//!   They are visited at once, and no endpoint twice.
 //! * A machine that is slow, hostile or no miner costs its own time and nobody else's; it is asked in a second stage of
 //!   its own width, and its outcome says what it was.
 //! * Dropping the stream stops everything.
@@ -68,6 +70,7 @@ mod event;
 mod identify;
 mod judge;
 mod lanes;
+mod merge;
 mod order;
 mod outcome;
 mod pace;
@@ -75,6 +78,7 @@ mod probe;
 mod report;
 mod resolve;
 mod scan;
+mod sources;
 mod story;
 mod targets;
 mod times;
@@ -90,4 +94,8 @@ pub use resolve::{Resolver, SystemResolver, endpoints};
 pub use scan::{ScanError, Scanner, scan, scan_to_end};
 pub use story::ScanStep;
 
+pub use sources::{
+    Candidate, CandidateSource, Candidates, HeardCalls, HeardReports, NeighbourTable, SourceCounts,
+    SourceError,
+};
 pub use targets::{Quoted, ScanPlan, ScanTargets, SkippedTargets, TargetError};

@@ -62,11 +62,38 @@ impl Permutation {
     }
 }
 
+impl Permutation {
+    /// At which step of the walk a place comes; `None` where there is no such place.
+    pub(crate) fn number_of(&self, place: u64) -> Option<u64> {
+        if place >= self.len {
+            return None;
+        }
+        let Some((half, keys)) = &self.network else { return Some(place) };
+        let mut number = place;
+        loop {
+            number = unscramble(number, *half, keys);
+            if number < self.len {
+                return Some(number);
+            }
+        }
+    }
+}
+
 fn scramble(number: u64, half: u32, keys: &[u64; ROUNDS]) -> u64 {
     let mask = (1_u64 << half) - 1;
     let (mut left, mut right) = (number >> half, number & mask);
     for key in keys {
         (left, right) = (right, left ^ (mix(right ^ key) & mask));
+    }
+    left << half | right
+}
+
+/// The way back.
+fn unscramble(place: u64, half: u32, keys: &[u64; ROUNDS]) -> u64 {
+    let mask = (1_u64 << half) - 1;
+    let (mut left, mut right) = (place >> half, place & mask);
+    for key in keys.iter().rev() {
+        (left, right) = (right ^ (mix(left ^ key) & mask), left);
     }
     left << half | right
 }
@@ -98,6 +125,11 @@ mod tests {
         #[test]
         fn every_number_comes_once(len in 0_u64..3_000, seed: u64) {
             let mut walked = walk(ScanOrder::Scattered { seed }, len);
+            let permutation = Permutation::new(ScanOrder::Scattered { seed }, len);
+            for (number, place) in walked.iter().enumerate() {
+                prop_assert_eq!(permutation.number_of(*place), Some(number as u64));
+            }
+            prop_assert_eq!(permutation.number_of(len), None);
             walked.sort_unstable();
             prop_assert_eq!(walked, (0..len).collect::<Vec<_>>());
         }

@@ -74,6 +74,7 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
         match approach.come_near(endpoint.ip(), asking).await {
             Near::Open => return knock_at(shared, endpoint, number, waits, waits).await,
             Near::Answered(mac) => {
+                shared.links.seen(endpoint.ip(), mac);
                 shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: Some(mac) }).await;
                 return knock_at(shared, endpoint, number, waits, waits).await;
             }

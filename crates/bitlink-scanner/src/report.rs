@@ -2,6 +2,7 @@
 //! nothing itself.
 
 use crate::outcome::OutcomeKind;
+use crate::sources::SourceCounts;
 use crate::targets::SkippedTargets;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +48,9 @@ pub struct ScanReport {
     /// How long addresses were waited for that were given up as silent, all tries included; `None` when none were. It
     /// follows the round trips unless the scan does not [learn](crate::ScanConfig::adaptive).
     pub waits: Option<Percentiles>,
+    /// What each source of candidates beside the sweep came to. Where it named endpoints that are no targets, the total has
+    /// them too.
+    pub sources: Vec<SourceCounts>,
 }
 
 impl ScanReport {
@@ -208,6 +212,7 @@ impl Tally {
             most_in_flight: read(&self.most_in_flight),
             round_trips: self.round_trips.summary(),
             waits: self.waits.summary(),
+            sources: Vec::new(),
         }
     }
 }

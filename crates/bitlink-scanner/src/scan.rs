@@ -7,6 +7,7 @@ use crate::identify::{Identifier, Reader};
 use crate::judge::judge;
 use crate::report::ScanReport;
 use crate::resolve::{Resolver, SystemResolver};
+use crate::sources::CandidateSource;
 use crate::story::Stories;
 use crate::targets::{ScanTargets, TargetError};
 use bitlink_model::{Finding, Miner, MinerSnapshot, MinerStatus};
@@ -71,6 +72,7 @@ pub struct Scanner {
     resolver: Arc<dyn Resolver>,
     judge: Arc<Judge>,
     neighbours: Option<Arc<dyn Neighbours>>,
+    sources: Vec<Arc<dyn CandidateSource>>,
 }
 
 impl Scanner {
@@ -82,6 +84,7 @@ impl Scanner {
             resolver: Arc::new(SystemResolver),
             judge: Arc::new(judge),
             neighbours: None,
+            sources: Vec::new(),
         }
     }
 
@@ -119,6 +122,13 @@ impl Scanner {
         self
     }
 
+    /// With sources of candidates beside the sweep, up to 63. The scan is over when they are, too.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Vec<Arc<dyn CandidateSource>>) -> Self {
+        self.sources = sources;
+        self
+    }
+
     /// Starts a scan.
     ///
     /// # Errors
@@ -146,6 +156,7 @@ impl Scanner {
                 resolver: Arc::clone(&self.resolver),
                 judge: Arc::clone(&self.judge),
                 neighbours: self.neighbours.clone(),
+                sources: self.sources.clone(),
                 targets,
                 plan,
                 config,

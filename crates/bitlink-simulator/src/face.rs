@@ -7,9 +7,10 @@ use crate::faces::auradine::Auradine;
 use crate::faces::avalon::Avalon;
 use crate::faces::axeos::AxeOs;
 use crate::faces::bfgminer::Bfgminer;
-use crate::faces::blackminer::Blackminer;
+use crate::faces::blackminer::{self, Blackminer};
 use crate::faces::braiins::Braiins;
 use crate::faces::braiins_rest::BraiinsRest;
+use crate::faces::ccminer::Ccminer;
 use crate::faces::cgminer::Cgminer;
 use crate::faces::elphapex::Elphapex;
 use crate::faces::epic::Epic;
@@ -18,11 +19,13 @@ use crate::faces::goldshell::Goldshell;
 use crate::faces::hiveon;
 use crate::faces::iceriver::IceRiver;
 use crate::faces::innosilicon::Innosilicon;
+use crate::faces::ipollo::IPollo;
 use crate::faces::luxos::LuxOs;
 use crate::faces::mara::Mara;
 use crate::faces::mskminer;
 use crate::faces::proto::Proto;
 use crate::faces::sealminer::Sealminer;
+use crate::faces::sgminer::Sgminer;
 use crate::faces::vnish;
 use crate::faces::whatsminer::Whatsminer;
 use crate::faces::whatsminer_v3::WhatsminerV3;
@@ -74,6 +77,11 @@ pub(crate) trait Face: fmt::Debug + Sync {
         &[Doorway::API]
     }
 
+    /// The same for one of its machines, where they differ.
+    fn doors_of(&self, _model: &Model) -> &'static [Doorway] {
+        self.doors()
+    }
+
     /// Answers a request to its web server.
     fn web(&self, _moment: &Moment<'_>, _request: &Request<'_>) -> Response {
         Response::html(404, "")
@@ -82,6 +90,11 @@ pub(crate) trait Face: fmt::Debug + Sync {
     /// Answers a message that came with its length before it.
     fn frame(&self, _moment: &Moment<'_>, _message: &[u8]) -> Vec<u8> {
         Vec::new()
+    }
+
+    /// Answers a bare word.
+    fn word(&self, _moment: &Moment<'_>, _word: &str) -> String {
+        String::new()
     }
 }
 
@@ -101,6 +114,8 @@ pub(crate) enum Speaks {
     Http,
     /// Messages with their length before them.
     Frames,
+    /// Bare words, answered with text and a NUL.
+    Words,
 }
 
 impl Doorway {
@@ -165,6 +180,10 @@ faces! {
     Cgminer = "cgminer", Cgminer;
     /// Luke Dashjr's fork of it.
     Bfgminer = "bfgminer", Bfgminer;
+    /// The fork of the reference implementation for Scrypt.
+    Sgminer = "sgminer", Sgminer;
+    /// ccminer on graphics cards.
+    Ccminer = "ccminer", Ccminer;
     /// Bitmain's firmware up to the S17 generation.
     AntminerOld = "antminer-old", AntminerOld;
     /// Bitmain's firmware of the S19, S21 and later generations.
@@ -174,7 +193,9 @@ faces! {
     /// Canaan's firmware on the 7xx and 8xx.
     AvalonOld = "avalon-old", Avalon { old: true };
     /// Bitdeer's firmware on the SealMiner.
-    Sealminer = "sealminer", Sealminer;
+    Sealminer = "sealminer", Sealminer { api: true };
+    /// The same with TCP 4028 shut.
+    SealminerWeb = "sealminer-web", Sealminer { api: false };
     /// Auradine's firmware.
     Auradine = "auradine", Auradine;
     /// Goldshell's firmware.
@@ -182,7 +203,11 @@ faces! {
     /// Innosilicon's firmware.
     Innosilicon = "innosilicon", Innosilicon;
     /// The firmware that VolcMiner and Hammer share.
-    Blackminer = "blackminer", Blackminer;
+    Blackminer = "blackminer", Blackminer { api: Some(SimHost::API_PORT) };
+    /// The same with its API at port 8359.
+    Volcminer = "volcminer", Blackminer { api: Some(blackminer::NEWER_PORT) };
+    /// The same without an API.
+    VolcminerWeb = "volcminer-web", Blackminer { api: None };
     /// MicroBT's firmware with version 2 of its API.
     Whatsminer = "whatsminer", Whatsminer { v1: false };
     /// MicroBT's firmware with version 1 of its API.
@@ -194,7 +219,9 @@ faces! {
     /// Luxor's firmware for Antminers.
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.
-    Braiins = "braiins", Braiins;
+    Braiins = "braiins", Braiins { api: true };
+    /// Braiins OS up to 25.05 with TCP 4028 shut.
+    BraiinsGraphql = "braiins-graphql", Braiins { api: false };
     /// Braiins OS from 25.07 on.
     BraiinsRest = "braiins-rest", BraiinsRest;
     /// VNish, also called AnthillOS.
@@ -207,6 +234,8 @@ faces! {
     AsicSeer = "asicseer", asicseer::FACE;
     /// Marathon's firmware for Antminers.
     Mara = "mara", Mara;
+    /// iPollo's firmware.
+    IPollo = "ipollo", IPollo;
 }
 
 impl FaceName {

@@ -96,7 +96,7 @@ impl SimHost {
 
 impl Host for SimHost {
     fn ports(&self) -> Vec<u16> {
-        self.read(|miner, _| miner.face().doors().iter().map(|door| door.port).collect())
+        self.read(|miner, _| miner.doors().iter().map(|door| door.port).collect())
     }
 
     fn connect(&self, port: u16) -> Door {

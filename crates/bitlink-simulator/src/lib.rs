@@ -40,6 +40,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announce;
 mod calendar;
 mod call;
 mod clock;
@@ -52,6 +53,7 @@ mod faces;
 mod fault;
 mod fleet;
 mod frame;
+mod graphql;
 mod host;
 mod http;
 mod miner;
@@ -65,6 +67,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use announce::{AnnounceError, AnnounceOptions, Announcer};
 pub use clock::SimClock;
 pub use defect::{Defect, UnknownDefect};
 pub use face::{FaceName, UnknownFace};

@@ -2,7 +2,7 @@
 
 use crate::defect::{self, Defect};
 use crate::dynamics;
-use crate::face::{Face, FaceName, Moment, Speaks};
+use crate::face::{Doorway, Face, FaceName, Moment, Speaks};
 use crate::fault::{Episode, Fault, FaultKind};
 use crate::frame;
 use crate::http;
@@ -237,7 +237,7 @@ impl SimMiner {
     /// The bytes with which a port of it answers a request, whatever is spoken there; none where nobody listens. With
     /// those of its defects that are in the bytes, where it is the API that answers.
     pub fn reply_at_port(&self, port: u16, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
-        let Some(door) = self.face().doors().iter().find(|door| door.port == port) else { return Vec::new() };
+        let Some(door) = self.doors().iter().find(|door| door.port == port) else { return Vec::new() };
         if door.speaks == Speaks::Api {
             return self.reply_on(elapsed, epoch_s, request);
         }
@@ -245,6 +245,12 @@ impl SimMiner {
         let moment = Moment { spec: &self.spec, state: &state };
         if door.speaks == Speaks::Frames {
             return frame::answer(request, |message| self.face().frame(&moment, message));
+        }
+        if door.speaks == Speaks::Words {
+            let word = String::from_utf8_lossy(request);
+            let mut reply = self.face().word(&moment, word.trim()).into_bytes();
+            reply.push(0);
+            return reply;
         }
         let response = http::Request::parse(request).map_or_else(
             || http::Response::html(400, "<html><body><h1>400 - Bad Request</h1></body></html>"),
@@ -255,7 +261,12 @@ impl SimMiner {
 
     /// What is spoken at a port.
     pub(crate) fn speaks_at(&self, port: u16) -> Option<Speaks> {
-        self.face().doors().iter().find(|door| door.port == port).map(|door| door.speaks)
+        self.doors().iter().find(|door| door.port == port).map(|door| door.speaks)
+    }
+
+    /// Where it listens, and for what.
+    pub(crate) fn doors(&self) -> &'static [Doorway] {
+        self.face().doors_of(self.spec.model)
     }
 
     /// Ends every fault of a kind at a moment.

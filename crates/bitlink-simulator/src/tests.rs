@@ -1,5 +1,7 @@
 //! Whole miners and fleets: determinism, counters, and faithful answers.
 
+mod logins;
+
 use super::*;
 use bitlink_model::{Family, MinerStatus};
 use bitlink_transport::{Act, Door, Host};

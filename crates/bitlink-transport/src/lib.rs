@@ -6,6 +6,8 @@
 //! passes; [`ReplayTransport`] plays that back. [`converse`] runs a whole conversation of the protocol crate over any
 //! of them, and [`exchange_on`] is the one loop that reads a reply, on whatever stream.
 //!
+//! [`listen()`] hears miners that show themselves, by UDP.
+//!
 //! This crate decides nothing about whom to ask, how often or how many at once, and knows nothing of JSON.
 //!
 //! ```
@@ -48,6 +50,9 @@ mod drive;
 mod error;
 mod fault;
 mod host;
+mod interfaces;
+mod links;
+mod listen;
 mod memory;
 mod neighbours;
 mod read;
@@ -62,6 +67,9 @@ pub use drive::{ConverseError, Conversed, Patience, converse};
 pub use error::{Stage, TransportError};
 pub use fault::{Fault, FaultPlan, FaultTransport};
 pub use host::{Act, Door, Host, Script};
+pub use interfaces::{Interface, interfaces};
+pub use links::Links;
+pub use listen::{Call, CallKind, ListenConfig, ListenError, ListenEvent, ListenStream, listen};
 pub use memory::{MemoryTransport, Traffic};
 pub use neighbours::{Neighbours, Routes, system_neighbours};
 pub use read::exchange_on;

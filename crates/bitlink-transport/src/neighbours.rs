@@ -31,6 +31,12 @@ pub trait Neighbours: Debug + Send + Sync + 'static {
     /// Whether the kernel has found out who has an address, as of a moment ago.
     fn knows(&self, ip: Ipv4Addr) -> bool;
 
+    /// Who has an address, as the kernel has found out; `None` where it has not, or there is a router between.
+    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac>;
+
+    /// Everybody whom the kernel has found out about, and where.
+    fn table(&self) -> Vec<(Ipv4Addr, Mac)>;
+
     /// Whether this process may ask for neighbours itself, beside the table.
     fn can_ask(&self) -> bool;
 

@@ -75,6 +75,10 @@ impl Tools<'_> {
         let mut scan = world.command(NEAR, Path::new("timeout"))?;
         scan.args(["--signal=KILL", SECONDS]).args(through).arg(self.bitlink);
         scan.args(["-q", "scan", target, "--format", "ndjson"]).args(options);
+        if !options.contains(&"--answer-timeout") {
+            // The scanner and all the machines share one computer, which may be busy.
+            scan.args(["--answer-timeout", "30s"]);
+        }
         let output = scan.stdin(std::process::Stdio::null()).output().context("cannot start the scan")?;
         let told = Told::read(output.stdout.as_slice())?;
         let said = String::from_utf8_lossy(&output.stderr);
@@ -95,7 +99,7 @@ fn all_and_nobody_else(told: &Told, network: &Network) -> Result<()> {
     let wrong: Vec<_> = told.found.iter().filter(|ip| !network.is_live(**ip)).collect();
     ensure!(wrong.is_empty(), "found where nobody is: {wrong:?}");
     let (found, live) = (told.found.len() as u64, network.count());
-    ensure!(found == live, "{found} of {live} found; {:?}", told.counts);
+    ensure!(found == live, "{found} of {live} found; {:?}; {}", told.counts, told.reasons.join("; "));
     Ok(())
 }
 

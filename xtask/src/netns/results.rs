@@ -17,6 +17,8 @@ pub(crate) struct Told {
     pub(crate) counts: Option<BTreeMap<String, u64>>,
     /// What the scan says of itself at its end.
     pub(crate) report: Option<Report>,
+    /// Of somebody who is no miner, or was none this time: where, and why. The first few.
+    pub(crate) reasons: Vec<String>,
     /// Whether it asked by ARP, where the network was a flat one.
     pub(crate) asks: Option<bool>,
 }
@@ -34,6 +36,8 @@ struct Event {
     #[serde(rename = "event")]
     name: String,
     miner: Option<Place>,
+    ip: Option<Ipv4Addr>,
+    reason: Option<String>,
     asks: Option<bool>,
     scan: Option<Report>,
 }
@@ -57,6 +61,10 @@ impl Told {
                 serde_json::from_str(&line).with_context(|| format!("this is no event: {line:.200}"))?;
             match event.name.as_str() {
                 "found" => told.found.extend(event.miner.map(|miner| miner.ip)),
+                "outcome" if told.reasons.len() < 3 => {
+                    let place = event.ip.map(|ip| ip.to_string()).unwrap_or_default();
+                    told.reasons.push(format!("{place}: {}", event.reason.unwrap_or_default()));
+                }
                 "flat_network" => told.asks = event.asks,
                 "complete" => {
                     told.counts = event.scan.as_ref().map(|scan| scan.counts.clone());
@@ -106,7 +114,7 @@ mod tests {
         let text = r#"{"event":"started","total":3}
 {"event":"flat_network","asks":true,"places":900}
 {"event":"found","miner":{"id":"a","ip":"10.0.0.1","port":4028}}
-{"event":"outcome","ip":"10.0.0.2","outcome":"refused"}
+{"event":"outcome","ip":"10.0.0.2","outcome":"refused","reason":"closed"}
 {"event":"complete","found":1,"failed":0,"scan":{"total":3,"adds_up":true,"counts":{"found":1,"refused":1,"not_probed":1}}}
 "#;
         let told = Told::read(text.as_bytes()).unwrap();
@@ -115,6 +123,7 @@ mod tests {
             (told.asks, told.count("refused"), told.count("silent"), told.done()),
             (Some(true), 1, 0, 2)
         );
+        assert_eq!(told.reasons, ["10.0.0.2: closed"]);
         assert!(told.report.unwrap().adds_up);
         assert!(Told::read("rubbish\n".as_bytes()).is_err());
         assert!(Told::read("".as_bytes()).unwrap().counts.is_none());

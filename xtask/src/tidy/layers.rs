@@ -57,6 +57,9 @@ const LAYERS: &[Layer] = &[
             "httparse",
             "md-5",
             "sha2",
+            // SealMiner's IP report is packed with zlib; mDNS answers are DNS messages. Pure functions of bytes, both.
+            "miniz_oxide",
+            "simple-dns",
         ]),
     },
     Layer {
@@ -70,9 +73,12 @@ const LAYERS: &[Layer] = &[
             "tokio",
             "tokio-util",
             "tracing",
-            // Asking for neighbours below IP, on Linux.
+            // Asking for neighbours below IP, on Linux; socket2 also for UDP ports that are shared, and for multicast by
+            // one interface.
             "nix",
             "socket2",
+            // By which interface a network is reached.
+            "if-addrs",
             // TLS below HTTP.
             "rustls",
             "tokio-rustls",
@@ -104,8 +110,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-store",
         ours: Allowed::Only(&["bitlink-model"]),
-        // One embedded database and one compressor join this row when they are chosen.
-        third_party: Allowed::Only(&["serde", "serde_json", "thiserror", "tracing"]),
+        // The embedded database, and the sheets of positions. A compressor joins this row with the readings over time.
+        third_party: Allowed::Only(&["csv", "rusqlite", "serde", "serde_json", "thiserror", "tracing"]),
     },
     Layer {
         name: "bitlink-simulator",
@@ -117,6 +123,8 @@ const LAYERS: &[Layer] = &[
             "rand",
             "rand_pcg",
             "serde_json",
+            // What an announced web server answers.
+            "simple-dns",
             "socket2",
             "thiserror",
             "tokio",

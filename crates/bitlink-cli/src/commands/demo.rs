@@ -10,7 +10,7 @@ use crate::live;
 use crate::output::report::summary;
 use crate::table::Tone;
 use crate::text::{clean, count};
-use bitlink_miner_manager::transport::Patience;
+use bitlink_miner_manager::transport::{Patience, TcpConfig};
 use bitlink_miner_manager::{
     Fleet, FleetSnapshot, Miner, MonitorConfig, MonitorEvent, MonitorStream, Rules, ScanConfig,
 };
@@ -73,9 +73,10 @@ pub(crate) async fn run(args: DemoArgs, console: Console) -> Result<Exit, Failur
     exit
 }
 
-/// Puts the fleet on the usual port, or on a free one where that is taken.
+/// Puts the fleet on the usual port, or on a free one where that is taken. Its web servers are at a port of their own: the usual
+/// one is often taken, and not everybody may have it.
 fn serve(simulated: &SimFleet, console: Console) -> Result<FleetServer, Failure> {
-    let usual = ServeOptions::default().with_web_port(None);
+    let usual = ServeOptions::default().with_web_port(Some(0));
     match simulated.serve(&usual) {
         Err(ServeError::Bind { endpoint, source }) if source.kind() == io::ErrorKind::AddrInUse => {
             let server = simulated.serve(&usual.with_api_port(0)).map_err(|error| cannot_serve(&error))?;
@@ -98,7 +99,9 @@ async fn show(
     console.note(&format!("{miners} at {place}, port {port}"));
 
     let interval = Duration::from_secs(if args.once { 1 } else { 2 });
-    let fleet = Fleet::new()
+    let reach =
+        server.web_port().map_or_else(TcpConfig::default, |web| TcpConfig::default().with_web_port(web));
+    let fleet = Fleet::over_tcp(reach)
         .with_scan(ScanConfig::default().with_ports(vec![port]).with_patience(
             // These machines are near: who does not answer in a second is not going to.
             Patience::default().with_per_exchange(Duration::from_secs(2)),

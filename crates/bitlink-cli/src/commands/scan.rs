@@ -2,6 +2,8 @@
 
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
+use crate::hearing::{Hearing, With};
+use crate::kept::{Data, Saving};
 use crate::output::report::{Findings, summary};
 use crate::output::{csv, json, story};
 use crate::reach::Reach;
@@ -28,6 +30,15 @@ pub(crate) struct ScanArgs {
     targets: Vec<String>,
     #[command(flatten)]
     how: ScanOptions,
+    /// Ask these first, and beside the targets whoever they name: listen, mcast, mdns, arp
+    #[arg(long, value_name = "SOURCE", value_delimiter = ',', help_heading = "Miners that show themselves")]
+    with: Vec<With>,
+    /// How long reports are listened for, where the scan is over sooner
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, requires = "with")]
+    #[arg(help_heading = "Miners that show themselves")]
+    listen_for: Duration,
+    #[command(flatten)]
+    hearing: Hearing,
     /// Form of the results
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
     format: Format,
@@ -37,6 +48,11 @@ pub(crate) struct ScanArgs {
     /// Tell all that was done at this address, and when; may be given more than once
     #[arg(long, value_name = "ADDRESS", help_heading = "Output")]
     explain: Vec<IpAddr>,
+    /// Take the miners up into the fleet's registry (`bitlink fleet`), which knows them again wherever they move
+    #[arg(long, help_heading = "Registry", conflicts_with = "brief")]
+    save: bool,
+    #[command(flatten, next_help_heading = "Registry")]
+    data: Data,
 }
 
 pub(crate) const TARGETS: &str = "\
@@ -250,24 +266,33 @@ pub(crate) async fn run(args: ScanArgs, console: Console) -> Result<Exit, Failur
     let named = targets.to_string();
     let config = args.how.config().with_report_all(args.all).with_explain(args.explain.clone());
     let untold = args.how.untold(&args.explain, &args.targets, &config)?;
-    let events = args.how.reach.fleet().with_scan(config).scan_targets(targets)?;
+    let mut saving = if args.save { Some(Saving::open(&args.data, console)?) } else { None };
+    let fleet = args.how.reach.fleet().with_scan(config);
+    let fleet = fleet.with_sources(args.hearing.sources(&args.with, args.listen_for));
+    let events = fleet.with_known_first(args.with.contains(&With::Arp)).scan_targets(targets)?;
     // Lines of events and a line of progress on one terminal would write over each other.
     let alone = args.format != Format::Ndjson || !console::is_terminal();
     let bar = Progress::new(console, alone && console.shows_progress());
     match args.format {
-        Format::Ndjson => stream(events, &bar, &named, &untold).await,
+        Format::Ndjson => stream(events, &bar, &named, &untold, saving).await,
         format => {
             let mut scanned = collect(events, &bar).await?;
             bar.clear();
             scanned.findings.stories.untold = untold;
+            let mut saved = None;
+            if let Some(saving) = &mut saving {
+                scanned.findings.miners.iter_mut().for_each(|miner| saving.met(miner));
+                saved = Some(saving.keep()?);
+            }
             if format != Format::Json && exit(&scanned.report, scanned.interrupted) == Exit::Usage {
                 return Err(nothing_but_unknown_names(scanned.findings));
             }
             match format {
-                Format::Json => document(&scanned, &named)?,
+                Format::Json => document(&scanned, &named, saved)?,
                 Format::Csv => sheet(&scanned, args.all, console)?,
                 _ => tables(&scanned, console)?,
             }
+            saving.iter().flat_map(Saving::notes).for_each(|note| console.note(&note));
             Ok(exit(&scanned.report, scanned.interrupted))
         }
     }
@@ -302,8 +327,9 @@ pub(crate) async fn collect(mut events: ScanStream, bar: &Progress) -> Result<Sc
             ScanEvent::Outcome { endpoint, outcome, .. } => findings.others.push((endpoint, outcome)),
             ScanEvent::NameUnknown { name, error, .. } => findings.unknown_names.push((name, error)),
             ScanEvent::Step { endpoint, at, step, .. } => findings.stories.push(endpoint, at, *step),
+            ScanEvent::Sighted { source, ip, mac, beyond, .. } => findings.sighted(ip, source, mac, beyond),
             ScanEvent::Complete { report, .. } => {
-                findings.sort();
+                findings.complete();
                 return Ok(Scanned { findings, report: *report, interrupted });
             }
             _ => {}
@@ -372,6 +398,9 @@ struct Document<'a> {
     others: Vec<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stories: Vec<Value>,
+    sighted: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registry: Option<Value>,
 }
 
 /// The event that a miner was found.
@@ -381,7 +410,7 @@ struct FoundEvent<'a> {
     miner: &'a Miner,
 }
 
-fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
+fn document(scanned: &Scanned, named: &str, registry: Option<Value>) -> Result<(), Failure> {
     let Scanned { findings, report, .. } = scanned;
     let mut scan = json::report(report);
     if let Some(scan) = scan.as_object_mut() {
@@ -390,9 +419,15 @@ fn document(scanned: &Scanned, named: &str) -> Result<(), Failure> {
     let others = findings.others.iter().map(|(endpoint, outcome)| json::outcome(*endpoint, outcome));
     let unknown = findings.unknown_names.iter().map(|(name, error)| json::unknown_name(name, error));
     let others: Vec<Value> = others.chain(unknown).collect();
+    let sighted = findings
+        .sighted
+        .iter()
+        .map(|(ip, seen)| json!({ "ip": ip, "sources": seen.sources, "beyond": seen.beyond }));
+    let sighted = sighted.collect();
     let mut out = BufWriter::new(io::stdout().lock());
     let stories = findings.stories.json();
-    json::pretty(&mut out, &Document { scan, miners: &findings.miners, others, stories })?;
+    let document = Document { scan, miners: &findings.miners, others, stories, sighted, registry };
+    json::pretty(&mut out, &document)?;
     out.flush()?;
     Ok(())
 }
@@ -424,6 +459,7 @@ async fn stream(
     bar: &Progress,
     named: &str,
     untold: &[(IpAddr, &'static str)],
+    mut saving: Option<Saving>,
 ) -> Result<Exit, Failure> {
     let mut interrupted = false;
     let mut stop = Interruption::new();
@@ -455,7 +491,20 @@ async fn stream(
             ScanEvent::Step { endpoint, at, step, .. } => {
                 json::line(&mut out, &json::event("step", story::step(endpoint, at, &step)))?;
             }
-            ScanEvent::Found(miner) => json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?,
+            ScanEvent::Sighted { source, ip, mac, beyond, .. } => json::line(
+                &mut out,
+                &json!({ "event": "sighted", "source": source, "ip": ip, "mac_address": mac, "beyond": beyond }),
+            )?,
+            ScanEvent::SourceTrouble { source, error, .. } => json::line(
+                &mut out,
+                &json!({ "event": "source_trouble", "source": source, "reason": json::with_causes(&error) }),
+            )?,
+            ScanEvent::Found(mut miner) => {
+                if let Some(saving) = &mut saving {
+                    saving.met(&mut miner);
+                }
+                json::line(&mut out, &FoundEvent { event: "found", miner: &miner })?;
+            }
             ScanEvent::Outcome { endpoint, outcome, .. } => {
                 json::line(&mut out, &json::event("outcome", json::outcome(endpoint, &outcome)))?;
             }
@@ -472,6 +521,9 @@ async fn stream(
             ScanEvent::Complete { found, failed, report, .. } => {
                 for (ip, why) in untold {
                     json::line(&mut out, &json::event("no_step", story::untold(*ip, why)))?;
+                }
+                if let Some(saving) = &mut saving {
+                    json::line(&mut out, &json::event("saved", saving.keep()?))?;
                 }
                 json::line(
                     &mut out,
@@ -521,12 +573,17 @@ impl Progress {
                     ));
                 });
             }
+            ScanEvent::SourceTrouble { source, error, .. } => {
+                let why = json::with_causes(error);
+                self.0.suspend(|| self.1.note(&format!("note: {source}: {}", clean(&why))));
+            }
             ScanEvent::Started { total, .. } => {
                 self.0.set_length(*total);
                 self.0.set_message("looking");
             }
             ScanEvent::Found(_) => self.0.tick(),
-            ScanEvent::Progress { done, found, rate, eta, .. } => {
+            ScanEvent::Progress { done, total, found, rate, eta, .. } => {
+                self.0.set_length(*total);
                 self.0.set_position(*done);
                 let left =
                     eta.map(|eta| format!(", {} left", crate::text::duration(eta))).unwrap_or_default();

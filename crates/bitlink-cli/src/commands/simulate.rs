@@ -6,14 +6,14 @@ use crate::output::json;
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{parse_duration, so_many};
 use bitlink_simulator::{
-    Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec, Mix, ServeError, ServeOptions,
-    SimClock, SimFleet, SimHost, Truth,
+    AnnounceOptions, Announcer, Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec, Mix,
+    ServeError, ServeOptions, SimClock, SimFleet, SimHost, Truth,
 };
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 /// Run simulated miners on this machine: real servers that answer like miners
@@ -55,6 +55,20 @@ pub(crate) struct SimulateArgs {
     /// Miners that have just been switched on, instead of having run for days
     #[arg(long)]
     cold: bool,
+    /// Let miners show themselves: each sends its IP report to this address of the loopback [default: 127.0.0.1, and the
+    /// port of its make], and answers the API's multicast and mDNS there
+    #[arg(long, value_name = "ADDRESS[:PORT]", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1")]
+    #[arg(value_parser = announce_to)]
+    announce: Option<AnnounceTo>,
+    /// Time between two reports of one miner
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration, requires = "announce")]
+    announce_every: Duration,
+    /// Group of the API's multicast that is answered, or an address of the loopback in its place
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "announce", hide_short_help = true)]
+    announce_mcast: Option<SocketAddrV4>,
+    /// Group of mDNS that is answered, or an address of the loopback in its place
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "announce", hide_short_help = true)]
+    announce_mdns: Option<SocketAddrV4>,
     /// Stop after this time [default: run until interrupted]
     #[arg(long = "for", value_name = "TIME", value_parser = parse_duration)]
     lasting: Option<Duration>,
@@ -92,6 +106,44 @@ fn web_port(text: &str) -> Result<WebPort, String> {
     }
 }
 
+/// Where reports go, and to which port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct AnnounceTo(Ipv4Addr, Option<u16>);
+
+fn announce_to(text: &str) -> Result<AnnounceTo, String> {
+    let place = text.parse::<SocketAddrV4>().map(|place| AnnounceTo(*place.ip(), Some(place.port())));
+    let place = place.or_else(|_| text.parse().map(|ip| AnnounceTo(ip, None)));
+    let place = place.map_err(|_| "expected an address, or an address and a port".to_owned())?;
+    if place.0.is_loopback() {
+        Ok(place)
+    } else {
+        Err("simulated miners show themselves on the loopback interface only, 127.0.0.0/8".to_owned())
+    }
+}
+
+/// Lets the miners show themselves, where that is asked for.
+fn show(
+    args: &SimulateArgs,
+    fleet: &SimFleet,
+    api_port: u16,
+    console: Console,
+) -> Result<Option<Announcer>, Failure> {
+    let Some(AnnounceTo(to, port)) = args.announce else { return Ok(None) };
+    let mut options =
+        AnnounceOptions::default().with_to(to, port).with_every(args.announce_every).with_api_port(api_port);
+    if args.announce_mcast.is_some() {
+        options = options.with_multicast(args.announce_mcast);
+    }
+    if args.announce_mdns.is_some() {
+        options = options.with_mdns(args.announce_mdns);
+    }
+    let announcer = fleet.announce(&options).map_err(|error| Failure::of(Exit::Usage, &error))?;
+    for trouble in announcer.trouble() {
+        console.note(&format!("note: {}", json::with_causes(trouble)));
+    }
+    Ok(Some(announcer))
+}
+
 fn ratio(text: &str) -> Result<f64, String> {
     let ratio: Option<f64> = text.parse().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
     ratio.ok_or_else(|| "expected a number from 0 to 1".to_owned())
@@ -112,11 +164,13 @@ pub(crate) async fn run(args: SimulateArgs, console: Console) -> Result<Exit, Fa
         Some(error) => console.note(&format!("note: no web servers: {}", json::with_causes(error))),
         None => {}
     }
+    let announcer = show(&args, &fleet, server.api_port(), console)?;
     announce(&args, &fleet, &server, console)?;
     tokio::select! {
         () = stop.come() => {}
         () = console::over(args.lasting) => {}
     }
+    drop(announcer);
     server.shutdown().await;
     Ok(Exit::Fine)
 }
@@ -323,6 +377,10 @@ mod tests {
         assert_eq!(web_port("8080"), Ok(WebPort::At(8080)));
         assert!(web_port("99999").is_err());
         assert_eq!(ratio("0.25"), Ok(0.25));
+        assert_eq!(announce_to("127.0.0.9"), Ok(AnnounceTo([127, 0, 0, 9].into(), None)));
+        assert_eq!(announce_to("127.0.0.9:14235"), Ok(AnnounceTo([127, 0, 0, 9].into(), Some(14_235))));
+        assert!(announce_to("192.168.1.255").unwrap_err().contains("loopback"));
+        assert!(announce_to("everybody").is_err());
         for text in ["1.01", "-0.1", "NaN", "many"] {
             assert!(ratio(text).is_err(), "{text}");
         }

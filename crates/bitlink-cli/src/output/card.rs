@@ -237,6 +237,7 @@ fn marked(text: String, marks: &Provenance, field: &str) -> String {
     match marks.of(field) {
         Source::Derived => format!("{text} (derived)"),
         Source::Estimated => format!("{text} (estimated)"),
+        Source::Observed => format!("{text} (observed)"),
         Source::Nameplate => format!("{text} (nameplate)"),
         _ => text,
     }

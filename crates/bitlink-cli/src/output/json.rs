@@ -50,6 +50,13 @@ pub(crate) fn report(report: &ScanReport) -> Value {
         "postponed": report.postponed,
         "round_trips": report.round_trips.map(|trips| percentiles("answers", trips)),
         "waits": report.waits.map(|waits| percentiles("silent", waits)),
+        "sources": report.sources.iter().map(|source| json!({
+            "name": source.name,
+            "seen": source.seen,
+            "beyond": source.beyond,
+            "found": source.found,
+            "only": source.only,
+        })).collect::<Vec<_>>(),
     })
 }
 

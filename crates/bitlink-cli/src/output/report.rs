@@ -4,8 +4,10 @@ use super::story::Stories;
 use crate::columns::{self, LISTED};
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{count, duration, so_many};
-use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, TargetError, Timestamp};
-use std::net::SocketAddr;
+use bitlink_miner_manager::model::Mac;
+use bitlink_miner_manager::{Miner, Outcome, OutcomeKind, ScanReport, SourceCounts, TargetError, Timestamp};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 
 /// Everything a scan found out.
 #[derive(Debug, Default)]
@@ -14,11 +16,35 @@ pub(crate) struct Findings {
     pub(crate) others: Vec<(SocketAddr, Outcome)>,
     pub(crate) unknown_names: Vec<(String, TargetError)>,
     pub(crate) stories: Stories,
+    /// Who was named by what beside the sweep.
+    pub(crate) sighted: BTreeMap<IpAddr, Sighted>,
+}
+
+/// An address that was named by some source.
+#[derive(Debug, Default)]
+pub(crate) struct Sighted {
+    pub(crate) sources: Vec<&'static str>,
+    pub(crate) beyond: bool,
+    mac: Option<Mac>,
 }
 
 impl Findings {
-    /// Brings everything into the order of addresses, in which people look for it.
-    pub(crate) fn sort(&mut self) {
+    /// A source has named an address, that is a target or not.
+    pub(crate) fn sighted(&mut self, ip: IpAddr, source: &'static str, mac: Option<Mac>, beyond: bool) {
+        let seen = self.sighted.entry(ip).or_default();
+        seen.sources.push(source);
+        seen.mac = seen.mac.or(mac);
+        seen.beyond = beyond;
+    }
+
+    /// All is there. A machine may have been read before it told everybody who it is, and people look for things in the order
+    /// of addresses.
+    pub(crate) fn complete(&mut self) {
+        for miner in &mut self.miners {
+            if let Some(mac) = self.sighted.get(&miner.ip).and_then(|seen| seen.mac) {
+                miner.observe_mac(mac);
+            }
+        }
         self.miners.sort_by_key(|miner| (miner.ip, miner.port));
         self.others.sort_by_key(|(endpoint, _)| *endpoint);
         self.unknown_names.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -101,6 +127,9 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         ));
     }
     let mut note = |text: String| lines.push(format!("{} {text}", Tone::Dim.paint("note:")));
+    for source in &report.sources {
+        note(named_by(source));
+    }
     if report.stopped {
         note("stopped before its end".to_owned());
     }
@@ -136,4 +165,19 @@ pub(crate) fn summary(report: &ScanReport) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What a source came to.
+fn named_by(source: &SourceCounts) -> String {
+    let mut parts = vec![format!("{} named {}", source.name, so_many(source.seen, "address", "addresses"))];
+    if source.beyond > 0 {
+        parts.push(format!("{} beyond the targets", count(source.beyond)));
+    }
+    if source.seen > 0 {
+        parts.push(so_many(source.found, "miner", "miners"));
+    }
+    if source.only > 0 {
+        parts.push(format!("{} known by it alone", count(source.only)));
+    }
+    parts.join(", ")
 }

@@ -7,7 +7,9 @@
 
 mod bad_input;
 mod demo;
+mod fleet;
 mod get;
+mod listen;
 mod monitor;
 mod output;
 mod scan;

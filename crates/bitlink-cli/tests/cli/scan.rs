@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 #[test]
 fn every_miner_is_found_with_its_true_model_and_rate_and_the_counts_add_up() {
-    let fleet = Simulation::start("127.91.1.0/24", "--miners 40 --seed 7 --sick 0.2");
-    let scan = run(&format!("scan 127.91.1.0/24 --port {} --format json", fleet.port)).ended_with(0).json();
+    let fleet = Simulation::start_with_web("127.91.1.0/24", "--miners 40 --seed 7 --sick 0.2");
+    let ports = format!("--port {} --http-port {}", fleet.port, fleet.http_port());
+    let scan = run(&format!("scan 127.91.1.0/24 {ports} --format json")).ended_with(0).json();
 
     let found: BTreeMap<&str, &serde_json::Value> = scan["miners"]
         .as_array()

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) fn bitlink(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitlink"));
     command.args(args.split_whitespace()).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "COLUMNS"] {
+    for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "COLUMNS", "BITLINK_DATA"] {
         command.env_remove(name);
     }
     command
@@ -155,16 +155,29 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    /// Miners from the first host of a network on.
+    /// Miners from the first host of a network on, without their web servers.
     pub(crate) fn start(net: &str, options: &str) -> Self {
-        let args =
-            format!("simulate --bind {net} --port 0 --http-port off --format json --for 120s {options}");
+        Self::start_at(net, &format!("--http-port off {options}"))
+    }
+
+    /// The same, their web servers at a free port.
+    pub(crate) fn start_with_web(net: &str, options: &str) -> Self {
+        Self::start_at(net, &format!("--http-port 0 {options}"))
+    }
+
+    fn start_at(net: &str, options: &str) -> Self {
+        let args = format!("simulate --bind {net} --port 0 --format json --for 120s {options}");
         let mut child = bitlink(&args).stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut documents = serde_json::Deserializer::from_reader(out).into_iter::<Value>();
         let document = documents.next().expect("the list of miners").unwrap();
         let port = u16::try_from(document["ready"]["port"].as_u64().unwrap()).unwrap();
         Self { child, document, port }
+    }
+
+    /// Where its web servers are.
+    pub(crate) fn http_port(&self) -> u64 {
+        self.document["ready"]["http_port"].as_u64().unwrap()
     }
 
     pub(crate) fn miners(&self) -> &[Value] {

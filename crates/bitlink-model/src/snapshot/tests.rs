@@ -91,3 +91,29 @@ fn names_carry_the_unit_and_survive_the_round_trip() {
     assert_eq!(json["uptime_s"], 77);
     assert_eq!(serde_json::from_value::<MinerSnapshot>(json).unwrap(), snapshot);
 }
+
+#[test]
+fn an_address_seen_on_the_network_fills_the_place_of_one_that_was_not_told() {
+    let (seen, told) = (Mac::new([2, 0, 0, 0, 0, 1]), Mac::new([2, 0, 0, 0, 0, 2]));
+    let met = |told: Option<Mac>, seen| {
+        let mut snapshot = MinerSnapshot::default();
+        snapshot.identity.mac = told;
+        snapshot.observe_mac(seen);
+        snapshot
+    };
+    let silent = met(None, seen);
+    assert_eq!(silent.identity.mac, Some(seen));
+    assert_eq!(silent.provenance.of("identity.mac_address"), Source::Observed);
+    assert!(silent.anomalies.is_empty());
+
+    assert_eq!(met(Some(Mac::new([0; 6])), seen).identity.mac, Some(seen), "zeros tell nothing");
+    assert_eq!(met(None, Mac::new([0xff; 6])), MinerSnapshot::default(), "nobody has a broadcast address");
+    let agreed = met(Some(seen), seen);
+    assert_eq!(agreed.provenance.of("identity.mac_address"), Source::Reported);
+    assert!(agreed.anomalies.is_empty());
+
+    let other = met(Some(told), seen);
+    assert_eq!(other.identity.mac, Some(told));
+    assert_eq!(other.provenance.of("identity.mac_address"), Source::Reported);
+    assert_eq!(other.anomalies.iter().map(|a| a.kind).collect::<Vec<_>>(), [AnomalyKind::Contradiction]);
+}

@@ -4,7 +4,8 @@ use super::poll::Answer;
 use crate::health::{Judge, Miss, RuleBook, Verdict};
 use crate::schedule::Pace;
 use bitlink_model::{
-    Finding, Identity, Miner, MinerId, MinerStats, MinerStatus, Rule, Severity, Span, Timestamp,
+    Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Rule, Severity, Source,
+    Span, Timestamp,
 };
 use bitlink_protocol::{Identified, Reading};
 use bitlink_transport::Endpoint;
@@ -69,16 +70,29 @@ impl Member {
         }
     }
 
-    pub(super) fn heard(&mut self, now: Timestamp, answer: Answer, rules: &RuleBook) -> Change {
+    pub(super) fn heard(
+        &mut self,
+        now: Timestamp,
+        answer: Answer,
+        met_at: Option<Mac>,
+        rules: &RuleBook,
+    ) -> Change {
         let Answer { reading: Reading { identified, mut snapshot, .. }, round_trip } = answer;
         snapshot.observed_at = Some(now);
         snapshot.round_trip = Some(Span::from(round_trip));
 
         let known = self.miner.snapshot.as_deref();
-        let same = known.is_none_or(|known| same_machine(&known.identity, &snapshot.identity));
+        let same = known.is_none_or(|known| same_machine(&known.identity, &snapshot.identity))
+            && !known.is_some_and(|known| was_met_elsewhere(known, met_at));
         let restarted = known.is_some_and(|known| snapshot.elapsed < known.elapsed);
         if let Some(known) = known.filter(|_| same) {
+            if snapshot.identity.mac.is_none() && known.provenance.of(MAC) == Source::Observed {
+                snapshot.provenance.mark(MAC, Source::Observed);
+            }
             complete(&mut snapshot.identity, &known.identity);
+        }
+        if let Some(met_at) = met_at {
+            snapshot.observe_mac(met_at);
         }
         let fitting = rules.rules_for(&snapshot.identity);
         let before = self.miner.id;
@@ -130,6 +144,15 @@ impl Member {
         self.miner = Arc::new(miner);
         Change { status_from, other_machine: None, seen }
     }
+}
+
+/// The hardware address, by its serialised name.
+const MAC: &str = "identity.mac_address";
+
+/// Whether a machine that never told its hardware address is now met at another one.
+fn was_met_elsewhere(known: &MinerSnapshot, met_at: Option<Mac>) -> bool {
+    known.provenance.of(MAC) == Source::Observed
+        && known.identity.mac.zip(met_at).is_some_and(|(a, b)| a != b)
 }
 
 /// Whether two accounts can be of one machine. Hardware address, then serial, then make and model decide, each where

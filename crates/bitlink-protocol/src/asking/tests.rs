@@ -57,6 +57,18 @@ fn the_default_password_is_tried_last_and_told_of() {
 }
 
 #[test]
+fn a_page_that_is_open_to_everybody_is_told_no_secret_and_proves_none() {
+    let mut session = Session::new(Auth::Digest, Vec::new(), &[("root", "root")]);
+    assert_eq!(visit(&mut session, |_| challenge()), (false, 2), "nobody is let in");
+    let open = Question::page("power", crate::dialect::Page::get("/power").at(6060).open());
+    let (mut asking, first) = Asking::new(open, &mut session);
+    let Ok(Request::Http(request)) = first else { panic!("it is a page") };
+    assert_eq!((request.port, request.header("Authorization")), (6060, None));
+    assert!(matches!(asking.hear(http("200 OK", "", "5 W"), &mut session), Heard::Answer(..)));
+    assert_eq!(session.default_password(), None);
+}
+
+#[test]
 fn a_server_that_takes_nobody_is_given_up() {
     let mut session = Session::new(Auth::Digest, Vec::new(), &[("root", "root")]);
     let (answered, asked) = visit(&mut session, |_| challenge());

@@ -25,6 +25,8 @@ pub(super) enum Mend {
     BadNumber,
     /// `["110":"…"]`: WhatsMiner API 2.0.4 prints its error list so.
     PairsInArray,
+    /// `"{ "a": 1 }"`: VolcMiner's pages put quotation marks around objects and lists.
+    QuotedContainer,
     /// The reply starts in the middle: Avalon after a restart.
     LostBeginning,
     /// The reply stops in the middle; what was complete is kept.
@@ -43,6 +45,7 @@ impl Mend {
             Self::NotANumber => "nan or infinity",
             Self::BadNumber => "a number that cannot be one",
             Self::PairsInArray => "pairs in an array",
+            Self::QuotedContainer => "an object or a list in quotation marks",
             Self::LostBeginning => "the beginning is missing",
             Self::Truncated => "the end is missing",
             Self::TrailingBytes => "bytes after the end",
@@ -216,6 +219,14 @@ impl Parser<'_> {
         is_pair
     }
 
+    /// Whether the `"` that stands here is followed by a bracket and what a text would not go on with unescaped: another `"`,
+    /// or a bracket that opens.
+    fn is_quoted_container(&self) -> bool {
+        let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
+        let mut rest = rest.iter().filter(|b| !b.is_ascii_whitespace());
+        matches!((rest.next(), rest.next()), (Some(b'{'), Some(b'"')) | (Some(b'['), Some(b'{')))
+    }
+
     fn value(&mut self, depth: usize) -> Result<Item, Beyond> {
         self.skip_space();
         Ok(match self.peek() {
@@ -230,6 +241,16 @@ impl Parser<'_> {
             Some(b'[') => {
                 self.at += 1;
                 Item::Value(self.array(depth)?)
+            }
+            Some(b'"') if self.is_quoted_container() => {
+                self.note(Mend::QuotedContainer);
+                self.at += 1;
+                let value = self.value(depth)?;
+                self.skip_space();
+                if self.peek() == Some(b'"') {
+                    self.at += 1;
+                }
+                value
             }
             Some(b'"') => self.string()?.map_or(Item::Cut, |text| Item::Value(Value::String(text))),
             // A value that was never written: `"temp1":,"temp2":…`.

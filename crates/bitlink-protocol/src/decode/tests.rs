@@ -45,6 +45,12 @@ fn every_known_defect_is_mended() {
     mended(r#"{"h":0x00ff,"c":1}"#, json!({"h":"0x00ff","c":1}), Repaired);
     // WhatsMiner API 2.0.4.
     mended(r#"{"error_code":["110":"2024"]}"#, json!({"error_code":{"110":"2024"}}), Repaired);
+    // VolcMiner's pages: brackets in quotation marks, line breaks between.
+    mended(
+        "{\"data\":\"{ \"a\":\"1\",\n\"l\": \"[ {\"b\":2},{\"b\":3} ]\" }\",\"c\":4}",
+        json!({"data":{"a":"1","l":[{"b":2},{"b":3}]},"c":4}),
+        Repaired,
+    );
     // Avalon after a restart, cgminer's second ending.
     mended(r#","id":1}"#, json!({"id":1}), Repaired);
     mended(r#"{"a":1},"id":1}"#, json!({"a":1}), Repaired);
@@ -122,6 +128,16 @@ fn joined_replies_in_both_layouts_and_numbered_sections() {
     let numbered = read(r#"{"POOL10":[{"n":10}],"POOL2":[{"n":2}],"POOLX":[{"n":0}]}"#).value;
     let order: Vec<_> = numbered.section("POOLS").iter().map(|m| m["n"].as_i64().unwrap()).collect();
     assert_eq!(order, [2, 10]);
+}
+
+#[test]
+fn ccminers_records_become_sections() {
+    let read = |text: &str| Value::Object(read(text).value.root().clone());
+    assert_eq!(
+        read("GPU=0;TEMP=61.0;CARD=A, B=C|GPU=1;TEMP=;NOTHING|\n"),
+        json!({"THREADS":[{"GPU":"0","TEMP":"61.0","CARD":"A, B=C"},{"GPU":"1","TEMP":""}]})
+    );
+    assert_eq!(read("NAME=ccminer;KHS=1.5|"), json!({"CCMINER":[{"NAME":"ccminer","KHS":"1.5"}]}));
 }
 
 #[test]

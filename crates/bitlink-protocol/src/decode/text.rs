@@ -1,4 +1,5 @@
-//! The text form of a reply: records between `|`, fields between `,`, key and value around the first `=`.
+//! The text form of a reply: records between `|`, fields between `,`, key and value around the first `=`. ccminer, which has
+//! no other, puts `;` between the fields, no status before them, and escapes nothing (ccminer `api.cpp`).
 //!
 //! It is read into the same shape as JSON, so that nothing above needs to know. All values are strings there; numbers
 //! are accepted from strings anyway, since JSON firmware prints them so too.
@@ -10,6 +11,9 @@ pub(super) fn parse(text: &str) -> Option<Map<String, Value>> {
     // The bare words that older servers send even to a JSON request.
     if matches!(text, "RESTART" | "BYE") {
         return Some(Map::from_iter([("STATUS".to_owned(), Value::from(text))]));
+    }
+    if CCMINER.iter().any(|(first, _)| text.starts_with(first)) {
+        return Some(ccminer(text));
     }
     if !(text.starts_with("STATUS=") || text.starts_with("CMD=")) {
         return None;
@@ -33,6 +37,28 @@ pub(super) fn parse(text: &str) -> Option<Map<String, Value>> {
     }
     finish(&mut root, joined);
     Some(root)
+}
+
+/// How the records of ccminer's replies begin, and the sections they make.
+const CCMINER: [(&str, &str); 3] = [("NAME=", "CCMINER"), ("GPU=", "THREADS"), ("POOL=", "POOL")];
+
+/// More records than a machine has cards.
+const MOST_RECORDS: usize = 256;
+
+fn ccminer(text: &str) -> Map<String, Value> {
+    let mut root = Map::new();
+    for record in text.split('|').map(str::trim).take(MOST_RECORDS) {
+        let Some((_, section)) = CCMINER.iter().find(|(first, _)| record.starts_with(first)) else {
+            continue;
+        };
+        let fields = record.split(';').filter_map(|field| field.split_once('='));
+        let fields = fields.map(|(key, value)| (key.trim().to_owned(), Value::from(value)));
+        let slot = root.entry(*section).or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(records) = slot {
+            records.push(Value::Object(fields.collect()));
+        }
+    }
+    root
 }
 
 /// Puts one part of a joined reply in the layout that JSON uses: an array of one reply.

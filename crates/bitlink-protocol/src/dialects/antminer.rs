@@ -3,6 +3,9 @@
 //! Only `version`, `stats`, `summary`, `pools` and `devs` are let through, one at a time; `devs` says nothing useful.
 //! Boards, chips, temperatures and fans are numbered keys of one `stats` record, which the older firmware shares.
 
+mod hydro;
+mod service;
+
 use super::{antminer_web, base};
 use crate::asking::Auth;
 use crate::decode::Document;
@@ -59,10 +62,10 @@ impl Dialect for Antminer {
 
     /// A machine that sleeps looks broken on TCP 4028; only its configuration tells the two apart.
     fn more_questions(&self, heard: &Answers) -> &'static [Question] {
-        match () {
-            () if !antminer_web::is_answered(heard) => &[antminer_web::LAST_RESORT],
-            () if hashes(heard) => &[],
-            () => &[MINER_CONF],
+        if antminer_web::is_answered(heard) {
+            service::questions(heard)
+        } else {
+            &[antminer_web::LAST_RESORT]
         }
     }
 
@@ -77,6 +80,8 @@ impl Dialect for Antminer {
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
         antminer_web::read(answers, snapshot, oddities);
+        hydro::read(answers, snapshot, oddities);
+        service::read(answers, snapshot, oddities);
         read_work_mode(answers, snapshot, oddities);
     }
 }
@@ -84,18 +89,6 @@ impl Dialect for Antminer {
 pub(super) const SYSTEM_INFO: Question =
     Question::may_page("get_system_info", "/cgi-bin/get_system_info.cgi");
 const MINER_CONF: Question = Question::may_page("get_miner_conf", "/cgi-bin/get_miner_conf.cgi");
-
-/// Whether any rate in `stats` is more than nothing.
-fn hashes(heard: &Answers) -> bool {
-    let oddities = Oddities::default();
-    let mut records = heard.records("stats", "STATS", &oddities);
-    records.extend(heard.records("stats.cgi", "STATS", &oddities));
-    records.iter().any(|r| {
-        ["GHS 5s", "GHS av", "rate_5s", "rate_avg"]
-            .iter()
-            .any(|key| r.number(key).is_some_and(|rate| rate > 0.0))
-    })
-}
 
 /// `bitmain-work-mode`, on older firmware `miner-mode`: 1 is asleep, a number or a string by model.
 fn read_work_mode(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

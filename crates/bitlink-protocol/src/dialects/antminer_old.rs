@@ -15,6 +15,36 @@ const SUMMARY: &str = "miner_summary.cgi";
 /// Asked when nothing at all was answered: why it is not is why there is no reading.
 const LAST_RESORT: Question = Question::must_page("statistics", "/cgi-bin/miner_stats.cgi");
 
+/// What is asked of firmware whose pages hold the API's answers: the API, and the pages in its place.
+pub(super) const QUESTIONS: [Question; 6] = {
+    let [stats, pools, summary] = antminer::QUESTIONS;
+    [
+        stats,
+        pools,
+        summary,
+        Question::may_page(STATS, "/cgi-bin/miner_stats.cgi").in_place_of("stats"),
+        Question::may_page(POOLS, "/cgi-bin/miner_pools.cgi").in_place_of("pools"),
+        Question::may_page(SUMMARY, "/cgi-bin/miner_summary.cgi").in_place_of("summary"),
+    ]
+};
+
+/// What else is asked of it.
+pub(super) fn more_questions(heard: &Answers) -> &'static [Question] {
+    let names = ["stats", "summary", STATS, SUMMARY];
+    if names.iter().any(|name| heard.get(name).is_some()) { &[] } else { &[LAST_RESORT] }
+}
+
+/// The answers, with the pages under the names of what they stand for.
+pub(super) fn with_pages(answers: &Answers) -> Answers {
+    let mut answers = answers.clone();
+    for (command, page) in [("stats", STATS), ("pools", POOLS), ("summary", SUMMARY)] {
+        if let (None, Some(copy)) = (answers.get(command), answers.get(page).cloned()) {
+            answers.insert(command, copy);
+        }
+    }
+    answers
+}
+
 /// Stock firmware before 2020.
 #[derive(Debug)]
 pub struct AntminerOld;
@@ -43,22 +73,11 @@ impl Dialect for AntminerOld {
 
     /// The web server has copies of the API's answers.
     fn questions(&self) -> &'static [Question] {
-        const {
-            let [stats, pools, summary] = antminer::QUESTIONS;
-            &[
-                stats,
-                pools,
-                summary,
-                Question::may_page(STATS, "/cgi-bin/miner_stats.cgi").in_place_of("stats"),
-                Question::may_page(POOLS, "/cgi-bin/miner_pools.cgi").in_place_of("pools"),
-                Question::may_page(SUMMARY, "/cgi-bin/miner_summary.cgi").in_place_of("summary"),
-            ]
-        }
+        &QUESTIONS
     }
 
     fn more_questions(&self, heard: &Answers) -> &'static [Question] {
-        let names = ["stats", "summary", STATS, SUMMARY];
-        if names.iter().any(|name| heard.get(name).is_some()) { &[] } else { &[LAST_RESORT] }
+        more_questions(heard)
     }
 
     fn auth(&self) -> Auth {
@@ -74,12 +93,6 @@ impl Dialect for AntminerOld {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
-        let mut answers = answers.clone();
-        for (command, page) in [("stats", STATS), ("pools", POOLS), ("summary", SUMMARY)] {
-            if let (None, Some(copy)) = (answers.get(command), answers.get(page).cloned()) {
-                answers.insert(command, copy);
-            }
-        }
-        antminer::read(&answers, snapshot, oddities);
+        antminer::read(&with_pages(answers), snapshot, oddities);
     }
 }

@@ -13,8 +13,8 @@ use bitlink_model::{
 };
 use serde_json::Value;
 
-const STATS: &str = "stats.cgi";
-const SUMMARY: &str = "summary.cgi";
+pub(super) const STATS: &str = "stats.cgi";
+pub(super) const SUMMARY: &str = "summary.cgi";
 const POOLS: &str = "pools.cgi";
 
 /// Instead of the API's answers.
@@ -28,7 +28,7 @@ pub(super) const POOLS_PAGE: Question = Question::may_page(POOLS, "/cgi-bin/pool
 pub(super) const LAST_RESORT: Question = Question::must_page("statistics", "/cgi-bin/stats.cgi");
 
 /// More boards and slots for fans and pools than any machine has.
-const MAX_SLOTS: usize = 16;
+pub(super) const MAX_SLOTS: usize = 16;
 
 /// Whether the web server alone marks Bitmain's own firmware, of any age: the API says nothing of itself, and who asks for
 /// a page is asked for a password in Bitmain's words.
@@ -137,7 +137,7 @@ fn read_board(
 }
 
 /// The numbers of a list.
-fn numbers(r: Record<'_>, key: &str) -> Vec<f64> {
+pub(super) fn numbers(r: Record<'_>, key: &str) -> Vec<f64> {
     let list = r.raw(key).and_then(Value::as_array).into_iter().flatten();
     list.take(MAX_SLOTS).filter_map(Value::as_f64).collect()
 }
@@ -184,7 +184,8 @@ fn read_states(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     }
 }
 
-fn pool(r: Record<'_>) -> Option<Pool> {
+/// A pool; an empty slot is none.
+pub(super) fn pool(r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
     pool.url = Some(r.text("url")?.to_owned());
     pool.id = r.small("index", 10_000).unwrap_or_default();

@@ -1,9 +1,12 @@
-//! Auradine's firmware on the Teraflux machines (GCMiner, FluxOS), as far as it answers on TCP 4028: rates, boards and
-//! pools. Fans, power supply and operating mode are told by its web server only.
+//! Auradine's firmware on the Teraflux machines (GCMiner, FluxOS): rates, boards and pools on TCP 4028, and a REST interface
+//! ([`web`]) that alone tells fans, power supply, operating mode and hardware address, and the rest where TCP 4028 is shut.
 //!
 //! API 1.0, cgminer's replies with devices counted from 1 under `DEV` and a truth value for `Enabled`.
 
+mod web;
+
 use super::base;
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{DeviceDetails, Version};
@@ -19,12 +22,12 @@ impl Dialect for Auradine {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("GCMINER") || evidence.says("FLUXOS")
+        evidence.says("GCMINER") || evidence.says("FLUXOS") || evidence.shows("MINER UI")
     }
 
     /// `version` does not name the model.
     fn identity_questions(&self) -> &'static [Question] {
-        const { &[Question::may("devdetails")] }
+        const { &[web::REPORT, Question::may("devdetails").in_place_of(web::REPORT.command)] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -37,12 +40,37 @@ impl Dialect for Auradine {
         identity.model_raw = details.into_iter().find_map(|d| d.model);
         identity.model = identity.model_raw.as_deref().and_then(model);
         identity.firmware = Some(firmware);
+        web::read_identity(heard, &mut identity, oddities);
         identity
     }
 
     /// `asccount` is not asked: whether it counts the boards that are there or those that should be is not known.
     fn questions(&self) -> &'static [Question] {
-        const { &[Question::must("summary"), Question::may("devs"), Question::may("pools")] }
+        const {
+            let [summary, devs, pools] = web::STAND_INS;
+            let [fan, temperature, psu, mode, led] = web::QUESTIONS;
+            &[
+                Question::must("summary"),
+                Question::may("devs"),
+                Question::may("pools"),
+                summary,
+                devs,
+                pools,
+                fan,
+                temperature,
+                psu,
+                mode,
+                led,
+            ]
+        }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Login(&web::Token)
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("admin", "admin")]
     }
 
     fn joins(&self) -> bool {
@@ -50,6 +78,7 @@ impl Dialect for Auradine {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        let answers = &web::stand_in(answers);
         base::read_summary(answers, snapshot, oddities);
         base::read_pools(answers, snapshot, oddities);
         base::read_devs(answers, snapshot, oddities);
@@ -63,6 +92,7 @@ impl Dialect for Auradine {
                 .quantity("JTHS 1m", Efficiency::from_joules_per_terahash)
                 .filter(|e| e.as_joules_per_terahash() > 0.0);
         }
+        web::read(answers, snapshot, oddities);
     }
 }
 

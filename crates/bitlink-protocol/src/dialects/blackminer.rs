@@ -1,9 +1,13 @@
 //! The firmware that VolcMiner, Hammer and Blackminer share ("ccminer 2.3.3"): Bitmain's old `stats`, with numbers in
-//! strings, rates in MH/s and one key for all sensors of a board. Newer machines answer on port 8359.
+//! strings, rates in MH/s and one key for all sensors of a board. Newer machines answer on port 8359. Where neither port does,
+//! the pages of the web server are read ([`web`]).
 //!
 //! These machines compute Scrypt, not Bitcoin's hash.
 
-use super::antminer;
+mod web;
+
+use super::{antminer, antminer_web};
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record, lenient_number};
 use crate::replies::hash_rates;
@@ -12,6 +16,9 @@ use bitlink_model::{AnomalyKind, Board, Family, Identity, Make, MinerSnapshot, T
 /// VolcMiner, Hammer, Blackminer.
 #[derive(Debug)]
 pub struct BlackMiner;
+
+/// Where newer machines have their API.
+const NEWER_PORT: u16 = 8359;
 
 /// Makes by how their models begin.
 const MAKES: [(&str, Make); 3] =
@@ -23,20 +30,51 @@ impl Dialect for BlackMiner {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        ["\"VOLCMINER ", "\"HAMMER ", "\"BLACKMINER "].iter().any(|mark| evidence.says(mark))
+        let named = ["\"VOLCMINER ", "\"HAMMER ", "\"BLACKMINER "].iter().any(|mark| evidence.says(mark));
+        named || evidence.shows("REALM=\"BLACKMINER")
+    }
+
+    /// The web server knows what the API does not tell: hardware address and name on the network.
+    fn identity_questions(&self) -> &'static [Question] {
+        &[antminer::SYSTEM_INFO]
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Digest
+    }
+
+    /// VolcMiner's, and that of the others.
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("root", "ltc@dog"), ("root", "root")]
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         let mut identity = antminer::identity(self.family(), heard, oddities);
-        (identity.make, identity.model) = match identity.model_raw.as_deref().and_then(make_and_model) {
-            Some((make, model)) => (Some(make), Some(model)),
-            None => (None, identity.model_raw.clone()),
-        };
+        let raw = identity.model_raw.take();
+        name(raw.as_deref(), &mut identity);
         identity
     }
 
+    /// Where the API is not at its usual port it may be at the newer one.
     fn questions(&self) -> &'static [Question] {
-        const { &[Question::must("stats"), Question::may("pools"), Question::may("summary")] }
+        const {
+            let [stats, pools, summary] = antminer::QUESTIONS;
+            &[
+                stats,
+                pools,
+                summary,
+                stats.at(NEWER_PORT).in_place_of("stats"),
+                pools.at(NEWER_PORT).in_place_of("pools"),
+                summary.at(NEWER_PORT).in_place_of("summary"),
+                web::STATUS,
+            ]
+        }
+    }
+
+    /// Hammer's pages are Bitmain's.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        let answered = heard.get("stats").is_some() || heard.get(web::STATUS.command).is_some();
+        if answered { &[] } else { &web::BITMAINS }
     }
 
     fn joins(&self) -> bool {
@@ -44,7 +82,13 @@ impl Dialect for BlackMiner {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        if snapshot.identity.model.is_none() {
+            let header = answers.records("stats", "STATS", oddities);
+            name(header.iter().find_map(|r| r.text("Type")), &mut snapshot.identity);
+        }
         antminer::read(answers, snapshot, oddities);
+        antminer_web::read(answers, snapshot, oddities);
+        web::read(answers, snapshot, oddities);
         let Some(r) = antminer::data(answers, oddities) else { return };
         // The boards' connectors are not in a row: chains 1, 2 and 4 are a whole machine.
         snapshot.boards.retain(|board| board.present != Some(false));
@@ -53,6 +97,15 @@ impl Dialect for BlackMiner {
         snapshot.hashrate.average = rates.average.or(snapshot.hashrate.average);
         antminer::with_boards(r, snapshot, |n, board| read_sensors(r, n, board));
     }
+}
+
+/// Names a machine as it prints itself.
+fn name(raw: Option<&str>, identity: &mut Identity) {
+    (identity.make, identity.model) = match raw.and_then(make_and_model) {
+        Some((make, model)) => (Some(make), Some(model)),
+        None => (None, raw.map(ToOwned::to_owned)),
+    };
+    identity.model_raw = raw.map(ToOwned::to_owned);
 }
 
 /// "VolcMiner D1" is a D1 of VolcMiner's.

@@ -1,20 +1,22 @@
-//! Braiins OS and BOSminer, as they answer on TCP 4028 up to version 25.05; later ones have pages instead ([`rest`]).
-//! (Braiins OS+ docs; BOSminer, open source)
+//! Braiins OS and BOSminer, as they answer on TCP 4028 up to version 25.05, and by GraphQL where that port is shut
+//! ([`graphql`]); later ones have pages instead ([`rest`]). (Braiins OS+ docs; BOSminer, open source)
 //!
 //! JSON alone, joined, in any order. Boards are numbered as the control board's connectors are: from 6 on an S9, from 1 on
-//! later machines. Power is the tuner's estimate. The release of the firmware is not told here.
+//! later machines. Power is the tuner's estimate. The release of the firmware is told by GraphQL only.
 
+mod graphql;
 mod rest;
 
 use super::base;
 use super::luxos::NOT_READY;
 use crate::catalogue;
 use crate::decode::Status;
-use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
+use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, Version};
 use bitlink_model::{
-    Component, DeviceError, Family, Frequency, Identity, MinerSnapshot, MiningState, Severity, Voltage,
+    Component, DeviceError, Family, FanSpeed, Frequency, Identity, MinerSnapshot, MiningState, Ratio,
+    Severity, Voltage,
 };
 use serde_json::Value;
 
@@ -23,17 +25,6 @@ pub use rest::BraiinsRest;
 /// Braiins OS.
 #[derive(Debug)]
 pub struct Braiins;
-
-/// Who it is beyond what the API tells: its name, its release, and apart from these its address, which old releases do not
-/// know there. Reading is open to everybody.
-const NAMES: Question = Question::page(
-    "names",
-    Page::post_json("/graphql", r#"{"query":"{bos{hostname info{version{full}}}}","variables":{}}"#),
-);
-const ADDRESS: Question = Question::page(
-    "hardware address",
-    Page::post_json("/graphql", r#"{"query":"{bos{macAddress}}","variables":{}}"#),
-);
 
 impl Dialect for Braiins {
     fn family(&self) -> Family {
@@ -51,7 +42,7 @@ impl Dialect for Braiins {
 
     /// `version` says nothing of the machine.
     fn identity_questions(&self) -> &'static [Question] {
-        const { &[Question::may("devdetails"), rest::VERSION, NAMES, ADDRESS] }
+        const { &[Question::may("devdetails"), rest::VERSION, graphql::NAMES, graphql::ADDRESS] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -59,12 +50,13 @@ impl Dialect for Braiins {
         let mut identity = Identity::default();
         identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
         read_model(heard, &mut identity, oddities);
-        read_names(heard, &mut identity, oddities);
+        graphql::read_identity(heard, &mut identity, oddities);
         identity
     }
 
     fn questions(&self) -> &'static [Question] {
         const {
+            let [machine, boards, pools, rates, tuning, appeals] = graphql::QUESTIONS;
             &[
                 Question::must("summary"),
                 Question::may("devs"),
@@ -74,6 +66,12 @@ impl Dialect for Braiins {
                 Question::may("tempctrl"),
                 Question::may("tunerstatus"),
                 Question::may("pools"),
+                machine,
+                boards,
+                pools,
+                rates,
+                tuning,
+                appeals,
             ]
         }
     }
@@ -87,6 +85,9 @@ impl Dialect for Braiins {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        if graphql::read(answers, snapshot, oddities) {
+            return;
+        }
         // Nothing is known of the boards while the program starts; then the model comes late.
         if snapshot.identity.model.is_none() {
             read_model(answers, &mut snapshot.identity, oddities);
@@ -103,20 +104,6 @@ impl Dialect for Braiins {
         }
         base::sort_boards(&mut snapshot.boards);
     }
-}
-
-fn read_names(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
-    let bos = |question: Question| {
-        answers.page(question.command, oddities)?.record("data").and_then(|r| r.record("bos"))
-    };
-    if let Some(r) = bos(NAMES) {
-        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
-        let version = r.record("info").and_then(|r| r.record("version")).and_then(|r| r.text("full"));
-        if let Some(firmware) = &mut identity.firmware {
-            firmware.version = version.map(ToOwned::to_owned);
-        }
-    }
-    identity.mac = bos(ADDRESS).and_then(|r| r.text("macAddress")?.parse().ok());
 }
 
 /// `devdetails` names the machine with each board: "Bitmain Antminer S9".
@@ -176,12 +163,20 @@ fn read_fans(answers: &Answers, first: u32, snapshot: &mut MinerSnapshot, odditi
     let listed = base::listed_fans(answers, oddities);
     let control = answers.record("tempctrl", "TEMPCTRL", oddities);
     let regulated = control.and_then(|r| r.text("Mode")).is_none_or(|mode| mode != "Disabled");
-    let turns = listed.iter().any(|(speed, _)| speed.as_rpm() > 0.0);
-    let identity = &snapshot.identity;
+    let fitted = if regulated || turns(&listed) { fitted_fans(&snapshot.identity, first) } else { 0 };
+    snapshot.fans = base::fitted_fans(listed, Some(fitted));
+}
+
+/// Whether any fan turns.
+fn turns(listed: &[(FanSpeed, Option<Ratio>)]) -> bool {
+    listed.iter().any(|(speed, _)| speed.as_rpm() > 0.0)
+}
+
+/// How many of the connectors have a fan.
+fn fitted_fans(identity: &Identity, first: u32) -> u32 {
     let model = identity.make.as_ref().zip(identity.model.as_deref());
     let sold_with = model.and_then(|(make, model)| catalogue::find(make.as_str(), model)?.fans);
-    let fitted = sold_with.unwrap_or(if first == 6 { 2 } else { 4 });
-    snapshot.fans = base::fitted_fans(listed, Some(if regulated || turns { fitted } else { 0 }));
+    sold_with.unwrap_or(if first == 6 { 2 } else { 4 })
 }
 
 fn read_tuner(r: Record<'_>, first: u32, snapshot: &mut MinerSnapshot) {

@@ -1,11 +1,13 @@
 //! The reference implementation and its forks, on whatever hardware: everything that speaks the API and that no more
 //! special dialect claims. (cgminer API-README; bfgminer README.RPC; sgminer API.md)
 
+mod derivatives;
+
 use super::base;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Family, Identity, MinerSnapshot};
+use bitlink_model::{Family, Fan, Identity, MinerSnapshot};
 
 /// cgminer.
 #[derive(Debug)]
@@ -52,12 +54,17 @@ impl Dialect for CgMiner {
         &QUESTIONS
     }
 
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        derivatives::questions(heard)
+    }
+
     fn joins(&self) -> bool {
         true
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
+        derivatives::read(answers, snapshot, oddities);
     }
 }
 
@@ -102,6 +109,22 @@ impl Dialect for Fork {
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
+        if matches!(self, Self::Sg) {
+            read_cards(answers, snapshot, oddities);
+        }
+    }
+}
+
+/// What sgminer tells of graphics cards: clock and fan. A fan that stands still is no fault there, since many stop below some
+/// temperature.
+fn read_cards(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+    for (r, board) in answers.records("devs", "DEVS", oddities).into_iter().zip(&mut snapshot.boards) {
+        board.frequency = board.frequency.or_else(|| r.megahertz("GPU Clock"));
+        if let Some(rpm) = r.rpm("Fan Speed").filter(|rpm| rpm.as_rpm() > 0.0) {
+            let mut fan = Fan::new(board.slot, rpm);
+            fan.duty = r.percent("Fan Percent");
+            snapshot.fans.push(fan);
+        }
     }
 }
 

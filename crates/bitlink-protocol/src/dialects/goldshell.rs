@@ -1,9 +1,12 @@
-//! Goldshell's firmware as far as it answers on TCP 4028: bfgminer with a few keys of its own. Model, hardware address and
-//! settings are told by its web server only.
+//! Goldshell's firmware: bfgminer with a few keys of its own on TCP 4028, and a web server ([`web`]) that alone tells model,
+//! hardware address and settings, and the rest where TCP 4028 is shut.
 //!
 //! These machines compute other hashes than Bitcoin's; their rates are hashes all the same.
 
+mod web;
+
 use super::base;
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{DeviceDetails, Version};
@@ -20,12 +23,12 @@ impl Dialect for Goldshell {
 
     /// Some versions call themselves bfgminer and nothing else; then it is `devdetails` that gives them away.
     fn claims(&self, evidence: &Evidence) -> bool {
-        let named = ["INTCHAINS_QOMO", "KDAMINER"].iter().any(|mark| evidence.says(mark));
-        named || (evidence.says("BFGMINER") && evidence.says("\"CHIPS-NR\""))
+        let named = ["INTCHAINS_QOMO", "INTMINER", "KDAMINER"].iter().any(|mark| evidence.says(mark));
+        named || (evidence.says("BFGMINER") && evidence.says("\"CHIPS-NR\"")) || web::is_marked(evidence)
     }
 
     fn identity_questions(&self) -> &'static [Question] {
-        const { &[Question::may("devdetails")] }
+        const { &[Question::may("devdetails"), web::STATUS, web::SETTING] }
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -36,6 +39,7 @@ impl Dialect for Goldshell {
         identity.model_raw = details.into_iter().find_map(|d| d.model);
         identity.model = identity.model_raw.as_deref().and_then(model);
         identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
+        web::read_identity(heard, &mut identity, oddities);
         identity
     }
 
@@ -47,8 +51,26 @@ impl Dialect for Goldshell {
                 Question::may("pools"),
                 Question::may("devdetails"),
                 Question::may("stats"),
+                web::DEVS,
+                web::POOLS,
             ]
         }
+    }
+
+    /// Only its settings tell a machine that sleeps from a broken one.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        let oddities = Oddities::default();
+        let summary = heard.record("summary", "SUMMARY", &oddities);
+        let hashes = summary.and_then(|r| r.number("MHS 20s")).is_some_and(|rate| rate > 0.0);
+        if hashes || web::hashes(heard, &oddities) { &[] } else { const { &[web::SETTING] } }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Login(&web::Token)
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("admin", "123456789")]
     }
 
     fn joins(&self) -> bool {
@@ -69,6 +91,7 @@ impl Dialect for Goldshell {
         // Not on all models, and on some with each board instead.
         snapshot.fans =
             stats.into_iter().chain(devices).map(fans).find(|fans| !fans.is_empty()).unwrap_or_default();
+        web::read(answers, snapshot, oddities);
     }
 }
 

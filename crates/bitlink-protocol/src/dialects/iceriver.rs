@@ -10,6 +10,7 @@ use crate::decode::decode_page;
 use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::http::{HttpReply, HttpRequest, WEB_PORT, form};
 use crate::record::{Oddities, Record};
+use crate::replies::rate_by_letter;
 use bitlink_model::{
     AnomalyKind, Board, Component, DeviceError, Family, Fan, FanSpeed, Firmware, HashRate, Identity, Make,
     MinerSnapshot, MiningState, Pool, PoolStatus, Severity, Span,
@@ -77,7 +78,7 @@ impl Dialect for IceRiver {
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         let Some(r) = data(answers, oddities) else { return };
-        let unit = r.text("unit").and_then(|unit| unit.chars().next());
+        let unit = r.text("unit");
         snapshot.hashrate.realtime = rate(r, "rtpow", unit);
         snapshot.hashrate.average = rate(r, "avgpow", unit);
         snapshot.elapsed = r.text("runtime").and_then(runtime);
@@ -148,18 +149,10 @@ fn model_of_software(software: &str) -> Option<String> {
 }
 
 /// A number with the letter of its unit behind it, or with the unit told once for all.
-fn rate(r: Record<'_>, key: &str, unit: Option<char>) -> Option<HashRate> {
+fn rate(r: Record<'_>, key: &str, unit: Option<&str>) -> Option<HashRate> {
     let number = r.leading_number(key)?;
-    let letter = r.text(key).and_then(|text| text.chars().find(char::is_ascii_alphabetic)).or(unit)?;
-    let scale = match letter.to_ascii_uppercase() {
-        'K' => 1e3,
-        'M' => 1e6,
-        'G' => 1e9,
-        'T' => 1e12,
-        'P' => 1e15,
-        _ => return None,
-    };
-    HashRate::from_hs(number * scale).ok()
+    let own = r.text(key).and_then(|text| text.get(text.find(|c: char| c.is_ascii_alphabetic())?..));
+    rate_by_letter(number, own.or(unit)?)
 }
 
 /// Days, hours, minutes, seconds.
@@ -177,7 +170,7 @@ fn list<'a>(r: Record<'a>, key: &str) -> Vec<Record<'a>> {
 }
 
 /// Numbered from 1. `pcbtemp` is "60-58", `intmp` and `outtmp` are the air's.
-fn read_board(r: Record<'_>, unit: Option<char>) -> Option<Board> {
+fn read_board(r: Record<'_>, unit: Option<&str>) -> Option<Board> {
     let mut board = Board::in_slot(r.small("no", MAX_SLOT)?.checked_sub(1)?);
     board.chips_expected = r.small("chipnum", MAX_CHIPS);
     board.chips = r.small("chipsuc", MAX_CHIPS);

@@ -1,9 +1,12 @@
-//! Innosilicon's firmware as far as it answers on TCP 4028 (`innominer`, before that an sgminer whose every record has a
-//! section of its own). Power and settings are told by its web server only.
+//! Innosilicon's firmware: on TCP 4028 `innominer`, before that an sgminer whose every record has a section of its own, and a web
+//! server ([`web`]) that alone tells power and hardware address, and the rest where TCP 4028 is shut.
 //!
 //! Each chain has a record of `stats`, with counters of every chip under keys that begin with its number.
 
+mod web;
+
 use super::base;
+use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, hash_rates};
@@ -19,7 +22,13 @@ impl Dialect for Innosilicon {
     }
 
     fn claims(&self, evidence: &Evidence) -> bool {
-        evidence.says("INNOMINER") || (evidence.says("SGMINER") && evidence.says("\"NUM CHIPS\""))
+        evidence.says("INNOMINER")
+            || (evidence.says("SGMINER") && evidence.says("\"NUM CHIPS\""))
+            || evidence.shows("DRAGONMINT")
+    }
+
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[web::TYPE, web::OVERVIEW] }
     }
 
     /// The description is `innominer a9-1.1.0`: model and version.
@@ -36,6 +45,7 @@ impl Dialect for Innosilicon {
             firmware.version = Some(version.to_owned());
         }
         identity.firmware = Some(firmware);
+        web::read_identity(heard, &mut identity, oddities);
         identity
     }
 
@@ -46,8 +56,28 @@ impl Dialect for Innosilicon {
                 Question::may("devs"),
                 Question::may("pools"),
                 Question::may("stats"),
+                web::SUMMARY,
+                web::STATS,
+                web::ALL,
             ]
         }
+    }
+
+    /// Why it does not hash is told by the web server only.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        let oddities = Oddities::default();
+        let mut records = heard.records("summary", "SUMMARY", &oddities);
+        records.extend(heard.records(web::SUMMARY.command, "DEVS", &oddities));
+        let hashes = |r: &Record<'_>| hash_rates(*r).current().is_some_and(|rate| rate.as_hs() > 0.0);
+        if records.iter().any(hashes) { &[] } else { const { &[web::FAULT] } }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Login(&web::Token)
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("admin", "admin")]
     }
 
     fn joins(&self) -> bool {
@@ -55,6 +85,7 @@ impl Dialect for Innosilicon {
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
+        let answers = &web::stand_in(answers, oddities);
         base::read_summary(answers, snapshot, oddities);
         base::read_pools(answers, snapshot, oddities);
         base::read_devs(answers, snapshot, oddities);
@@ -67,6 +98,7 @@ impl Dialect for Innosilicon {
         base::sort_boards(&mut snapshot.boards);
         // Every chain repeats how the machine's fans are driven.
         snapshot.fans = chains.first().map(|r| fans(*r)).unwrap_or_default();
+        web::read(answers, snapshot, oddities);
     }
 }
 

@@ -1,18 +1,27 @@
 //! MSKMiner (`rwglr` builds) for Antminers: Bitmain's statistics, sixteen chains wide, with power, voltage and the state
 //! of the supply.
 //!
-//! The model stands without its make and with the firmware's version: `S19-88 v.2.6.0.39 `.
+//! The model stands without its make and with the firmware's version: `S19-88 v.2.6.0.39 `. The hardware address is told by its
+//! web server only, to who logs in; of its other pages no public client knows, nor of a mark on its front page, so that a machine
+//! whose API is shut is not recognised.
 
 use super::{antminer, base};
-use crate::dialect::{Answers, Dialect, Evidence, Question};
+use crate::asking::{Auth, Login, Pass, Refusal};
+use crate::auth::Credentials;
+use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
+use crate::http::{HttpReply, HttpRequest, form};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Component, DeviceError, Family, HashRate, Identity, MinerSnapshot, Ratio, Severity, Source,
+    Component, DeviceError, Family, HashRate, Identity, MinerSnapshot, NetworkIdentity, Ratio, Severity,
+    Source,
 };
 
 /// MSKMiner.
 #[derive(Debug)]
 pub struct MskMiner;
+
+/// Put as a question that is sent, though it changes nothing.
+const INFO: Question = Question::page("info", Page::post("/api/info_v1"));
 
 impl Dialect for MskMiner {
     fn family(&self) -> Family {
@@ -21,6 +30,18 @@ impl Dialect for MskMiner {
 
     fn claims(&self, evidence: &Evidence) -> bool {
         evidence.says("RWGLR")
+    }
+
+    fn identity_questions(&self) -> &'static [Question] {
+        const { &[INFO] }
+    }
+
+    fn auth(&self) -> Auth {
+        Auth::Login(&Door)
+    }
+
+    fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("admin", "root")]
     }
 
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
@@ -32,6 +53,14 @@ impl Dialect for MskMiner {
             if let Some(firmware) = &mut identity.firmware {
                 firmware.version = Some(version);
             }
+        }
+        if let Some(r) = network(heard, oddities) {
+            identity.mac = r.text("macaddr").and_then(|mac| mac.parse().ok());
+            identity.network = Some(NetworkIdentity {
+                ip: r.text("address").and_then(|ip| ip.parse().ok()),
+                netmask: r.text("netmask").map(ToOwned::to_owned),
+                ..NetworkIdentity::default()
+            });
         }
         identity
     }
@@ -71,5 +100,30 @@ fn read_state(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.tuning.settled = r.flag("tune_running").map(|running| !running);
     if let Some(status) = r.text("psu_status").filter(|status| !status.to_ascii_uppercase().ends_with("OK")) {
         snapshot.errors.push(DeviceError::new(Severity::Warning, status).about(Component::Psu));
+    }
+}
+
+fn network<'a>(heard: &'a Answers, oddities: &'a Oddities) -> Option<Record<'a>> {
+    heard.page(INFO.command, oddities)?.record("network_info")?.record("result")
+}
+
+/// A form for a cookie.
+#[derive(Debug)]
+struct Door;
+
+impl Login for Door {
+    fn request(&self, credentials: &Credentials, _way: u32) -> HttpRequest {
+        let body = form(&[("username", &credentials.user), ("password", &credentials.password)]);
+        HttpRequest::post("/admin/login", "application/x-www-form-urlencoded", body)
+    }
+
+    fn accept(&self, reply: &HttpReply) -> Result<Pass, Refusal> {
+        let granted = reply.status < 400;
+        Pass::cookies(reply).filter(|_| granted).ok_or(Refusal::WrongCredentials)
+    }
+
+    /// Who is not let in may be led to the login.
+    fn is_expired(&self, reply: &HttpReply) -> bool {
+        (300..400).contains(&reply.status)
     }
 }

@@ -2,7 +2,10 @@
 //! and fans are numbered in front (`0 Temp 2`, `3 Speed`), windows stand in brackets (`MHS(15m)`), the power supply's keys
 //! begin with `PSU`.
 //!
-//! No manual is public; keys and units are those of replies in public test suites.
+//! No manual is public; keys and units are those of replies in public test suites. A machine whose API is shut is read by its
+//! web server ([`web`]).
+
+mod web;
 
 use super::base;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
@@ -12,6 +15,8 @@ use bitlink_model::{
     Board, Component, Current, DeviceError, Family, Fan, HashRate, Identity, Make, MinerSnapshot,
     MiningState, NetworkIdentity, Psu, Ratio, Severity, Source, Voltage,
 };
+
+pub use web::SealMinerWeb;
 
 /// `bdminer`.
 #[derive(Debug)]

@@ -34,13 +34,19 @@ impl Fixture {
     pub(crate) fn answer(&mut self, request: &Request) -> Result<Reply, ExchangeFailure> {
         match request {
             Request::Api(request) => {
-                if self.replies.contains_key("*no api*") {
+                let door = request.port.map_or_else(String::new, |port| format!(":{port} "));
+                let text = String::from_utf8_lossy(&request.bytes).into_owned();
+                let json: Option<Value> = serde_json::from_str(&text).ok();
+                let command = json.as_ref().map_or(text.as_str(), |json| json["command"].as_str().unwrap());
+                if door.is_empty() && self.replies.contains_key("*no api*") {
                     self.asked.push("(no api)".to_owned());
                     return Err(ExchangeFailure::Refused);
                 }
-                let request: Value = serde_json::from_slice(&request.bytes).unwrap();
-                let command = request["command"].as_str().unwrap();
-                self.asked.push(command.to_owned());
+                self.asked.push(format!("{door}{command}"));
+                if !door.is_empty() && !self.replies.keys().any(|key| key.starts_with(&door)) {
+                    return Err(ExchangeFailure::Refused);
+                }
+                let command = &format!("{door}{command}");
                 let joined = command.contains('+') && self.replies.contains_key("*joined*");
                 let bytes = if joined { self.join(command) } else { self.one(command) };
                 if bytes.is_empty() {
@@ -71,18 +77,29 @@ impl Fixture {
     }
 
     /// A page of the web server, by its line or by its line and body. A fixture with `>>> *digest*` wants a proof first,
-    /// of whatever password. A page that begins with a status line is sent as it is, any other as a success.
+    /// of whatever password; one with `>>> *unsigned*` sends that instead of every page that is not open, unless the request
+    /// carries what a login gave. A page that begins with a status line is sent as it is, any other as a success.
     fn web(&self, line: &str, door: &str, request: &HttpRequest) -> Option<Reply> {
         let with_body = format!("{line} {}", String::from_utf8_lossy(&request.body));
-        let page = self.replies.get(&with_body).or_else(|| self.replies.get(line));
+        let open = self.replies.get(&format!("open {with_body}"));
+        let open = open.or_else(|| self.replies.get(&format!("open {line}")));
+        let signed = ["Authorization", "Cookie", "Token"].iter().any(|name| request.header(name).is_some());
+        let page = self.replies.get("*unsigned*").filter(|_| open.is_none() && !signed);
+        let page = page.or(open).or_else(|| self.replies.get(&with_body)).or_else(|| self.replies.get(line));
         let is_at = |key: &String| {
+            let key = key.strip_prefix("open ").unwrap_or(key);
             let place = key.strip_prefix("GET ").or_else(|| key.strip_prefix("POST "));
             place.is_some_and(|place| place.starts_with(&format!("{door}/")))
         };
         if !self.replies.keys().any(is_at) {
             return None;
         }
-        let digest = self.replies.get("*digest*").map(|realm| String::from_utf8_lossy(realm).into_owned());
+        let guarded = door.is_empty();
+        let digest = self
+            .replies
+            .get("*digest*")
+            .filter(|_| guarded)
+            .map(|realm| String::from_utf8_lossy(realm).into_owned());
         let (status, extra, body) = match (digest, request.header("Authorization"), page) {
             (Some(realm), None, _) => {
                 let (realm, more) = realm.split_once('\n').unwrap_or((&realm, ""));
@@ -176,6 +193,8 @@ fixtures! {
     antminer_s19_pro = "antminer-s19-pro",
     antminer_s21_missing_board_stopped_fan = "antminer-s21-missing-board-stopped-fan",
     antminer_s19_asleep = "antminer-s19-asleep",
+    antminer_s21_plus_hydro = "antminer-s21-plus-hydro",
+    antminer_s19_xp_plus_hydro_too_hot = "antminer-s19-xp-plus-hydro-too-hot",
     antminer_s21_web_only = "antminer-s21-web-only",
     antminer_s19_xp_web_only_fault = "antminer-s19-xp-web-only-fault",
     antminer_s19_web_asleep_api_denies = "antminer-s19-web-asleep-api-denies",
@@ -184,6 +203,8 @@ fixtures! {
     antminer_old_s17 = "antminer-old-s17",
     auradine_at2880 = "auradine-at2880",
     auradine_at1500_board_lost_refuses_joined = "auradine-at1500-board-lost-refuses-joined",
+    auradine_at1500_web_only = "auradine-at1500-web-only",
+    auradine_at2880_web_only_asleep_psu_fault = "auradine-at2880-web-only-asleep-psu-fault",
     avalon_a1246 = "avalon-a1246",
     avalon_a1066_board_lost_psu_fault = "avalon-a1066-board-lost-psu-fault",
     avalon_a1346_after_a_restart = "avalon-a1346-after-a-restart",
@@ -202,10 +223,15 @@ fixtures! {
     whatsminer_process_down = "whatsminer-process-down",
     blackminer_f1_garbage_in_sensors = "blackminer-f1-garbage-in-sensors",
     goldshell_kd_max = "goldshell-kd-max",
+    goldshell_ck5_web_only_encrypted_login = "goldshell-ck5-web-only-encrypted-login",
+    goldshell_lt5_web_only_asleep = "goldshell-lt5-web-only-asleep",
+    goldshell_mini_doge_web_only_board_hot = "goldshell-mini-doge-web-only-board-hot",
     goldshell_plain_bfgminer_fan_stopped = "goldshell-plain-bfgminer-fan-stopped",
     hammer_d10_chips_lost_refuses_joined = "hammer-d10-chips-lost-refuses-joined",
     innosilicon_t3h_plus = "innosilicon-t3h-plus",
     innosilicon_sgminer_sections_chain_lost = "innosilicon-sgminer-sections-chain-lost",
+    innosilicon_t3h_plus_web_only = "innosilicon-t3h-plus-web-only",
+    innosilicon_a10_web_only_fault = "innosilicon-a10-web-only-fault",
     sgminer_generic = "sgminer-generic",
     volcminer_d1 = "volcminer-d1",
     cgminer_generic = "cgminer-generic",
@@ -234,6 +260,9 @@ fixtures! {
     elphapex_dg_home_asleep = "elphapex-dg-home-asleep",
     iceriver_ks3 = "iceriver-ks3",
     iceriver_ks5l_nameless_fan_fault = "iceriver-ks5l-nameless-fan-fault",
+    ipollo_g1 = "ipollo-g1",
+    ipollo_g1_mini_stopped_other_password = "ipollo-g1-mini-stopped-other-password",
+    ipollo_v1_realtime_fan_stopped = "ipollo-v1-realtime-fan-stopped",
     futurebit_apollo_ii = "futurebit-apollo-ii",
     futurebit_apollo_btc_stopped = "futurebit-apollo-btc-stopped",
     axeos_gamma = "axeos-gamma",
@@ -243,6 +272,19 @@ fixtures! {
     nerdaxe_shut_down = "nerdaxe-shut-down",
     epic_s19j_pro = "epic-s19j-pro",
     epic_sc200_stopped_by_a_fault = "epic-sc200-stopped-by-a-fault",
+    braiins_s19j_pro_graphql = "braiins-s19j-pro-graphql",
+    braiins_s9_graphql_old_board_lost = "braiins-s9-graphql-old-board-lost",
+    braiins_s19_graphql_stopped = "braiins-s19-graphql-stopped",
+    ccminer_rig = "ccminer-rig",
+    ccminer_card_lost_no_sensors = "ccminer-card-lost-no-sensors",
+    hiveon_t9_web_only_missing_board = "hiveon-t9-web-only-missing-board",
+    volcminer_d1_newer_port = "volcminer-d1-newer-port",
+    volcminer_d1_web_only_chips_lost = "volcminer-d1-web-only-chips-lost",
+    hammer_d10_web_only_fan_stopped = "hammer-d10-web-only-fan-stopped",
+    sealminer_a2_web_only = "sealminer-a2-web-only",
+    sealminer_a2_web_only_psu_fault = "sealminer-a2-web-only-psu-fault",
+    strongu_u6_fan_stopped = "strongu-u6-fan-stopped",
+    minerva_mv7_chain_dead = "minerva-mv7-chain-dead",
     custom_firmware_on_an_antminer = "custom-firmware-on-an-antminer",
 }
 

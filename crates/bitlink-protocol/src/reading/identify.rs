@@ -81,18 +81,20 @@ pub struct Identify {
 }
 
 /// Asked of a stranger, in order, until a dialect claims it.
-const OPENING: [Question; 9] = [
+const OPENING: [Question; 11] = [
     Question::must("version"),
     Question::must("devdetails"),
     Question::must("summary"),
     // A web server where the API should be.
     Question::knock("capabilities", Page::get("/capabilities").at(API_DOOR)),
     Question::knock("front page", Page::get("/")),
+    crate::dialects::IPOLLO_KNOCK,
     // The small machines of the AxeOS kind pack their front page; Goldshell's tells little.
     Question::knock("system info", Page::get("/api/system/info")),
     Question::knock("control board", Page::get("/mcb/status")),
     crate::dialects::WHATSMINER_KNOCK,
     Question::knock("pairing info", Page::get("/api/v1/pairing/info").over_tls()),
+    crate::dialects::CCMINER_KNOCK,
 ];
 
 impl Identify {
@@ -192,11 +194,14 @@ impl Identify {
                 None => self.give_up(),
             };
         };
+        // In brief no page is asked, but of a machine whose API does not name it.
+        let is_unnamed = || dialect.identity(&self.evidence.answers, &Oddities::default()).model.is_none();
         let commands_only = self.is_brief && self.speaks_api();
         let open = dialect.identity_questions().iter().find(|q| {
             !self.asked.contains(&q.command)
                 && self.doors.failure(q.ask.door()).is_none()
-                && (!commands_only || q.is_command())
+                && (!commands_only || q.is_command() || is_unnamed())
+                && !q.instead_of.is_some_and(|other| self.has_told(other))
         });
         if let Some(question) = open {
             return self.ask(*question);
@@ -205,6 +210,11 @@ impl Identify {
         let identity = dialect.identity(&self.evidence.answers, &self.oddities);
         let session = self.session().clone();
         Step::Done(Ok(Identified { session, ..Identified::new(identity, dialect) }))
+    }
+
+    /// Whether a question had a usable answer.
+    fn has_told(&self, command: &str) -> bool {
+        self.evidence.answers.get(command).is_some_and(|document| !document.root().is_empty())
     }
 
     /// Whether a stranger may still be known by this.
@@ -217,7 +227,12 @@ impl Identify {
             Ask::Command => self.asked.is_empty() || self.evidence.answers.get("version").is_some(),
             // Who speaks so answers `version` too, unless that door is shut.
             Ask::Frame { .. } => self.doors.failure(Door::Api).is_some(),
+            Ask::Text { .. } => self.evidence.answers.get("version").is_none(),
             Ask::Knock(page) if page.port == API_DOOR => self.evidence.says("HTTP/1."),
+            // Only where the front page leads there.
+            Ask::Knock(_) if question == crate::dialects::IPOLLO_KNOCK => {
+                self.evidence.shows("/CGI-BIN/LUCI")
+            }
             _ => true,
         }
     }

@@ -174,6 +174,41 @@ fn a_question_in_place_of_another_is_asked_only_when_that_one_failed() {
     assert_eq!(asked(&unjoined), ["summary+estats+pools", "summary", "estats", "pools", "stats"]);
 }
 
+/// Offers a stand-in for a stand-in that is never needed.
+#[derive(Debug)]
+struct MoreThanNeeded;
+
+impl Dialect for MoreThanNeeded {
+    fn family(&self) -> Family {
+        Family::CGMINER
+    }
+    fn claims(&self, _: &Evidence) -> bool {
+        true
+    }
+    fn identity(&self, _: &Answers, _: &Oddities) -> Identity {
+        Identity::default()
+    }
+    fn questions(&self) -> &'static [Question] {
+        &[]
+    }
+    fn more_questions(&self, _: &Answers) -> &'static [Question] {
+        const { &[Question::may("summary"), Question::must("stats").in_place_of("summary")] }
+    }
+    fn read(&self, _: &Answers, _: &mut MinerSnapshot, _: &Oddities) {}
+}
+
+#[test]
+fn a_stand_in_that_is_not_needed_is_offered_once() {
+    let mut fixture = miner(&[("summary", SUMMARY)]);
+    let mut conversation = ReadSnapshot::new(Identified::new(Identity::default(), &MoreThanNeeded));
+    let mut step = conversation.step(None);
+    while let Step::Ask(request) = step {
+        step = conversation.step(Some(fixture.answer(&request)));
+    }
+    assert!(matches!(step, Step::Done(Ok(_))));
+    assert_eq!(fixture.asked, ["summary"]);
+}
+
 #[test]
 fn a_joined_answer_to_something_else_is_not_asked_for_again_and_again() {
     let mut conversation = ReadMiner::new();
@@ -206,7 +241,7 @@ fn a_machine_without_the_api_is_known_by_its_web_server_or_kept_with_what_it_sai
         matches!(&error, ProtocolError::NoReply { question, failure } if question == "version" && *failure == refused)
     );
     let whatsminer = r#"FRAME {"cmd":"get.device.info","param":"salt"}"#;
-    let each_door_once = ["(no api)", "GET /", whatsminer, "GET https:/api/v1/pairing/info"];
+    let each_door_once = ["(no api)", "GET /", whatsminer, "GET https:/api/v1/pairing/info", ":4068 summary"];
     assert_eq!(nobody.asked, each_door_once);
 }
 
@@ -214,7 +249,7 @@ fn a_machine_without_the_api_is_known_by_its_web_server_or_kept_with_what_it_sai
 fn nobody_knocks_at_a_door_that_is_known_to_be_shut() {
     let refused = ExchangeFailure::Refused;
     let doors = Doors::default().with_shut(Door::Api, refused).with_shut(Door::Port(443), refused);
-    let doors = doors.with_shut(Door::Port(4433), refused);
+    let doors = doors.with_shut(Door::Port(4433), refused).with_shut(Door::Port(4068), refused);
     let mut conversation = ReadMiner::new().with_doors(doors);
     let Step::Ask(Request::Http(first)) = conversation.step(None) else { panic!("the web is what is left") };
     assert_eq!((first.port, first.path.as_ref()), (80, "/"));

@@ -2,6 +2,7 @@
 
 mod doors;
 mod recall;
+mod sources;
 mod turns;
 mod world;
 
@@ -46,6 +47,8 @@ struct Told {
     outcomes: HashMap<Endpoint, Outcome>,
     progress: Vec<(u64, u64)>,
     steps: Vec<(Endpoint, ScanStep)>,
+    sighted: Vec<(&'static str, IpAddr)>,
+    trouble: Vec<(&'static str, String)>,
     report: Option<ScanReport>,
 }
 
@@ -65,6 +68,8 @@ async fn listen(mut events: ScanStream) -> Told {
         assert!(told.report.is_none(), "nothing comes after the end");
         match event {
             ScanEvent::Started { .. } | ScanEvent::FlatNetwork { .. } | ScanEvent::NameUnknown { .. } => {}
+            ScanEvent::Sighted { source, ip, .. } => told.sighted.push((source, ip)),
+            ScanEvent::SourceTrouble { source, error, .. } => told.trouble.push((source, error.to_string())),
             ScanEvent::Found(miner) => told.found.push(*miner),
             ScanEvent::Outcome { endpoint, outcome } => {
                 assert!(told.outcomes.insert(endpoint, outcome).is_none(), "{endpoint} has two outcomes");
@@ -370,6 +375,14 @@ impl Neighbours for Link {
 
     fn knows(&self, _: Ipv4Addr) -> bool {
         false
+    }
+
+    fn mac_of(&self, _: Ipv4Addr) -> Option<bitlink_model::Mac> {
+        None
+    }
+
+    fn table(&self) -> Vec<(Ipv4Addr, bitlink_model::Mac)> {
+        Vec::new()
     }
 
     fn can_ask(&self) -> bool {

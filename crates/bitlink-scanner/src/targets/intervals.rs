@@ -104,6 +104,21 @@ impl IntervalSet {
             .is_some_and(|piece| place <= piece.interval.last)
     }
 
+    /// How many members stand before this one; `None` where it is none.
+    pub(crate) fn index_of(&self, address: IpAddr) -> Option<u128> {
+        let place = place(address);
+        let after = self.pieces.partition_point(|piece| piece.interval.first <= place);
+        let piece = self.pieces.get(after.checked_sub(1)?)?;
+        (place <= piece.interval.last).then(|| piece.before + (place - piece.interval.first))
+    }
+
+    /// Whether any address of an interval is a member.
+    pub(crate) fn touches(&self, interval: Interval) -> bool {
+        let after = self.pieces.partition_point(|piece| piece.interval.first <= interval.last);
+        let nearest = after.checked_sub(1).and_then(|index| self.pieces.get(index));
+        nearest.is_some_and(|piece| piece.interval.last >= interval.first)
+    }
+
     /// The members that the other set does not have.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         if other.pieces.is_empty() {
@@ -179,12 +194,18 @@ mod tests {
             prop_assert_eq!(a.len(), plain_a.len() as u128);
             prop_assert_eq!(minus.len(), left.len() as u128);
             for (index, number) in left.iter().enumerate() {
-                prop_assert_eq!(minus.nth(index as u128), Some(IpAddr::V4(Ipv4Addr::from(*number))));
+                let address = IpAddr::V4(Ipv4Addr::from(*number));
+                prop_assert_eq!(minus.nth(index as u128), Some(address));
+                prop_assert_eq!(minus.index_of(address), Some(index as u128));
             }
             prop_assert_eq!(minus.nth(minus.len()), None);
             for number in 0..256_u32 {
                 let address = IpAddr::V4(Ipv4Addr::from(number));
                 prop_assert_eq!(minus.contains(address), left.contains(&number));
+                prop_assert_eq!(minus.index_of(address).is_some(), left.contains(&number));
+                let to = number + number % 7;
+                let touched = left.iter().any(|member| (number..=to).contains(member));
+                prop_assert_eq!(minus.touches(Interval::v4(number, to)), touched);
             }
         }
     }

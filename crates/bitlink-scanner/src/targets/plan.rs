@@ -6,7 +6,7 @@ use super::intervals::{Interval, IntervalSet};
 use super::{Item, ScanTargets, What};
 use crate::config::ScanConfig;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// How many separate ranges all octet patterns of a scan may break into (about 50 MB).
 pub(super) const MAX_PIECES: usize = 1 << 20;
@@ -20,6 +20,8 @@ pub struct ScanPlan {
     len: u64,
     addresses: u64,
     skipped: SkippedTargets,
+    /// Everything that is excluded, at whatever port.
+    excluded: IntervalSet,
 }
 
 /// The addresses to be scanned at one port.
@@ -88,7 +90,9 @@ impl ScanTargets {
             return Err(TargetError::TooMany { addresses: total, limit });
         }
         let skipped = SkippedTargets { excluded: narrow(counts.0), network_broadcast: narrow(counts.1) };
-        Ok(ScanPlan::of(sets, addresses, skipped))
+        let mut plan = ScanPlan::of(sets, addresses, skipped);
+        plan.excluded = excluded.all();
+        Ok(plan)
     }
 }
 
@@ -101,7 +105,7 @@ impl ScanPlan {
             len = len.saturating_add(narrow(set.len()));
             layers.push(Layer { port, set, before });
         }
-        Self { layers, len, addresses: narrow(addresses), skipped }
+        Self { layers, len, addresses: narrow(addresses), skipped, excluded: IntervalSet::default() }
     }
 
     /// How many endpoints.
@@ -139,8 +143,25 @@ impl ScanPlan {
     }
 
     /// Whether an address is part of it, at whatever port.
-    pub fn contains_address(&self, ip: std::net::IpAddr) -> bool {
+    pub fn contains_address(&self, ip: IpAddr) -> bool {
         self.layers.iter().any(|layer| layer.set.contains(ip))
+    }
+
+    /// Whether an address was excluded, at whatever port.
+    pub fn is_excluded(&self, ip: IpAddr) -> bool {
+        self.excluded.contains(ip)
+    }
+
+    /// Whether any address from one to another is among them.
+    pub fn names_any(&self, first: IpAddr, last: IpAddr) -> bool {
+        self.layers.iter().any(|layer| layer.set.touches(Interval::new(first, last)))
+    }
+
+    /// The number of an endpoint: what [`nth`](Self::nth) leads to it.
+    pub fn place_of(&self, endpoint: SocketAddr) -> Option<u64> {
+        let layer = self.layers.iter().find(|layer| layer.port == endpoint.port())?;
+        let index = layer.set.index_of(endpoint.ip())?;
+        Some(layer.before.saturating_add(narrow(index)))
     }
 
     /// All endpoints, in order of their numbers.
@@ -172,6 +193,13 @@ impl Groups {
         }
         ports.extend(self.0.keys().flatten().filter(|port| !configured.contains(port)));
         ports
+    }
+
+    /// Everything, at whatever port.
+    fn all(&self) -> IntervalSet {
+        IntervalSet::of(
+            self.0.values().flat_map(|(members, edges)| members.iter().chain(edges)).copied().collect(),
+        )
     }
 
     /// What was given with a port, and what was given without one.

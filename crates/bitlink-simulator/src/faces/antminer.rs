@@ -4,6 +4,7 @@
 //! `Tenperature`, `Pool Stale%%`, board rates as texts, `Last Share Difficulty` of a device that is a time.
 
 pub(crate) mod fresh;
+mod service;
 pub(crate) mod web;
 
 use super::{cgminer::records, standard};
@@ -11,6 +12,7 @@ use crate::calendar::ago;
 use crate::call::Call;
 use crate::daemon::{Daemon, Part};
 use crate::face::{Content, Document, Doorway, Ending, Face, Moment};
+use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, percent};
@@ -36,7 +38,7 @@ const S19: Model = Model {
     voltage: 13.7,
     fan_rpm: 6200.0,
 };
-const MODELS: [Model; 7] = [
+const MODELS: [Model; 9] = [
     Model {
         name: Some("S19 Pro"),
         printed: "Antminer S19 Pro",
@@ -91,6 +93,26 @@ const MODELS: [Model; 7] = [
         frequency_mhz: 465.0,
         ..S19
     },
+    Model {
+        name: Some("S19 XP Hydro"),
+        printed: "Antminer S19 XP Hyd.",
+        chips: 204,
+        fans: 0,
+        ths: 255.0,
+        watts: 5304.0,
+        frequency_mhz: 515.0,
+        ..S19
+    },
+    Model {
+        name: Some("S21+ Hydro"),
+        printed: "Antminer S21+ Hyd.",
+        chips: 95,
+        fans: 0,
+        ths: 319.0,
+        watts: 4785.0,
+        frequency_mhz: 540.0,
+        ..S19
+    },
 ];
 
 /// What the configuration lets everybody ask (A.7).
@@ -130,11 +152,23 @@ impl Face for Antminer {
         self.answer_call(moment, &call)
     }
 
+    /// Water has no fans, and a sleeping machine looks like a broken one.
+    fn reveals(&self, model: &Model, fault: FaultKind) -> bool {
+        fault != FaultKind::Asleep && (model.fans > 0 || fault != FaultKind::FanFailed)
+    }
+
     fn doors(&self) -> &'static [Doorway] {
         Doorway::API_AND_WEB
     }
 
+    fn doors_of(&self, model: &Model) -> &'static [Doorway] {
+        if service::is_on(model) { service::DOORS } else { self.doors() }
+    }
+
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        if request.port == service::PORT {
+            return service::answer(moment, request);
+        }
         let build = build(moment);
         // The type has a page of its own since the S21 came.
         let tells_type = build.newer && build.compiled.ends_with("2024");
@@ -376,6 +410,18 @@ pub(crate) fn dashes(sensors: &[f64]) -> String {
     sensors.iter().map(|&t| whole(t).to_string()).collect::<Vec<_>>().join("-")
 }
 
+/// A board's lists of temperatures: of the board, the chips, and as they are measured. On some that water cools, the
+/// water's stand among them.
+pub(crate) fn sensors(moment: &Moment<'_>, board: &BoardState) -> [[f64; 4]; 3] {
+    let [first, second, third, fourth] = board.pcb_c;
+    if moment.spec.model.name != Some("S21+ Hydro") || board.chips_ok == 0 {
+        return [board.pcb_c, board.chip_c, board.raw_c];
+    }
+    let inlet = moment.state.ambient_c + 8.0;
+    let hottest = standard::hottest(&board.chip_c);
+    [[inlet, second, f64::midpoint(inlet, third), fourth], board.chip_c, [hottest, first, second, third]]
+}
+
 /// Slots of boards by the number the firmware prints, from 1.
 pub(crate) fn board_slots(boards: &[BoardState]) -> impl Iterator<Item = (usize, Option<&BoardState>)> {
     (1..=BOARD_SLOTS.max(boards.len())).map(|n| (n, boards.get(n - 1).filter(|board| board.present)))
@@ -411,12 +457,8 @@ pub(crate) fn stats(moment: &Moment<'_>) -> Record {
                 .int(format!("temp2_{n}"), whole(standard::hottest(&board.chip_c)));
         }
     }
-    for key in ["temp_pcb", "temp_chip", "temp_pic"] {
-        let sensors = |board: &BoardState| match key {
-            "temp_pcb" => board.pcb_c,
-            "temp_chip" => board.chip_c,
-            _ => board.raw_c,
-        };
+    for (i, key) in ["temp_pcb", "temp_chip", "temp_pic"].into_iter().enumerate() {
+        let sensors = |board: &BoardState| sensors(moment, board).get(i).copied().unwrap_or_default();
         for (n, board) in board_slots(&state.boards) {
             out = out.text(format!("{key}{n}"), dashes(&board.map_or([0.0; 4], sensors)));
         }

@@ -36,6 +36,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
+    tells_sleep: false,
     web: None,
 };
 

@@ -1,11 +1,14 @@
-//! Auradine's firmware on the Teraflux machines, as far as it answers on TCP 4028: replies as public farm software reads
-//! them. Its REST interface is not simulated.
+//! Auradine's firmware on the Teraflux machines: replies on TCP 4028 as public farm software reads them. Its REST interface is in
+//! [`web`].
+
+mod web;
 
 use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment, Speaks};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs};
 use crate::number::index;
@@ -33,6 +36,8 @@ const AT2880: Model = Model {
 const MODELS: [Model; 1] = [AT2880];
 
 const VERSION: &str = "2.1.0";
+/// Where the REST interface is; people find theirs where web servers are.
+const REST_PORT: u16 = 8080;
 
 impl Face for Auradine {
     fn family(&self) -> Family {
@@ -52,9 +57,16 @@ impl Face for Auradine {
         "teraflux"
     }
 
-    /// Here it says nothing of fans, chips, sleep or what it should do.
-    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(fault, FaultKind::Asleep | FaultKind::ChipsLost | FaultKind::FanFailed | FaultKind::Slow)
+    fn reveals(&self, _: &Model, _: FaultKind) -> bool {
+        true
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        &[Doorway::API, Doorway::WEB, Doorway { port: REST_PORT, speaks: Speaks::Http }]
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

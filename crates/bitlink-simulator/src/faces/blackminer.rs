@@ -1,12 +1,16 @@
 //! The firmware that VolcMiner and Hammer share ("ccminer 2.3.3"), as public captures show it: `bmminer`'s statistics with
-//! numbers in strings, rates in MH/s, one key repeated for the four sensors of a board, and connectors not in a row.
+//! numbers in strings, rates in MH/s, one key repeated for the four sensors of a board, and connectors not in a row. The web server
+//! is in [`web`].
+
+mod web;
 
 use super::antminer::{chip_map, pool, slots};
 use super::{cgminer::records, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment, Speaks};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, whole};
@@ -15,7 +19,13 @@ use bitlink_model::Family;
 
 /// See the file.
 #[derive(Debug)]
-pub(crate) struct Blackminer;
+pub(crate) struct Blackminer {
+    /// Where its API is, if it has one.
+    pub(crate) api: Option<u16>,
+}
+
+/// Where newer machines have their API.
+pub(crate) const NEWER_PORT: u16 = 8359;
 
 const D1: Model = Model {
     make: Some("VolcMiner"),
@@ -53,8 +63,10 @@ impl Face for Blackminer {
         Family::BLACKMINER
     }
 
+    /// The newer ones are VolcMiner's.
     fn models(&self) -> &'static [Model] {
-        &MODELS
+        const OLDER: u16 = Doorway::API.port;
+        if self.api == Some(OLDER) { &MODELS } else { MODELS.split_at(1).0 }
     }
 
     fn default_model(&self) -> &'static Model {
@@ -69,6 +81,19 @@ impl Face for Blackminer {
     /// It says neither what it should do nor that it sleeps.
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
         !matches!(fault, FaultKind::Asleep | FaultKind::Slow)
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        const NEWER: Doorway = Doorway { port: NEWER_PORT, speaks: Speaks::Api };
+        match self.api {
+            None => &[Doorway::WEB],
+            Some(NEWER_PORT) => &[NEWER, Doorway::WEB],
+            Some(_) => Doorway::API_AND_WEB,
+        }
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

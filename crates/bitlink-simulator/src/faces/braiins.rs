@@ -1,7 +1,9 @@
-//! Braiins OS with BOSminer on TCP 4028. (Braiins OS+ docs; BOSminer, open source)
+//! Braiins OS with BOSminer on TCP 4028, and its GraphQL ([`graphql`]). (Braiins OS+ docs; BOSminer, open source)
 //!
 //! Its quirks: JSON alone, boards numbered from 6 on an S9 and from 1 later, frequencies in Hz, four fans always, a
 //! day's rate divided by the whole day from the start on, "Not ready" while the tuner comes up.
+
+mod graphql;
 
 use super::{cgminer::records, standard};
 use crate::call::{Call, CallError};
@@ -17,7 +19,10 @@ use bitlink_model::Family;
 
 /// See the file.
 #[derive(Debug)]
-pub(crate) struct Braiins;
+pub(crate) struct Braiins {
+    /// Whether TCP 4028 is open.
+    pub(crate) api: bool,
+}
 
 const S19: Model = Model {
     make: Some("Antminer"),
@@ -92,31 +97,18 @@ impl Face for Braiins {
     }
 
     fn doors(&self) -> &'static [Doorway] {
-        Doorway::API_AND_WEB
+        if self.api { Doorway::API_AND_WEB } else { &[Doorway::WEB] }
     }
 
-    /// Its front page, and of GraphQL the names alone.
+    /// Its front page, and GraphQL, where reading is open to everybody.
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
-        let body = String::from_utf8_lossy(request.body);
-        let bos = match (request.method, request.path()) {
+        match (request.method, request.path()) {
             ("GET", "/") => {
-                return Response::html(
-                    200,
-                    "<!doctype html><html><head><title>Braiins OS</title></head></html>",
-                );
+                Response::html(200, "<!doctype html><html><head><title>Braiins OS</title></head></html>")
             }
-            ("POST", "/graphql") if body.contains("macAddress") => {
-                Record::new().text("macAddress", moment.spec.mac.to_string())
-            }
-            ("POST", "/graphql") if body.contains("hostname") => {
-                let version = Record::new().text("full", "2022-09-27-0-26ba61b9-22.08.1-plus");
-                let info = Record::new().put("version", version.into());
-                Record::new().text("hostname", moment.spec.hostname.as_str()).put("info", info.into())
-            }
-            _ => return Response::html(404, "Not Found"),
-        };
-        let data = Record::new().put("data", Record::new().put("bos", bos.into()).into());
-        Response::json(Node::from(data).to_json())
+            ("POST", "/graphql") => graphql::answer(moment, request.body),
+            _ => Response::html(404, "Not Found"),
+        }
     }
 }
 

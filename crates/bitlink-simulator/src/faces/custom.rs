@@ -29,6 +29,8 @@ pub(crate) struct Custom {
     pub(crate) stats: fn(&Moment<'_>) -> Record,
     /// Pools behind the user's.
     pub(crate) own_pools: fn(usize) -> Vec<Record>,
+    /// Whether it lets a client know that a machine sleeps.
+    pub(crate) tells_sleep: bool,
     /// The web server, where it is simulated.
     pub(crate) web: Option<fn(&Moment<'_>, &Request<'_>) -> Response>,
 }
@@ -71,6 +73,14 @@ impl Custom {
     }
 }
 
+impl Custom {
+    /// The reply of the API to a command, for web servers that have copies of it.
+    pub(crate) fn reply(&self, moment: &Moment<'_>, command: &str) -> Option<Record> {
+        let part = self.part(moment, command, None)?;
+        Some(part.into_reply(moment.state.when_s, self.description))
+    }
+}
+
 impl Face for Custom {
     fn family(&self) -> Family {
         self.family.clone()
@@ -89,8 +99,7 @@ impl Face for Custom {
     }
 
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        // Only the web server tells a sleeping machine from a broken one.
-        self.web.is_some() || !matches!(fault, FaultKind::Asleep)
+        self.tells_sleep || !matches!(fault, FaultKind::Asleep)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -1,12 +1,15 @@
-//! Goldshell's firmware as far as it answers on TCP 4028: bfgminer's replies with keys of its own, as public farm software
-//! reads them. Its web server is not simulated.
+//! Goldshell's firmware: bfgminer's replies with keys of its own on TCP 4028, as public farm software reads them. Its web
+//! server is in [`web`].
+
+mod web;
 
 use super::bfgminer::{self, Bfgminer};
 use super::cgminer::records;
 use crate::call::Call;
 use crate::daemon::{Daemon, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use crate::number::index;
@@ -17,10 +20,10 @@ use bitlink_model::Family;
 #[derive(Debug)]
 pub(crate) struct Goldshell;
 
-/// The API does not name the model.
+/// The API does not name the model, but a driver.
 const KD_MAX: Model = Model {
     make: Some("Goldshell"),
-    name: None,
+    name: Some("KDMAX"),
     printed: "KDA",
     boards: 3,
     chips: 84,
@@ -31,8 +34,10 @@ const KD_MAX: Model = Model {
     voltage: 12.0,
     fan_rpm: 6000.0,
 };
-const MODELS: [Model; 2] =
-    [KD_MAX, Model { printed: "CKB", boards: 4, chips: 46, ths: 12.0, watts: 2400.0, ..KD_MAX }];
+const MODELS: [Model; 2] = [
+    KD_MAX,
+    Model { name: Some("CK5"), printed: "CKB", boards: 4, chips: 46, ths: 12.0, watts: 2400.0, ..KD_MAX },
+];
 
 const VERSION: &str = "2.2.0";
 
@@ -54,9 +59,17 @@ impl Face for Goldshell {
         "goldshell"
     }
 
-    /// It says neither how many boards and chips there should be, nor what they should do, nor that it sleeps.
+    /// It does not say what it should do.
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
-        !matches!(fault, FaultKind::Asleep | FaultKind::BoardMissing | FaultKind::ChipsLost | FaultKind::Slow)
+        !matches!(fault, FaultKind::Slow)
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -1,7 +1,10 @@
-//! Hiveon's firmware: bmminer with the power of each board and of the machine. Its program bears another firmware's mark.
+//! Hiveon's firmware: bmminer with the power of each board and of the machine, and Bitmain's old web server. Its
+//! program bears another firmware's mark.
 
+use super::antminer::web::{self, Site};
 use super::custom::{Custom, bitmain_stats, chains, no_pools};
 use crate::face::Moment;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::Record;
 use crate::number::real;
@@ -38,8 +41,16 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
-    web: None,
+    tells_sleep: false,
+    web: Some(web),
 };
+
+/// Bitmain's web server of the S9's generation.
+fn web(moment: &Moment<'_>, request: &Request<'_>) -> Response {
+    let api = |command: &str| FACE.reply(moment, command);
+    let site = Site { compiled: FACE.compiled, newer: false, tells_type: false, api: &api };
+    web::answer(moment, &site, request)
+}
 
 /// The boards' power, and the machine's as a text with a remark.
 fn stats(moment: &Moment<'_>) -> Record {

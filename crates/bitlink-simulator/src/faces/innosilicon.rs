@@ -1,12 +1,15 @@
-//! Innosilicon's firmware as far as it answers on TCP 4028 (`innominer`): cgminer's replies with one record of `stats` for
-//! each chain, as public farm software reads them. Its web server is not simulated.
+//! Innosilicon's firmware (`innominer`): cgminer's replies with one record of `stats` for each chain on TCP 4028, as public farm
+//! software reads them. Its web server is in [`web`].
+
+mod web;
 
 use super::cgminer::records;
 use super::standard;
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::FaultKind;
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, whole};
@@ -55,6 +58,14 @@ impl Face for Innosilicon {
     /// It says neither what it should do nor that it sleeps, and of its fans only how they are driven.
     fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
         !matches!(fault, FaultKind::Asleep | FaultKind::FanFailed | FaultKind::Slow)
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        Doorway::API_AND_WEB
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

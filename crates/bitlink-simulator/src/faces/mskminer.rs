@@ -5,9 +5,11 @@ use super::custom::{Custom, no_pools};
 use super::{antminer, standard};
 use crate::face::Moment;
 use crate::fault::Fault;
+use crate::http::{Request, Response};
 use crate::miner::Model;
-use crate::node::{Record, ghs};
+use crate::node::{Node, Record, ghs};
 use crate::number::{index, real, whole};
+use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 
@@ -39,8 +41,34 @@ pub(crate) static FACE: Custom = Custom {
     joins: true,
     stats,
     own_pools: no_pools,
-    web: None,
+    tells_sleep: false,
+    web: Some(web),
 };
+
+/// A login for a cookie, and a page with the addresses.
+fn web(moment: &Moment<'_>, request: &Request<'_>) -> Response {
+    let session = format!("session={:016x}", Seed::new(moment.spec.seed).of("session").bits());
+    match (request.method, request.path()) {
+        ("POST", "/admin/login") if request.body == b"username=admin&password=root" => {
+            Response::html(302, "")
+                .with_header("Location", "/admin")
+                .with_header("Set-Cookie", format!("{session}; Path=/; HttpOnly"))
+        }
+        ("POST", "/admin/login") => Response::html(200, "<html><body>Invalid credentials</body></html>"),
+        _ if request.header("cookie") != Some(session.as_str()) => {
+            Response::html(302, "").with_header("Location", "/admin/login")
+        }
+        ("POST", "/api/info_v1") => {
+            let network = Record::new()
+                .text("address", moment.spec.address.to_string())
+                .text("macaddr", moment.spec.mac.to_string().to_lowercase())
+                .text("netmask", "255.255.255.0");
+            let info = Record::new().put("network_info", Record::new().put("result", network.into()).into());
+            Response::json(Node::from(info).to_json())
+        }
+        _ => Response::html(404, "<html><body>Not Found</body></html>"),
+    }
+}
 
 const CHAINS: usize = 16;
 

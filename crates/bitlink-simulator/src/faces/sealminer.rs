@@ -1,12 +1,16 @@
 //! Bitdeer's `bdminer` on the SealMiner: a cgminer whose statistics are one flat record with
-//! numbered keys. Windows longer than the machine has been running read low, and the summary's shortest one jumps.
+//! numbered keys. Windows longer than the machine has been running read low, and the summary's shortest one jumps. Its web server
+//! is in [`web`].
+
+mod web;
 
 use super::cgminer::{Cgminer, records};
 use super::standard;
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, Part};
-use crate::face::{Document, Face, Moment};
+use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::{Fault, FaultKind};
+use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, real, signed, whole};
@@ -16,7 +20,10 @@ use bitlink_model::Family;
 
 /// See the file.
 #[derive(Debug)]
-pub(crate) struct Sealminer;
+pub(crate) struct Sealminer {
+    /// Whether TCP 4028 is open.
+    pub(crate) api: bool,
+}
 
 const MODELS: [Model; 1] = [Model {
     make: Some("SealMiner"),
@@ -50,8 +57,25 @@ impl Face for Sealminer {
         "sealminer"
     }
 
-    fn reveals(&self, _: &Model, _: FaultKind) -> bool {
-        true
+    /// Its pages say nothing of boards and fans, of the rate only the average, and not that it sleeps.
+    fn reveals(&self, _: &Model, fault: FaultKind) -> bool {
+        let on_pages = [
+            FaultKind::PsuFault,
+            FaultKind::PoolDead,
+            FaultKind::AllPoolsDead,
+            FaultKind::Booting,
+            FaultKind::Unresponsive,
+            FaultKind::Rebooting,
+        ];
+        self.api || on_pages.contains(&fault)
+    }
+
+    fn doors(&self) -> &'static [Doorway] {
+        if self.api { Doorway::API_AND_WEB } else { &[Doorway::WEB] }
+    }
+
+    fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        web::answer(moment, request)
     }
 
     fn answer(&self, moment: &Moment<'_>, request: &[u8]) -> Document {

@@ -50,6 +50,7 @@ pub(crate) static FACE: Custom = Custom {
     joins: false,
     stats,
     own_pools,
+    tells_sleep: true,
     web: Some(web::answer),
 };
 

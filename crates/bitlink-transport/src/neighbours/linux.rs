@@ -5,10 +5,10 @@ use super::arp::Arp;
 use super::{Neighbours, Routes};
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The table's limit where it is not told, as in a network namespace (`neighbour.c`, `arp_tbl`).
@@ -24,10 +24,10 @@ const NO_ARP: u32 = 0x80;
 #[derive(Debug)]
 pub(super) struct SystemNeighbours {
     routes: Routes,
-    /// By interface; empty without the right.
-    arp: HashMap<String, Arp>,
+    /// By interface; empty without the right. Opened when somebody wants to ask.
+    arp: OnceLock<HashMap<String, Arp>>,
     /// Who is in the kernel's table, and when that was looked up.
-    table: Mutex<Option<(Instant, HashSet<Ipv4Addr>)>>,
+    table: Mutex<Option<(Instant, HashMap<Ipv4Addr, Mac>)>>,
 }
 
 /// The table is looked up no more often than this.
@@ -37,6 +37,10 @@ impl SystemNeighbours {
     /// As the system is now.
     pub(super) fn new() -> Option<Self> {
         let routes = Routes::parse(&fs::read_to_string("/proc/net/route").ok()?, needs_asking);
+        Some(Self { routes, arp: OnceLock::new(), table: Mutex::default() })
+    }
+
+    fn arp(&self) -> &HashMap<String, Arp> {
         let open = |link: &str| match Arp::open(link) {
             Ok(arp) => Some((link.to_owned(), arp)),
             Err(error) => {
@@ -44,8 +48,7 @@ impl SystemNeighbours {
                 None
             }
         };
-        let arp = routes.links().into_iter().filter_map(open).collect();
-        Some(Self { routes, arp, table: Mutex::default() })
+        self.arp.get_or_init(|| self.routes.links().into_iter().filter_map(open).collect())
     }
 }
 
@@ -69,26 +72,47 @@ impl Neighbours for SystemNeighbours {
     }
 
     fn knows(&self, ip: Ipv4Addr) -> bool {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((when, known)) = &*table
-            && when.elapsed() < FRESH
-        {
-            return known.contains(&ip);
-        }
-        let known = fs::read_to_string("/proc/net/arp").map(|text| resolved(&text)).unwrap_or_default();
-        table.insert((Instant::now(), known)).1.contains(&ip)
+        self.with_table(FRESH, |known| known.contains_key(&ip))
+    }
+
+    fn mac_of(&self, ip: Ipv4Addr) -> Option<Mac> {
+        self.routes.link_of(ip)?;
+        let look = |known: &HashMap<Ipv4Addr, Mac>| known.get(&ip).copied();
+        // Whoever has just been talked to may have come into the table since it was read.
+        self.with_table(FRESH, look).or_else(|| self.with_table(FRESH / 10, look))
+    }
+
+    fn table(&self) -> Vec<(Ipv4Addr, Mac)> {
+        let on_link = |ip: Ipv4Addr| self.routes.link_of(ip).is_some();
+        self.with_table(FRESH, |known| {
+            known.iter().map(|(ip, mac)| (*ip, *mac)).filter(|(ip, _)| on_link(*ip)).collect()
+        })
     }
 
     fn can_ask(&self) -> bool {
         let links = self.routes.links();
-        !links.is_empty() && links.iter().all(|link| self.arp.contains_key(*link))
+        !links.is_empty() && links.iter().all(|link| self.arp().contains_key(*link))
     }
 
     async fn ask(&self, ip: Ipv4Addr) -> Mac {
-        match self.routes.link_of(ip).and_then(|link| self.arp.get(link)) {
+        match self.routes.link_of(ip).and_then(|link| self.arp().get(link)) {
             Some(arp) => arp.ask(ip).await,
             None => std::future::pending().await,
         }
+    }
+}
+
+impl SystemNeighbours {
+    /// Looks into the table as it was so long ago at most.
+    fn with_table<T>(&self, age: Duration, look: impl FnOnce(&HashMap<Ipv4Addr, Mac>) -> T) -> T {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((when, known)) = &*table
+            && when.elapsed() < age
+        {
+            return look(known);
+        }
+        let known = fs::read_to_string("/proc/net/arp").map(|text| resolved(&text)).unwrap_or_default();
+        look(&table.insert((Instant::now(), known)).1)
     }
 }
 
@@ -101,12 +125,13 @@ fn needs_asking(interface: &str) -> bool {
 
 /// The neighbours of `/proc/net/arp` that have answered: `192.168.1.7 0x1 0x2 02:00:00:00:00:07 * eth0`, with the flag of
 /// an entry that is complete (`if_arp.h`, `ATF_COM`).
-fn resolved(text: &str) -> HashSet<Ipv4Addr> {
+fn resolved(text: &str) -> HashMap<Ipv4Addr, Mac> {
     let entry = |line: &str| {
         let mut fields = line.split_whitespace();
         let ip = fields.next()?.parse().ok()?;
         let flags = u32::from_str_radix(fields.nth(1)?.trim_start_matches("0x"), 16).ok()?;
-        (flags & 0x2 != 0).then_some(ip)
+        let mac = fields.next()?.parse().ok()?;
+        (flags & 0x2 != 0).then_some((ip, mac))
     };
     text.lines().skip(1).filter_map(entry).collect()
 }
@@ -149,7 +174,8 @@ mod tests {
             192.0.2.1  0x1  0x2  02:00:00:00:00:01  *  eth0\n\
             192.0.2.2  0x1  0x0  00:00:00:00:00:00  *  eth0\n\
             rubbish\n";
-        assert_eq!(resolved(text), HashSet::from([Ipv4Addr::new(192, 0, 2, 1)]));
+        let known = (Ipv4Addr::new(192, 0, 2, 1), Mac::new([2, 0, 0, 0, 0, 1]));
+        assert_eq!(resolved(text), HashMap::from([known]));
         assert!(resolved("").is_empty());
     }
 

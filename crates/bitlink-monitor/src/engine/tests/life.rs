@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::rule;
+use bitlink_model::{Identity, Mac};
 use bitlink_simulator::{Fault, FaultKind};
+use bitlink_transport::Links;
 
 #[tokio::test(start_paused = true)]
 async fn active_then_hot_then_dead_then_back() {
@@ -97,6 +99,41 @@ async fn another_machine_at_an_address_is_told_and_judged_anew() {
     });
     let miner = told.expect("another machine answers");
     assert_eq!((miner.model.as_str(), miner.status), ("Beta", MinerStatus::Active));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_miner_that_tells_no_address_of_its_own_is_known_by_the_one_at_which_it_is_met() {
+    let (farm, _, endpoint) = Farm::of_one(FaceName::Cgminer);
+    let links = Arc::new(Links::new(None));
+    let mac = |n| Mac::new([2, 0, 0, 0, 0, n]);
+    links.seen(endpoint.ip(), mac(1));
+    let mut events = Monitor::new(Arc::new(farm.network.clone()))
+        .with_config(MonitorConfig::default())
+        .with_links(Some(Arc::clone(&links)))
+        .start([endpoint]);
+    let known_by = |n| {
+        let mut identity = Identity::default();
+        identity.mac = Some(mac(n));
+        bitlink_model::MinerId::derived(&identity, endpoint.ip())
+    };
+    for _ in 0..3 {
+        let fleet = loop {
+            if let MonitorEvent::FullSnapshot(fleet) = events.recv().await.unwrap() {
+                break fleet;
+            }
+        };
+        let snapshot = fleet.miners[0].snapshot.as_ref().unwrap();
+        assert_eq!(fleet.miners[0].id, known_by(1));
+        assert_eq!(snapshot.provenance.of("identity.mac_address"), bitlink_model::Source::Observed);
+        assert!(snapshot.anomalies.is_empty(), "{:?}", snapshot.anomalies);
+    }
+    links.seen(endpoint.ip(), mac(2));
+    loop {
+        if let MonitorEvent::IdentityChanged { miner, before } = events.recv().await.unwrap() {
+            assert_eq!((before, miner.id), (known_by(1), known_by(2)));
+            break;
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

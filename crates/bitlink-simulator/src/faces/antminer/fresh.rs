@@ -1,7 +1,7 @@
 //! The newer reply shapes of the same firmware: what its web server serves as `stats.cgi`, and what the API sends to a
 //! request with a top-level `"new_api":true`.
 
-use super::{build, chip_map, human, slots};
+use super::{build, chip_map, human, sensors, slots};
 use crate::calendar::ago;
 use crate::face::Moment;
 use crate::faces::standard::hardware_percent;
@@ -69,6 +69,7 @@ fn stats(moment: &Moment<'_>) -> Record {
     let hardware = hardware_percent(state.hardware_errors(), state.total_mh) / 100.0;
     let list = |sensors: &[f64]| Node::ints(sensors.iter().map(|&t| whole(t)));
     let chains = state.boards_present().map(|(i, board)| {
+        let [pcb, chip, pic] = sensors(moment, board);
         let chain = Record::new()
             .count("index", index(i))
             .int("freq_avg", whole(board.frequency_mhz))
@@ -76,9 +77,9 @@ fn stats(moment: &Moment<'_>) -> Record {
             .short("rate_real", ghs(board.rate_5s))
             .count("asic_num", board.chips_ok)
             .text("asic", chip_map(board, false))
-            .put("temp_pic", list(&board.raw_c))
-            .put("temp_pcb", list(&board.pcb_c))
-            .put("temp_chip", list(&board.chip_c))
+            .put("temp_pic", list(&pic))
+            .put("temp_pcb", list(&pcb))
+            .put("temp_chip", list(&chip))
             .count("hw", board.hardware_errors)
             .flag("eeprom_loaded", true)
             .text("sn", board.serial.as_str())

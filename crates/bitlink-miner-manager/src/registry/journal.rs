@@ -1,0 +1,53 @@
+//! The monitor's journal, kept by the store.
+
+use super::RegistryChange;
+use bitlink_monitor::{JournalError, RegistryJournal};
+use bitlink_store::{RecordChange, Store, StoreError};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A store as the place where a monitor keeps its registry. Cheap to clone; the data directory is free again when the last
+/// of them is gone.
+#[derive(Debug, Clone)]
+pub struct StoreJournal {
+    store: Arc<Store>,
+}
+
+impl StoreJournal {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+}
+
+impl RegistryJournal for StoreJournal {
+    fn keep(&self, changes: Vec<RegistryChange>) -> BoxFuture<'static, Result<(), JournalError>> {
+        let changes = changes.iter().filter_map(record_change).collect();
+        let (told, kept) = oneshot::channel();
+        // Whoever dropped the future does not want to know; what was asked is done all the same.
+        let submitted = self.store.submit(changes, move |outcome| drop(told.send(outcome)));
+        async move {
+            submitted.map_err(failed)?;
+            kept.await.unwrap_or(Err(StoreError::Closed)).map_err(failed)
+        }
+        .boxed()
+    }
+}
+
+fn failed(error: StoreError) -> JournalError {
+    match error {
+        StoreError::Full { .. } => JournalError::Full(Arc::new(error)),
+        error => JournalError::Failed(Arc::new(error)),
+    }
+}
+
+/// A change of the registry as the store takes it.
+pub(super) fn record_change(change: &RegistryChange) -> Option<RecordChange> {
+    match change {
+        RegistryChange::Put(record) => Some(RecordChange::Put(Arc::clone(record))),
+        RegistryChange::Drop(id) => Some(RecordChange::Drop(*id)),
+        // The enum may grow; the three places that must know are in this workspace.
+        _ => None,
+    }
+}

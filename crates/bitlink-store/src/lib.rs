@@ -1,0 +1,33 @@
+//! What the product keeps: one directory with one database file, which is SQLite's, and a lock.
+//!
+//! * [`Store`] writes. It alone may have the directory; one thread of its own owns the connection, commits what waits
+//!   together, and answers only when it is on the disk (write-ahead log, `synchronous=FULL`): what was acknowledged is there
+//!   after the process was killed at any moment, and after the power went.
+//! * [`Reader`] reads, beside a store of this or another process and without ever waiting for it.
+//! * [`repair()`] makes a new file of what can be read of a damaged one, and keeps the damaged one.
+//! * [`sheet`] is the form in which positions, labels and notes come from and go to spreadsheets.
+//!
+//! There is the fleet's registry in it, in tables whose names begin with `registry_`. Readings over time are to come as
+//! further tables of the same file. Nothing here knows networks, miners' protocols or polling.
+
+mod carve;
+mod error;
+mod lock;
+mod reader;
+mod repair;
+mod schema;
+pub mod sheet;
+mod table;
+mod writer;
+
+pub use error::StoreError;
+pub use reader::{Contents, Reader};
+pub use repair::{Repaired, repair};
+pub use writer::{RecordChange, Store, StoreOptions};
+
+use std::path::{Path, PathBuf};
+
+/// The database file of a data directory.
+pub fn database_in(dir: &Path) -> PathBuf {
+    dir.join("bitlink.db")
+}

@@ -1,0 +1,311 @@
+//! Writing: one thread owns the one connection that writes, and commits together what waits together.
+
+use crate::error::StoreError;
+use crate::lock::Lock;
+use crate::reader::Reader;
+use crate::{database_in, schema, table};
+use bitlink_model::{MinerId, MinerRecord};
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::thread::{self, JoinHandle};
+
+/// Something to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordChange {
+    /// A record as it is now, in place of any other of its id.
+    Put(Arc<MinerRecord>),
+    /// A record that is no more.
+    Drop(MinerId),
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StoreOptions {
+    /// The file does not grow beyond so many bytes, in pages of 4 KiB; default no limit but the disk's. Writing more is
+    /// [`StoreError::Full`].
+    pub most_bytes: Option<u64>,
+}
+
+impl StoreOptions {
+    /// With a limit on the size of the file.
+    #[must_use]
+    pub fn with_most_bytes(mut self, bytes: u64) -> Self {
+        self.most_bytes = Some(bytes);
+        self
+    }
+}
+
+type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+struct Job {
+    changes: Vec<RecordChange>,
+    done: Done,
+}
+
+/// Most jobs that wait for the thread before the next one has to wait itself.
+const QUEUE: usize = 64;
+/// Most jobs that are committed together.
+const TOGETHER: usize = 64;
+
+/// The one that may write in a data directory. Dropping it finishes what waits and closes the file.
+#[derive(Debug)]
+pub struct Store {
+    dir: PathBuf,
+    jobs: Option<SyncSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    upgraded_from: Option<PathBuf>,
+    /// Last, so that the directory is free only when the file is closed.
+    _lock: Lock,
+}
+
+impl Store {
+    /// Opens a data directory for writing, making it and its database where there is none, and brings an older format up
+    /// to date.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::ReadOnly`], [`StoreError::Directory`]: the directory; [`StoreError::Newer`],
+    /// [`StoreError::Foreign`], [`StoreError::Corrupt`]: the file, which is left as it is.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        Self::open_with(dir, &StoreOptions::default())
+    }
+
+    /// The same with other settings.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(dir: &Path, options: &StoreOptions) -> Result<Self, StoreError> {
+        Self::open_at(dir, options, schema::STEPS)
+    }
+
+    pub(crate) fn open_at(dir: &Path, options: &StoreOptions, steps: &[&str]) -> Result<Self, StoreError> {
+        let lock = Lock::take(dir)?;
+        let path = database_in(dir);
+        let (connection, upgraded_from) = connect(&path, options, steps)?;
+        let (jobs, waiting) = mpsc::sync_channel(QUEUE);
+        let thread = thread::Builder::new().name("bitlink-store".to_owned());
+        let work = {
+            let path = path.clone();
+            move || work(connection, &path, &waiting)
+        };
+        let thread = thread.spawn(work).map_err(|source| StoreError::file(&path, source))?;
+        Ok(Self {
+            dir: dir.to_path_buf(),
+            jobs: Some(jobs),
+            thread: Some(thread),
+            upgraded_from,
+            _lock: lock,
+        })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the file as it was before its format was brought up to date is kept, if it was.
+    pub fn upgraded_from(&self) -> Option<&Path> {
+        self.upgraded_from.as_deref()
+    }
+
+    /// Keeps all of it or nothing, and returns when it is on the disk. Blocks meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others; then nothing of it was kept, and it can be tried again.
+    pub fn write(&self, changes: Vec<RecordChange>) -> Result<(), StoreError> {
+        let (told, outcome) = mpsc::sync_channel(1);
+        self.submit(changes, move |result| {
+            // Whoever asked has gone away.
+            let _ = told.send(result);
+        })?;
+        outcome.recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// The same without waiting: `done` is called from the store's thread when it is on the disk or could not be kept. Blocks
+    /// only where 64 others wait already.
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`]; then `done` is not called.
+    pub fn submit(
+        &self,
+        changes: Vec<RecordChange>,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
+        match jobs.send(Job { changes, done: Box::new(done) }) {
+            Ok(()) => Ok(()),
+            Err(_gone) => Err(StoreError::Closed),
+        }
+    }
+
+    /// A connection that reads what has been committed, and never waits for this store.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.dir)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the store broke off; this is a bug");
+        }
+    }
+}
+
+fn connect(
+    path: &Path,
+    options: &StoreOptions,
+    steps: &[&str],
+) -> Result<(Connection, Option<PathBuf>), StoreError> {
+    let failed = |error| StoreError::of(path, error);
+    let mut connection = Connection::open(path).map_err(failed)?;
+    // Before anything is written: is it ours, and do we know it?
+    let found = schema::version(&connection, path)?;
+    let known = i64::try_from(steps.len()).unwrap_or(i64::MAX);
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_path_buf(), found, known });
+    }
+    configure(&connection, options).map_err(failed)?;
+    let copy = schema::migrate(&mut connection, path, steps)?;
+    let state: String =
+        connection.query_row("PRAGMA quick_check('registry_miner')", [], |row| row.get(0)).map_err(failed)?;
+    if state != "ok" {
+        return Err(StoreError::Corrupt { path: path.to_path_buf(), detail: state });
+    }
+    Ok((connection, copy))
+}
+
+fn configure(connection: &Connection, options: &StoreOptions) -> rusqlite::Result<()> {
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // A commit is on the disk before it is acknowledged; NORMAL would lose the last ones with the power.
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    if let Some(bytes) = options.most_bytes {
+        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+        connection.pragma_update(None, "max_page_count", pages.max(1))?;
+    }
+    Ok(())
+}
+
+/// The thread: waits for work, takes what has come meanwhile along, and answers when it is on the disk.
+fn work(mut connection: Connection, path: &Path, waiting: &Receiver<Job>) {
+    while let Ok(first) = waiting.recv() {
+        let mut jobs = vec![first];
+        jobs.extend(waiting.try_iter().take(TOGETHER - 1));
+        let outcome = commit(&mut connection, &jobs).map_err(|error| StoreError::of(path, error));
+        match outcome {
+            // What is too much together may fit one by one.
+            Err(StoreError::Full { .. }) if jobs.len() > 1 => {
+                for job in jobs {
+                    let outcome = commit(&mut connection, std::slice::from_ref(&job));
+                    (job.done)(outcome.map_err(|error| StoreError::of(path, error)));
+                }
+            }
+            outcome => {
+                for job in jobs {
+                    (job.done)(outcome.clone());
+                }
+            }
+        }
+    }
+    if let Err((_, error)) = connection.close() {
+        tracing::warn!(path = %path.display(), %error, "the database could not be closed in good order");
+    }
+}
+
+fn commit(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for change in jobs.iter().flat_map(|job| &job.changes) {
+        match change {
+            RecordChange::Put(record) => table::put(&transaction, record)?,
+            RecordChange::Drop(id) => table::drop(&transaction, *id)?,
+        }
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    //! The format: older ones are brought up to date, and newer ones left alone.
+    use super::*;
+    use bitlink_model::{Identity, Timestamp};
+
+    fn record(n: u64) -> MinerRecord {
+        let at = Timestamp::from_unix_millis(i64::try_from(n).unwrap());
+        MinerRecord::new(MinerId::from_u64(n), Identity::default(), "192.0.2.1:4028".parse().unwrap(), at)
+    }
+
+    /// A directory of one test's own, gone afterwards.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("bitlink-store-{}-{name}", std::process::id()));
+            let _ = std::fs::remove_dir_all(&dir);
+            Self(dir)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn an_older_format_is_brought_up_to_date_and_a_copy_of_it_kept() {
+        let place = Place::new("older");
+        let older = Store::open(&place.0).unwrap();
+        assert_eq!(older.upgraded_from(), None);
+        older.write(vec![RecordChange::Put(Arc::new(record(7)))]).unwrap();
+        drop(older);
+
+        let step = "ALTER TABLE registry_miner ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;";
+        let steps: Vec<&str> = schema::STEPS.iter().copied().chain([step]).collect();
+        let broken: Vec<&str> = schema::STEPS.iter().copied().chain([step, "CREATE nonsense"]).collect();
+        Store::open_at(&place.0, &StoreOptions::default(), &broken).unwrap_err();
+        assert_eq!(Reader::open(&place.0).unwrap().records().unwrap(), [record(7)], "all steps or none");
+
+        let newer = Store::open_at(&place.0, &StoreOptions::default(), &steps).unwrap();
+        let copy = newer.upgraded_from().unwrap().to_path_buf();
+        newer.write(vec![RecordChange::Put(Arc::new(record(8)))]).unwrap();
+        drop(newer);
+        let flags = Connection::open(database_in(&place.0)).unwrap();
+        let sum: i64 = flags
+            .query_row("SELECT count(*) + sum(flags) FROM registry_miner", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(sum, 2);
+        drop(flags);
+
+        // The older program refuses the newer file, and can have the copy.
+        let refused = Store::open(&place.0).unwrap_err();
+        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+        assert!(matches!(Reader::open(&place.0), Err(StoreError::Newer { .. })));
+        std::fs::copy(copy, database_in(&place.0)).unwrap();
+        assert_eq!(Store::open(&place.0).unwrap().reader().unwrap().records().unwrap(), [record(7)]);
+    }
+
+    #[test]
+    fn a_database_of_somebody_else_is_left_alone() {
+        let place = Place::new("foreign");
+        std::fs::create_dir_all(&place.0).unwrap();
+        let theirs = Connection::open(database_in(&place.0)).unwrap();
+        theirs.execute_batch("CREATE TABLE places (url TEXT)").unwrap();
+        drop(theirs);
+        let before = std::fs::read(database_in(&place.0)).unwrap();
+        assert!(matches!(Store::open(&place.0), Err(StoreError::Foreign { .. })));
+        assert!(matches!(Reader::open(&place.0), Err(StoreError::Foreign { .. })));
+        assert_eq!(std::fs::read(database_in(&place.0)).unwrap(), before);
+    }
+}

@@ -1,0 +1,143 @@
+//! Damaged files: read as far as they go, refused for writing, repaired without throwing the damaged one away.
+
+use crate::support::{Place, put, record};
+use bitlink_model::{MinerId, MinerRecord};
+use bitlink_store::{Reader, Store, StoreError, database_in, repair};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+const RECORDS: u64 = 400;
+
+/// A database of many pages, closed in good order.
+fn filled(name: &str) -> (Place, BTreeMap<MinerId, MinerRecord>) {
+    let place = Place::new(name);
+    let store = Store::open(place.path()).unwrap();
+    store.write((0..RECORDS).map(|n| put(n, 300)).collect()).unwrap();
+    drop(store);
+    let records = (0..RECORDS).map(|n| record(n, 300)).map(|record| (record.id, record)).collect();
+    (place, records)
+}
+
+fn spoil(place: &Place, change: impl Fn(&mut Vec<u8>)) -> Vec<u8> {
+    let path = database_in(place.path());
+    let mut bytes = fs::read(&path).unwrap();
+    change(&mut bytes);
+    fs::write(&path, &bytes).unwrap();
+    bytes
+}
+
+/// Repairs, and checks that no record has become another one.
+#[track_caller]
+fn repaired(place: &Place, truth: &BTreeMap<MinerId, MinerRecord>) -> BTreeSet<MinerId> {
+    let spoiled = fs::read(database_in(place.path())).unwrap();
+    let done = repair(place.path()).unwrap();
+    assert_eq!(fs::read(&done.kept).unwrap(), spoiled, "the damaged file is kept as it was");
+    let records = Store::open(place.path()).unwrap().reader().unwrap().records().unwrap();
+    assert_eq!(records.len(), done.whole + done.carved);
+    for record in &records {
+        assert_eq!(truth.get(&record.id), Some(record));
+    }
+    records.into_iter().map(|record| record.id).collect()
+}
+
+#[test]
+fn a_bit_that_fell_over_in_a_record_is_found_and_costs_that_record() {
+    let (place, truth) = filled("bit");
+    let hit = record(200, 300);
+    spoil(&place, |bytes| {
+        // Notes stand in the file as they are: they hold nothing that is escaped.
+        let text = hit.notes.as_bytes();
+        let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+        bytes[at + text.len() - 30] ^= 1;
+    });
+    // It opens for reading and says what is wrong; the rest is there.
+    let contents = Reader::open(place.path()).unwrap().contents();
+    assert_eq!(contents.records.len() as u64, RECORDS - 1);
+    assert_eq!(contents.damaged.len(), 1);
+    assert_eq!(contents.damaged[0].0, hit.id);
+    let damage = Reader::open(place.path()).unwrap().records().unwrap_err();
+    assert!(damage.is_corrupt() && damage.to_string().contains(&hit.id.to_string()), "{damage}");
+    assert_eq!(repaired(&place, &truth).len() as u64, RECORDS - 1);
+}
+
+#[test]
+fn a_page_that_is_gone_costs_what_was_on_it() {
+    let (place, truth) = filled("page");
+    spoil(&place, |bytes| {
+        let pages = bytes.len() / 4_096;
+        for page in [pages / 3, pages / 2, pages * 2 / 3] {
+            bytes[page * 4_096..(page + 1) * 4_096].fill(0xa5);
+        }
+    });
+    let refused = Store::open(place.path()).unwrap_err();
+    assert!(refused.is_corrupt(), "{refused}");
+    let read = Reader::open(place.path()).unwrap().contents();
+    assert!(!read.is_whole() && !read.records.is_empty());
+    let left = repaired(&place, &truth);
+    assert!(left.len() as u64 >= RECORDS - 3 * 12, "only {} of {RECORDS} were salvaged", left.len());
+    assert!((left.len() as u64) < RECORDS);
+}
+
+#[test]
+fn a_file_without_its_head_is_still_searched_for_records() {
+    let (place, truth) = filled("head");
+    spoil(&place, |bytes| bytes[..4_096].fill(0));
+    let refused = Store::open(place.path()).unwrap_err();
+    assert!(refused.is_corrupt(), "{refused}");
+    assert!(matches!(Reader::open(place.path()), Err(StoreError::Corrupt { .. })));
+    assert_eq!(repaired(&place, &truth).len() as u64, RECORDS);
+}
+
+#[test]
+fn a_file_that_was_cut_short_gives_what_is_left() {
+    let (place, truth) = filled("short");
+    spoil(&place, |bytes| bytes.truncate(bytes.len() / 2));
+    assert!(Store::open(place.path()).unwrap_err().is_corrupt());
+    let left = repaired(&place, &truth).len() as u64;
+    assert!(left > RECORDS / 4 && left < RECORDS, "{left}");
+}
+
+#[test]
+fn bytes_anywhere_may_be_anything_and_nothing_panics_or_lies() {
+    let (place, truth) = filled("anywhere");
+    let whole = fs::read(database_in(place.path())).unwrap();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed % below as u64).unwrap()
+    };
+    for round in 0..40 {
+        let mut bytes = whole.clone();
+        for _ in 0..=round {
+            let at = next(bytes.len());
+            bytes[at] ^= 1 << next(8);
+        }
+        fs::remove_dir_all(place.path()).unwrap();
+        fs::create_dir_all(place.path()).unwrap();
+        fs::write(database_in(place.path()), &bytes).unwrap();
+        if let Ok(reader) = Reader::open(place.path()) {
+            for record in reader.contents().records {
+                assert_eq!(truth.get(&record.id), Some(&record), "round {round}");
+            }
+        }
+        match repair(place.path()) {
+            Ok(done) => assert!(done.whole + done.carved > 0, "round {round}: {done:?}"),
+            // The application's mark or the version's number was hit.
+            Err(StoreError::Foreign { .. } | StoreError::Newer { .. }) => {}
+            Err(error) => panic!("round {round}: {error:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_database_that_is_whole_loses_nothing_by_a_repair_and_what_was_dropped_stays_dropped() {
+    let (place, mut truth) = filled("whole");
+    let store = Store::open(place.path()).unwrap();
+    let gone = record(7, 300).id;
+    store.write(vec![bitlink_store::RecordChange::Drop(gone)]).unwrap();
+    drop(store);
+    truth.remove(&gone);
+    assert_eq!(repaired(&place, &truth), truth.keys().copied().collect());
+}

@@ -1,0 +1,9 @@
+//! The store from outside, on a real disk: what is acknowledged is there whatever happens, and bad days are told by name.
+
+// A helper that cannot go on stops its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod damage;
+mod kill;
+mod refusals;
+mod support;
