@@ -151,6 +151,7 @@ pub(crate) fn columns(fields: &[Field]) -> Vec<Column> {
 pub(crate) fn status_word(status: MinerStatus) -> &'static str {
     match status {
         MinerStatus::Active => "● active",
+        MinerStatus::Paused => "‖ paused",
         MinerStatus::Warning => "▲ warning",
         MinerStatus::Dead => "✖ dead",
         _ => "○ scanning",

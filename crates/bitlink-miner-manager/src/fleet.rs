@@ -210,11 +210,25 @@ impl Fleet {
 
     /// Starts to watch miners at known endpoints, as a scan has found them.
     pub fn watch_endpoints(&self, endpoints: impl IntoIterator<Item = Endpoint>) -> MonitorStream {
+        self.monitor().start(endpoints)
+    }
+
+    /// A monitor over this fleet's transport, with its settings and what is known of hardware addresses, that is not started
+    /// yet: for whoever wants to give it more, such as an [`Observer`](crate::Observer) that keeps the registry.
+    ///
+    /// ```
+    /// use bitlink_miner_manager::{Fleet, Registry};
+    /// use std::sync::{Arc, Mutex};
+    /// # use bitlink_miner_manager::transport::MemoryTransport;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let fleet = Fleet::over(Arc::new(MemoryTransport::new()));
+    /// let registry = Arc::new(Mutex::new(Registry::new()));
+    /// let events = fleet.monitor().with_observer(Arc::clone(&registry)).start(["10.0.0.7:4028".parse()?]);
+    /// # drop(events); Ok(()) }
+    /// ```
+    pub fn monitor(&self) -> Monitor {
         let links = self.neighbours().map(|neighbours| Arc::new(Links::new(Some(neighbours))));
-        Monitor::new(Arc::clone(&self.transport))
-            .with_config(self.monitor.clone())
-            .with_links(links)
-            .start(endpoints)
+        Monitor::new(Arc::clone(&self.transport)).with_config(self.monitor.clone()).with_links(links)
     }
 
     /// A reading, judged as a scan judges what it finds, and completed as there.

@@ -87,9 +87,10 @@ pub use bitlink_model::{
     Timestamp,
 };
 pub use bitlink_monitor::{
-    Change, ConfigError as MonitorConfigError, Conflict, Coverage, EvidenceKey, FleetSnapshot, JournalError,
-    MonitorConfig, MonitorEvent, MonitorHandle, MonitorStream, Observed, Registry, RegistryChange,
-    RegistryConfig, RegistryError, RegistryJournal, Rules, Sighting, Sweep,
+    Change, ConfigError as MonitorConfigError, ConfigureError, Conflict, Coverage, EvidenceKey,
+    FleetSnapshot, JournalError, JudgeMemory, Monitor, MonitorClosed, MonitorConfig, MonitorEvent,
+    MonitorHandle, MonitorStream, Numbered, Observed, Observer, Override, Registry, RegistryChange,
+    RegistryConfig, RegistryError, RegistryJournal, RuleBook, Rules, RulesPatch, Sighting, Sweep,
 };
 pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{

@@ -134,5 +134,5 @@ async fn a_machine_that_sleeps_by_wish_is_not_taken_for_a_broken_one() {
     let simulated = spec.build(&SimClock::runtime()).unwrap();
     let miner = Fleet::over(Arc::new(network(&simulated))).get("127.0.10.1").await.unwrap();
     assert_eq!(miner.snapshot.unwrap().mining_state, Some(MiningState::Stopped));
-    assert_eq!(miner.status, MinerStatus::Active);
+    assert_eq!(miner.status, MinerStatus::Paused);
 }

@@ -11,8 +11,11 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MinerStatus {
-    /// Answers, cool enough, hash rate as expected, or idle by somebody's wish.
+    /// Answers, cool enough, hash rate as expected.
     Active,
+    /// Answers, and is idle by somebody's wish: neither at work nor slow. With a fault of its own it is in warning all the
+    /// same.
+    Paused,
     /// Answers, and something is wrong; the findings say what.
     Warning,
     /// Does not answer.
@@ -25,6 +28,7 @@ impl fmt::Display for MinerStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Active => "active",
+            Self::Paused => "paused",
             Self::Warning => "warning",
             Self::Dead => "dead",
             Self::Scanning => "scanning",

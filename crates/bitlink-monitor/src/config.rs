@@ -31,6 +31,10 @@ pub struct MonitorConfig {
     /// How many polls may run at once. Default 256, 1 to 65,536: each is one socket, and many systems give a process
     /// 1,024.
     pub max_in_flight: usize,
+    /// How many polls may run at once in one subnet, by which a /24 of IPv4 and a /64 of IPv6 is meant. Default 32, 1 to
+    /// 65,536: enough to read the 254 machines of a /24 within a second, and few enough that a subnet that has gone silent,
+    /// where every poll waits for its deadline, leaves room for the others.
+    pub max_per_subnet: usize,
     /// How many events wait for a slow reader before older ones are left out and counted. Default 4,096, 16 to
     /// 1,048,576.
     pub event_queue: usize,
@@ -55,6 +59,7 @@ impl Default for MonitorConfig {
             patience: Patience::default(),
             credentials: Vec::new(),
             max_in_flight: 256,
+            max_per_subnet: 32,
             event_queue: 4096,
             dead_pause: Duration::from_mins(1),
             grace: Duration::from_secs(2),
@@ -126,6 +131,13 @@ impl MonitorConfig {
         self
     }
 
+    /// With another number of polls at once in one subnet.
+    #[must_use]
+    pub fn with_max_per_subnet(mut self, polls: usize) -> Self {
+        self.max_per_subnet = polls;
+        self
+    }
+
     /// With another length of the event queue.
     #[must_use]
     pub fn with_event_queue(mut self, events: usize) -> Self {
@@ -177,6 +189,7 @@ impl MonitorConfig {
         within("port", self.port, (1, u16::MAX), "1 to 65535")?;
         within("patience.per_exchange", self.patience.per_exchange, PER_EXCHANGE, "50 ms to 60 s")?;
         within("max_in_flight", self.max_in_flight, IN_FLIGHT, "1 to 65536")?;
+        within("max_per_subnet", self.max_per_subnet, IN_FLIGHT, "1 to 65536")?;
         within("event_queue", self.event_queue, QUEUE, "16 to 1048576")?;
         within("dead_pause", self.dead_pause, DEAD_PAUSE, "0 s to 24 h")?;
         within("grace", self.grace, GRACE, "0 s to 60 s")?;
@@ -195,6 +208,7 @@ impl MonitorConfig {
         self.port = self.port.max(1);
         self.patience.per_exchange = self.patience.per_exchange.clamp(PER_EXCHANGE.0, PER_EXCHANGE.1);
         self.max_in_flight = self.max_in_flight.clamp(IN_FLIGHT.0, IN_FLIGHT.1);
+        self.max_per_subnet = self.max_per_subnet.clamp(IN_FLIGHT.0, IN_FLIGHT.1);
         self.event_queue = self.event_queue.clamp(QUEUE.0, QUEUE.1);
         self.dead_pause = self.dead_pause.min(DEAD_PAUSE.1);
         self.grace = self.grace.min(GRACE.1);
@@ -232,7 +246,7 @@ fn within<T: PartialOrd + Copy + std::fmt::Debug>(
 mod tests {
     //! The defaults are legal, the ends of ranges hold, and what is out of range can be mended.
     use super::*;
-    use crate::health::{Band, Limit};
+    use crate::health::{Band, Limit, Override, RulesPatch};
 
     #[test]
     fn the_defaults_are_legal() {
@@ -258,7 +272,9 @@ mod tests {
             config().with_grace(Duration::MAX),
             config().with_rules(upside_down),
             config().with_rules(nan),
-            config().with_rule_book(RuleBook::default().with_model("S19", never)),
+            config().with_rule_book(
+                RuleBook::default().with_override(Override::for_model("S19", RulesPatch::whole(&never))),
+            ),
         ] {
             assert!(wrong.validate().is_err(), "{wrong:?}");
             wrong.sanitised().validate().unwrap();

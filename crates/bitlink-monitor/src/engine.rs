@@ -2,23 +2,29 @@
 //! ([`Judge`](crate::Judge)), turns ([`Schedule`]) or the wire ([`converse`](bitlink_transport::converse)); it brings
 //! them together.
 
+mod desk;
 mod member;
 mod poll;
+mod reconfigure;
 
 use crate::clock::Clock;
 use crate::config::MonitorConfig;
 use crate::event::{EventQueue, MonitorEvent};
-use crate::health::Miss;
+use crate::health::{JudgeMemory, Miss};
+use crate::observer::Observer;
 use crate::schedule::{Pace, Schedule};
 use crate::state::{Coverage, FleetSnapshot};
+use bitlink_model::MinerId;
 use bitlink_protocol::Credentials;
 use bitlink_transport::{Endpoint, Links, Patience, Transport};
-use member::{Change, Member};
+use desk::{Dates, Desk};
+use member::{Change, Member, Whose};
 use poll::{Answer, poll};
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
@@ -28,7 +34,20 @@ pub(crate) enum Command {
     Add(Vec<Endpoint>),
     Remove(Vec<Endpoint>),
     PollNow(Endpoint),
+    Configure(Box<MonitorConfig>, oneshot::Sender<()>),
+    Memories(oneshot::Sender<Vec<(MinerId, JudgeMemory)>>),
     Shutdown,
+}
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) config: MonitorConfig,
+    pub(crate) links: Option<Arc<Links>>,
+    pub(crate) observer: Option<Box<dyn Observer>>,
+    pub(crate) memories: Vec<(MinerId, JudgeMemory)>,
 }
 
 /// Putting a snapshot together costs about this per miner, so that is the least time between two of them: a fleet of
@@ -39,13 +58,15 @@ const PUBLISH_PAUSE_PER_MINER: Duration = Duration::from_micros(10);
 pub(crate) struct Engine {
     transport: Arc<dyn Transport>,
     links: Option<Arc<Links>>,
-    clock: Arc<dyn Clock>,
     config: MonitorConfig,
     patience: Patience,
     credentials: Arc<[Credentials]>,
     started: Instant,
     schedule: Schedule<Endpoint>,
+    desk: Desk,
     members: BTreeMap<Endpoint, Member>,
+    /// Where each machine was last heard.
+    homes: HashMap<MinerId, Endpoint>,
     /// Every poll that runs. Dropping the engine ends them.
     polls: JoinSet<Result<Answer, Miss>>,
     running: HashMap<Id, Running>,
@@ -90,24 +111,26 @@ struct Counted {
 
 impl Engine {
     pub(crate) fn new(
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        config: MonitorConfig,
+        parts: Parts,
         events: Arc<EventQueue>,
         state: watch::Sender<Arc<FleetSnapshot>>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
-        let mut config = config.sanitised();
-        config.rules = config.rules.with_least_gap(config.interval * 3);
+        let Parts { transport, clock, config, links, observer, memories } = parts;
+        let config = config.sanitised();
+        let rules = reconfigure::resolver(&config);
         Self {
             transport,
-            links: None,
-            clock,
+            links,
             patience: config.poll_patience(),
             credentials: config.credentials.clone().into(),
             started: Instant::now(),
-            schedule: Schedule::new(config.interval, config.seed).with_longest_pause(config.dead_pause),
+            schedule: Schedule::new(config.interval, config.seed)
+                .with_longest_pause(config.dead_pause)
+                .with_limits(config.max_in_flight, config.max_per_subnet, subnet),
+            desk: Desk::new(Dates::new(clock), rules, observer, memories),
             members: BTreeMap::new(),
+            homes: HashMap::new(),
             polls: JoinSet::new(),
             running: HashMap::new(),
             next_generation: 0,
@@ -120,11 +143,6 @@ impl Engine {
             events: Closing(events),
             config,
         }
-    }
-
-    /// Lets readings be completed with hardware addresses that are known.
-    pub(crate) fn learn_from(&mut self, links: Option<Arc<Links>>) {
-        self.links = links;
     }
 
     /// Adds the miners that are watched from the start, without a word, and publishes the state that has them.
@@ -168,6 +186,15 @@ impl Engine {
             Command::Add(endpoints) => self.add(endpoints, true),
             Command::Remove(endpoints) => endpoints.into_iter().for_each(|endpoint| self.remove(endpoint)),
             Command::PollNow(endpoint) => self.schedule.hurry(&endpoint, self.started.elapsed()),
+            Command::Configure(config, done) => {
+                self.configure(*config);
+                // Whoever asked may have left.
+                let _ = done.send(());
+            }
+            Command::Memories(to) => {
+                // Nobody listens any more: nothing to do.
+                let _ = to.send(self.memories());
+            }
             Command::Shutdown => {}
         }
     }
@@ -177,7 +204,7 @@ impl Engine {
             if self.members.contains_key(endpoint) {
                 continue;
             }
-            let member = Member::new(*endpoint, self.next_generation, &self.config.rules);
+            let member = Member::new(*endpoint, self.next_generation, self.desk.rules.common());
             self.next_generation += 1;
             if tell {
                 self.events.0.push(MonitorEvent::Added(Arc::clone(&member.miner)));
@@ -191,15 +218,15 @@ impl Engine {
     fn remove(&mut self, endpoint: Endpoint) {
         self.schedule.remove(&endpoint);
         if let Some(member) = self.members.remove(&endpoint) {
+            self.leaves(member.miner.id, endpoint, &member);
             self.events.0.push(MonitorEvent::Removed(member.miner));
             self.changed = true;
         }
     }
 
-    /// Starts every poll that is due, as far as the limit on polls at once allows.
+    /// Starts every poll that is due, as far as the limits on polls at once allow.
     fn start_polls(&mut self, now: Duration) {
-        while self.polls.len() < self.config.max_in_flight {
-            let Some(due) = self.schedule.take_due(now) else { break };
+        while let Some(due) = self.schedule.take_due(now) {
             let Some(member) = self.members.get_mut(&due.key) else {
                 self.schedule.remove(&due.key);
                 self.schedule.done(&due.key, now, Pace::Regular);
@@ -242,18 +269,78 @@ impl Engine {
             self.schedule.done(&endpoint, now, Pace::Regular);
             return;
         };
-        let time = self.clock.now();
         let change = match outcome {
-            Ok(answer) => {
+            Ok(mut answer) => {
                 let met_at = self.links.as_ref().and_then(|links| links.mac_of(endpoint.ip()));
-                member.heard(time, answer, met_at, &self.config.rules)
+                match member.recognise(now, &mut answer, met_at, &mut self.desk) {
+                    Some(whose) => self.heard(endpoint, now, answer, whose),
+                    None => Change::default(),
+                }
             }
-            Err(miss) => member.missed(time, &miss),
+            Err(miss) => member.missed(now, &miss, &self.desk),
         };
-        let pace = member.pace();
+        let pace = self.members.get(&endpoint).map_or(Pace::Regular, Member::pace);
         self.schedule.done(&endpoint, now, pace);
         self.changed = true;
+        if change.came_back {
+            self.expect_neighbours(endpoint, now);
+        }
         self.tell(endpoint, &change);
+    }
+
+    /// A machine has answered at an address. If it was last heard elsewhere it has moved, and brings along what is remembered
+    /// of it; if it is heard there all the time, there are two of it.
+    fn heard(&mut self, endpoint: Endpoint, now: Duration, answer: Answer, whose: Whose) -> Change {
+        let home = self.homes.insert(whose.id, endpoint).filter(|home| *home != endpoint);
+        let before = home.and_then(|home| Some((home, self.members.get(&home)?))).filter(|(_, other)| {
+            whose.certain && other.miner.id == whose.id && other.miner.snapshot.is_some()
+        });
+        let heard_here = self.members.get(&endpoint).map(|member| member.heard_at);
+        let twin = before
+            .filter(|(_, other)| !whose.is_new && other.live && Some(other.heard_at) > heard_here)
+            .map(|(home, _)| home);
+        let memory = before.filter(|_| whose.is_new).map(|(_, other)| other.memory());
+        let Some(member) = self.members.get_mut(&endpoint) else { return Change::default() };
+        let left = member.miner.id;
+        let change = member.heard(now, answer, whose, twin, &mut self.desk);
+        if let Some(memory) = memory {
+            member.recall(memory);
+        }
+        if left != whose.id && self.homes.get(&left) == Some(&endpoint) {
+            self.homes.remove(&left);
+        }
+        change
+    }
+
+    /// A machine is no longer watched at an address.
+    fn leaves(&mut self, id: MinerId, endpoint: Endpoint, member: &Member) {
+        if self.homes.get(&id) == Some(&endpoint) {
+            self.homes.remove(&id);
+            self.desk.keep(id, member.memory());
+        }
+    }
+
+    /// What is remembered of every machine, dated by the wall clock.
+    fn memories(&self) -> Vec<(MinerId, JudgeMemory)> {
+        let kept = self.desk.memories().iter().map(|(id, memory)| (*id, memory.clone()));
+        let watched = self.members.iter().filter(|(endpoint, member)| {
+            self.homes.get(&member.miner.id).is_some_and(|home| home == *endpoint)
+        });
+        let all: BTreeMap<MinerId, JudgeMemory> =
+            kept.chain(watched.map(|(_, member)| (member.miner.id, member.memory()))).collect();
+        all.into_iter().map(|(id, memory)| (id, memory.moved(|at| self.desk.dates.shown(at)))).collect()
+    }
+
+    /// A miner that was dead has answered. What had silenced it may have silenced its neighbours and be over: those that are
+    /// backing off are asked at their next beat.
+    fn expect_neighbours(&mut self, endpoint: Endpoint, now: Duration) {
+        let silent = |(_, member): &(&Endpoint, &Member)| matches!(member.pace(), Pace::Backoff(_));
+        let first =
+            self.members.range(..endpoint).rev().take_while(|(other, _)| subnet(other) == subnet(&endpoint));
+        let last = self.members.range(endpoint..).take_while(|(other, _)| subnet(other) == subnet(&endpoint));
+        for (neighbour, _) in first.chain(last).filter(silent) {
+            self.schedule.expect(neighbour, now);
+        }
     }
 
     fn tell(&self, endpoint: Endpoint, change: &Change) {
@@ -310,7 +397,12 @@ impl Engine {
                 Arc::clone(&member.miner)
             })
             .collect();
-        let snapshot = Arc::new(FleetSnapshot { taken_at: self.clock.now(), miners, coverage });
+        let snapshot = Arc::new(FleetSnapshot {
+            taken_at: self.desk.dates.wall(now),
+            seq: self.events.0.newest(),
+            miners,
+            coverage,
+        });
         self.state.send_replace(Arc::clone(&snapshot));
         self.published = now;
         self.changed = false;
@@ -320,15 +412,22 @@ impl Engine {
     /// When there is something to do next, if nothing happens until then.
     fn next_wake(&self, now: Duration) -> Duration {
         let mut wake = self.next_full;
-        if self.polls.len() < self.config.max_in_flight
-            && let Some(due) = self.schedule.next_due()
-        {
+        if let Some(due) = self.schedule.next_due() {
             wake = wake.min(due);
         }
         if self.changed {
             wake = wake.min(self.published + self.publish_pause());
         }
         wake.max(now)
+    }
+}
+
+/// The subnet of an endpoint as a number: a /24 of IPv4 or a /64 of IPv6.
+fn subnet(endpoint: &Endpoint) -> u128 {
+    match endpoint.ip().to_canonical() {
+        IpAddr::V4(ip) => u128::from(u32::from(ip) >> 8),
+        // No /64 of IPv6 comes out as one of those: the unspecified one is nobody's.
+        IpAddr::V6(ip) => u128::from(ip) >> 64 << 64,
     }
 }
 

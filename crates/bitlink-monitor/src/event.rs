@@ -45,9 +45,27 @@ pub enum MonitorEvent {
         /// Why not, in words.
         reason: String,
     },
-    /// The reader was too slow and this many events were left out or joined with later ones. Numbers and snapshots are
-    /// left out first, then changes of status of one miner are joined into one. Every later event is up to date.
-    Lagged(u64),
+    /// The reader was too slow, and events were left out or joined with later ones. Numbers and snapshots are left out
+    /// first, then changes of status of one miner are joined into one. Comes where the events would have come, and is the
+    /// only reason for a gap in the [numbers](Numbered::seq).
+    Lagged {
+        /// How many were left out.
+        missed: u64,
+        /// The number of the first of them; the others follow it.
+        first: u64,
+    },
+}
+
+/// An event and its number in the order of events of its monitor.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Numbered {
+    /// Counted from 1, without gaps but those that [`MonitorEvent::Lagged`] tells: it has the number of the last event that
+    /// was left out. A reader that has read a state ([`FleetSnapshot::seq`]) passes over events up to that number: they
+    /// are in it.
+    pub seq: u64,
+    /// What happened.
+    pub event: MonitorEvent,
 }
 
 /// The queue between a monitor and its one reader. Bounded: what does not fit is left out by rank and counted.
@@ -55,26 +73,30 @@ pub enum MonitorEvent {
 pub(crate) struct EventQueue {
     lanes: Mutex<Lanes>,
     reader: AtomicWaker,
-    capacity: usize,
 }
 
-/// Events of one importance each, with their place in the common order.
+/// Events of one importance each, with their number in the common order.
 #[derive(Debug, Default)]
 struct Lanes {
-    next: u64,
+    /// The number of the newest event.
+    newest: u64,
+    /// The number up to which all is read or told to be missing.
+    read: u64,
     /// Must arrive if at all possible.
     edges: VecDeque<(u64, MonitorEvent)>,
     /// Superseded by later ones of the same miner and by snapshots.
     updates: VecDeque<(u64, Arc<Miner>)>,
     /// Superseded by the next one.
     snapshot: Option<(u64, Arc<FleetSnapshot>)>,
-    left_out: u64,
     closed: bool,
+    /// How many may wait.
+    capacity: usize,
 }
 
 impl EventQueue {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { lanes: Mutex::default(), reader: AtomicWaker::new(), capacity: capacity.max(1) }
+        let lanes = Lanes { capacity: capacity.max(1), ..Lanes::default() };
+        Self { lanes: Mutex::new(lanes), reader: AtomicWaker::new() }
     }
 
     pub(crate) fn push(&self, event: MonitorEvent) {
@@ -83,9 +105,14 @@ impl EventQueue {
             if lanes.closed {
                 return;
             }
-            lanes.push(event, self.capacity);
+            lanes.push(event);
         }
         self.reader.wake();
+    }
+
+    /// From now on so many wait for a slow reader. What waits beyond that is left out when the next ones come.
+    pub(crate) fn set_capacity(&self, capacity: usize) {
+        self.lock().capacity = capacity.max(1);
     }
 
     /// No more events will come. What is queued can still be read.
@@ -94,7 +121,12 @@ impl EventQueue {
         self.reader.wake();
     }
 
-    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<MonitorEvent>> {
+    /// The number of the newest event.
+    pub(crate) fn newest(&self) -> u64 {
+        self.lock().newest
+    }
+
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Option<Numbered>> {
         // Registered first, so that an event pushed from now on is not missed.
         self.reader.register(cx.waker());
         let mut lanes = self.lock();
@@ -116,21 +148,16 @@ impl Lanes {
         self.edges.len() + self.updates.len() + usize::from(self.snapshot.is_some())
     }
 
-    fn push(&mut self, event: MonitorEvent, capacity: usize) {
-        let place = self.next;
-        self.next += 1;
+    fn push(&mut self, event: MonitorEvent) {
+        self.newest += 1;
+        let number = self.newest;
         match event {
-            MonitorEvent::FullSnapshot(snapshot) => {
-                if self.snapshot.replace((place, snapshot)).is_some() {
-                    self.left_out += 1;
-                }
-            }
-            MonitorEvent::MinerUpdated(miner) => self.updates.push_back((place, miner)),
-            edge => self.edges.push_back((place, edge)),
+            MonitorEvent::FullSnapshot(snapshot) => self.snapshot = Some((number, snapshot)),
+            MonitorEvent::MinerUpdated(miner) => self.updates.push_back((number, miner)),
+            edge => self.edges.push_back((number, edge)),
         }
-        if self.len() > capacity {
+        while self.len() > self.capacity {
             self.leave_one_out();
-            self.left_out += 1;
         }
     }
 
@@ -162,15 +189,28 @@ impl Lanes {
         true
     }
 
-    /// The next event in order. What was left out is older than anything that is left, so it is told first.
-    fn pop(&mut self) -> Option<MonitorEvent> {
-        if self.left_out > 0 {
-            return Some(MonitorEvent::Lagged(std::mem::take(&mut self.left_out)));
+    /// The next event in order, or what is missing before it.
+    fn pop(&mut self) -> Option<Numbered> {
+        let edge = self.edges.front().map(|(number, _)| *number);
+        let update = self.updates.front().map(|(number, _)| *number);
+        let snapshot = self.snapshot.as_ref().map(|(number, _)| *number);
+        let first = [edge, update, snapshot].into_iter().flatten().min();
+        // The newest of all may be missing too.
+        let last_missed = first.map_or(self.newest, |first| first - 1);
+        let missed = last_missed - self.read;
+        if missed > 0 {
+            let event = MonitorEvent::Lagged { missed, first: self.read + 1 };
+            self.read = last_missed;
+            return Some(Numbered { seq: last_missed, event });
         }
-        let edge = self.edges.front().map(|(place, _)| *place);
-        let update = self.updates.front().map(|(place, _)| *place);
-        let snapshot = self.snapshot.as_ref().map(|(place, _)| *place);
-        let first = [edge, update, snapshot].into_iter().flatten().min()?;
+        let seq = first?;
+        self.read = seq;
+        let event = self.take(seq, edge, update)?;
+        Some(Numbered { seq, event })
+    }
+
+    /// Takes the event of this number, which is the first of its lane.
+    fn take(&mut self, first: u64, edge: Option<u64>, update: Option<u64>) -> Option<MonitorEvent> {
         if edge == Some(first) {
             self.edges.pop_front().map(|(_, event)| event)
         } else if update == Some(first) {

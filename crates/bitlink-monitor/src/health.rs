@@ -4,24 +4,33 @@
 //! * **Missing data changes nothing.** A reading that is not there neither raises a finding nor clears one.
 //! * **Every limit has a way back.** A finding is raised when its limit has been broken for its time, and cleared only
 //!   when the reading is better than the limit by the margin.
-//! * **Intent counts.** A miner that is stopped by somebody's wish is not slow.
+//! * **Intent counts.** A miner that is stopped by somebody's wish is not slow: it is paused, unless something else is wrong
+//!   with it.
 //! * **What is not watched does not last.** When a miner dies or cannot be read, what its last reading said is over:
 //!   it comes back with a clean sheet.
 
+mod book;
 mod checks;
 mod contact;
 mod counters;
+mod derived;
 mod gates;
+mod patch;
 pub(crate) mod rules;
 
-use bitlink_model::{Finding, MinerSnapshot, MinerStatus, Severity, Timestamp};
+use bitlink_model::{Finding, MinerSnapshot, MinerStatus, MiningState, Severity, Span, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-pub use rules::{ALL_RULES, Band, Limit, ModelRules, RuleBook, Rules, RulesError, rule};
+pub(crate) use book::Resolver;
+pub use book::{Override, RuleBook, Shipped};
+pub use patch::{BandPatch, LimitPatch, RulesPatch};
+pub use rules::{ALL_RULES, Band, Limit, Rules, RulesError, rule};
 
 use checks::Exam;
 use contact::{Contact, Standing};
 use counters::Memory;
+use derived::Most;
 use gates::Gates;
 
 /// What became of a poll that brought no reading.
@@ -69,6 +78,39 @@ pub struct Verdict {
     pub live: bool,
 }
 
+/// What a [`Judge`] knows of a machine that is worth keeping when the program ends or the machine moves to another address:
+/// the most boards and chips that it told within the last day, and its restarts. A value to be handed out and back in, as
+/// JSON or in any other form.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JudgeMemory {
+    #[serde(skip_serializing_if = "is_empty")]
+    boards: Most,
+    #[serde(skip_serializing_if = "is_empty")]
+    chips: Most,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    restarts: Vec<Timestamp>,
+    /// When it was last heard, and for how long its mining program had been running then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<(Timestamp, Span)>,
+}
+
+impl JudgeMemory {
+    /// The same with all times moved, for clocks that do not agree.
+    pub(crate) fn moved(self, to: impl Fn(Timestamp) -> Timestamp) -> Self {
+        Self {
+            boards: self.boards.moved(&to),
+            chips: self.chips.moved(&to),
+            restarts: self.restarts.into_iter().map(&to).collect(),
+            last_seen: self.last_seen.map(|(at, running)| (to(at), running)),
+        }
+    }
+}
+
+fn is_empty(most: &Most) -> bool {
+    *most == Most::default()
+}
+
 /// Judges one miner. Feed it every reading and every failed poll, in order of time.
 ///
 /// ```
@@ -99,9 +141,40 @@ impl Judge {
         Self { rules, contact: Contact::default(), gates: Gates::default(), memory: Memory::default() }
     }
 
-    /// Judges by other rules from now on. What is raised stays until the new rules clear it.
+    /// The same with what was remembered of this machine before: by another run of the program, or at another address.
+    #[must_use]
+    pub fn with_memory(mut self, memory: JudgeMemory) -> Self {
+        self.recall(memory);
+        self
+    }
+
+    /// Takes over what was remembered of this machine, in place of what this judge remembers.
+    pub fn recall(&mut self, memory: JudgeMemory) {
+        let JudgeMemory { boards, chips, restarts, last_seen } = memory;
+        self.memory.most_boards = boards;
+        self.memory.most_chips = chips;
+        self.memory.starts.times = restarts.into();
+        self.memory.starts.last = last_seen.map(|(at, running)| (at, running.as_duration()));
+    }
+
+    /// What is worth remembering of this machine for longer than this judge lives.
+    pub fn memory(&self) -> JudgeMemory {
+        JudgeMemory {
+            boards: self.memory.most_boards.clone(),
+            chips: self.memory.most_chips.clone(),
+            restarts: self.memory.starts.times.iter().copied().collect(),
+            last_seen: self.memory.starts.last.map(|(at, running)| (at, running.into())),
+        }
+    }
+
+    /// Judges by other rules from now on. What is raised stays until the new rules clear it, unless its limit is no more.
     pub fn set_rules(&mut self, rules: Arc<Rules>) {
-        self.rules = rules;
+        if !Arc::ptr_eq(&self.rules, &rules) {
+            for (rule, severity) in rules.switched_off() {
+                self.gates.drop_limit(&rule, severity);
+            }
+            self.rules = rules;
+        }
     }
 
     /// The miner answered.
@@ -133,6 +206,11 @@ impl Judge {
         self.contact.failures()
     }
 
+    /// Whether it was dead, answers again, and has not done so for long enough yet.
+    pub fn is_recovering(&self) -> bool {
+        self.contact.is_recovering()
+    }
+
     /// What its readings raised is over, but not how often it restarted: that is judged across silences.
     fn forget_readings(&mut self) {
         self.gates.clear();
@@ -153,6 +231,7 @@ impl Judge {
             Standing::Unheard => MinerStatus::Scanning,
             Standing::Unreadable | Standing::NotAsked => MinerStatus::Warning,
             Standing::Heard if troubled => MinerStatus::Warning,
+            Standing::Heard if self.memory.state == Some(MiningState::Stopped) => MinerStatus::Paused,
             Standing::Heard => MinerStatus::Active,
         };
         Verdict { status, findings, live: matches!(standing, Standing::Heard) }

@@ -13,7 +13,8 @@
 //! * **Stale is never shown as live.** The flat numbers of a miner that is dead or cannot be read are NaN; its last
 //!   reading stays in [`Miner::snapshot`](bitlink_model::Miner::snapshot), with its date.
 //! * **Bounds are explicit**: polls at once, events that wait, time per poll. Too many miners for the bounds show as
-//!   [lag](Coverage::lag), never as a queue that grows; a slow reader is told how much it missed.
+//!   [lag](Coverage::lag), never as a queue that grows; a slow reader is told how much it missed, and events are
+//!   [numbered](Numbered).
 //! * **The same seed gives the same run** over a deterministic transport, under a paused clock, with a
 //!   [`VirtualClock`].
 //!
@@ -78,6 +79,7 @@ mod config;
 mod engine;
 mod event;
 mod health;
+mod observer;
 mod registry;
 mod schedule;
 mod state;
@@ -85,14 +87,16 @@ mod stream;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{ConfigError, MonitorConfig};
-pub use event::MonitorEvent;
+pub use event::{MonitorEvent, Numbered};
 pub use health::{
-    ALL_RULES, Band, Judge, Limit, Miss, ModelRules, RuleBook, Rules, RulesError, Verdict, rule,
+    ALL_RULES, Band, BandPatch, Judge, JudgeMemory, Limit, LimitPatch, Miss, Override, RuleBook, Rules,
+    RulesError, RulesPatch, Shipped, Verdict, rule,
 };
+pub use observer::Observer;
 pub use registry::{
     Change, Conflict, EvidenceKey, JournalError, Observed, Registry, RegistryChange, RegistryConfig,
     RegistryError, RegistryJournal, Sighting, Sweep,
 };
 pub use schedule::{Due, Pace, Schedule};
 pub use state::{Coverage, FleetSnapshot};
-pub use stream::{Monitor, MonitorClosed, MonitorHandle, MonitorStream, monitor};
+pub use stream::{ConfigureError, Monitor, MonitorClosed, MonitorHandle, MonitorStream, monitor};

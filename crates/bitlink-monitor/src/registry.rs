@@ -86,6 +86,26 @@ impl<'a> Sighting<'a> {
         self
     }
 
+    /// Where it was met.
+    pub const fn endpoint(&self) -> SocketAddr {
+        self.endpoint
+    }
+
+    /// What it told of itself, and the hardware address at which it was met where it told none.
+    pub const fn identity(&self) -> &'a Identity {
+        self.identity
+    }
+
+    /// The serial numbers of its hash boards.
+    pub fn boards(&self) -> &[&'a str] {
+        &self.boards
+    }
+
+    /// When that was.
+    pub const fn at(&self) -> Timestamp {
+        self.at
+    }
+
     /// As part of a scan ([`Registry::begin_sweep`]).
     #[must_use]
     pub const fn in_sweep(mut self, sweep: Sweep) -> Self {

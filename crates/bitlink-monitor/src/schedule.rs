@@ -5,14 +5,25 @@
 //! whole pattern, so that two programs that watch one farm do not ask in step. A turn is always a beat, never "the last
 //! time plus the interval": nothing drifts, and a poll that came late does not push the later ones.
 //!
+//! How many polls run at once is limited, in all and for each group of miners (a subnet). Whoever finds no room waits for
+//! it; nobody is asked twice for one turn, so too many miners make the time between two polls longer and nothing else.
+//! Among groups that wait for room, the one with the fewest polls running comes first: a subnet that has gone silent and
+//! lets every poll wait for its deadline takes its share of the room and leaves the others theirs.
+//!
 //! It does not poll, judge or count failures.
 
+mod queue;
+
+use queue::Queue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Time between the first questions to newly added miners, so that a few are all known at once and thousands do not
 /// start with a burst.
 const FIRST_ROUND_SPACING: Duration = Duration::from_millis(2);
+
+/// The longest time after which a miner that has come back is asked again.
+const SOON: Duration = Duration::from_secs(5);
 
 /// 2⁶⁴ over the golden ratio: multiples of it fill the circle of `u64` more evenly than any other constant's.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -40,7 +51,7 @@ pub struct Schedule<K> {
     longest: Duration,
     turn: u64,
     slots: BTreeMap<K, Slot>,
-    queue: BTreeSet<(Duration, K)>,
+    queue: Queue<K>,
     free_ranks: BTreeSet<u64>,
     next_rank: u64,
     leaving: usize,
@@ -86,6 +97,9 @@ pub enum Pace {
     /// After so many failures in a row beyond the first ones: every second beat, every fourth, and so on up to the
     /// longest pause.
     Backoff(u32),
+    /// Off its beat: after a tenth of the interval, and 5 s at most. For a miner that has come back and is not sure
+    /// to stay.
+    Soon,
 }
 
 impl<K: Ord + Clone> Schedule<K> {
@@ -97,7 +111,7 @@ impl<K: Ord + Clone> Schedule<K> {
             longest: interval,
             turn: scramble(seed),
             slots: BTreeMap::new(),
-            queue: BTreeSet::new(),
+            queue: Queue::new(),
             free_ranks: BTreeSet::new(),
             next_rank: 0,
             leaving: 0,
@@ -110,6 +124,44 @@ impl<K: Ord + Clone> Schedule<K> {
     pub fn with_longest_pause(mut self, longest: Duration) -> Self {
         self.longest = longest.max(self.interval);
         self
+    }
+
+    /// The same, still empty, with limits on how many polls run at once: in all, and of each group of miners, such as those of
+    /// one subnet. Each at least one; a schedule starts out without.
+    #[must_use]
+    pub fn with_limits(mut self, total: usize, per_group: usize, group_of: fn(&K) -> u128) -> Self {
+        self.queue = Queue::with_limits(total, per_group, group_of);
+        self
+    }
+
+    /// Goes over to another interval, with every miner at its new beat. Nobody is asked twice because of that, nobody waits
+    /// longer than one new interval, and whoever backs off still does, at most to the longest pause.
+    pub fn set_interval(&mut self, interval: Duration, longest_pause: Duration, now: Duration) {
+        let interval = interval.max(Duration::from_nanos(1));
+        let before = std::mem::replace(&mut self.interval, interval);
+        self.longest = longest_pause.max(interval);
+        for (key, slot) in &mut self.slots {
+            if interval != before {
+                slot.beat = fraction(place_of(slot.rank, self.turn), interval);
+            }
+            let State::Waiting { due } = &mut slot.state else { continue };
+            let pause = due.saturating_sub(now);
+            let backs_off = pause > before;
+            if pause.is_zero() || (interval == before && !(backs_off && pause > self.longest)) {
+                continue;
+            }
+            let least =
+                if backs_off { pause.min(self.longest).saturating_sub(interval) } else { Duration::ZERO };
+            let next = next_beat(slot.beat, interval, now.saturating_add(least));
+            self.queue.remove(*due, key);
+            *due = next;
+            self.queue.insert(next, key.clone());
+        }
+    }
+
+    /// Other limits on how many polls run at once, in all and of each group. Polls that run go on.
+    pub fn set_limits(&mut self, total: usize, per_group: usize) {
+        self.queue.set_limits(total, per_group);
     }
 
     /// How many miners are scheduled.
@@ -150,7 +202,7 @@ impl<K: Ord + Clone> Schedule<K> {
             self.next_rank += 1;
             self.next_rank - 1
         });
-        let place = rank.wrapping_mul(GOLDEN).wrapping_add(self.turn);
+        let place = place_of(rank, self.turn);
         let beat = fraction(place, self.interval);
         let state = if let Some(Slot { state: State::Leaving { started }, .. }) = self.slots.get(&key) {
             // Its last poll still runs; the next turn is found when that ends.
@@ -158,7 +210,7 @@ impl<K: Ord + Clone> Schedule<K> {
             State::Polling { started: *started }
         } else {
             let due = now.saturating_add(fraction(place, spread));
-            self.queue.insert((due, key.clone()));
+            self.queue.insert(due, key.clone());
             State::Waiting { due }
         };
         self.slots.insert(key, Slot { rank, beat, state });
@@ -176,25 +228,28 @@ impl<K: Ord + Clone> Schedule<K> {
             }
             State::Waiting { due } => {
                 self.free_ranks.insert(slot.rank);
-                self.queue.remove(&(due, key.clone()));
+                self.queue.remove(due, key);
                 self.slots.remove(key);
             }
         }
         true
     }
 
-    /// When the next miner is due; may be in the past. `None` while nothing waits.
+    /// When the next miner is due; may be in the past. `None` while nothing waits, and while there is no room for who does.
     pub fn next_due(&self) -> Option<Duration> {
-        self.queue.first().map(|(due, _)| *due)
+        self.queue.next_due()
     }
 
-    /// Takes the miner that has been due for the longest time, if any is. It counts as being polled from now on, until
+    /// How many polls are running.
+    pub fn running(&self) -> usize {
+        self.queue.running()
+    }
+
+    /// Takes a miner whose turn has come and for whom there is room, if there is any: from the group with the fewest polls
+    /// running the one that has been due for the longest time. It counts as being polled from now on, until
     /// [`done`](Self::done).
     pub fn take_due(&mut self, now: Duration) -> Option<Due<K>> {
-        if self.next_due()? > now {
-            return None;
-        }
-        let (due, key) = self.queue.pop_first()?;
+        let (due, key) = self.queue.begin(now)?;
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.state = State::Polling { started: now };
         }
@@ -209,13 +264,21 @@ impl<K: Ord + Clone> Schedule<K> {
         match slot.state {
             State::Waiting { .. } => None,
             State::Leaving { .. } => {
+                self.queue.end(key);
                 self.slots.remove(key);
                 self.leaving -= 1;
                 None
             }
+            State::Polling { .. } if pace == Pace::Soon => {
+                let due = now.saturating_add((self.interval / 10).min(SOON));
+                slot.state = State::Waiting { due };
+                self.queue.end(key);
+                self.queue.insert(due, key.clone());
+                Some(due)
+            }
             State::Polling { started } => {
                 let beats = match pace {
-                    Pace::Regular => 1,
+                    Pace::Regular | Pace::Soon => 1,
                     Pace::Backoff(failures) => 1_u32
                         .checked_shl(failures)
                         .unwrap_or(u32::MAX)
@@ -225,7 +288,8 @@ impl<K: Ord + Clone> Schedule<K> {
                 let earliest = started.saturating_add(pause).max(now.saturating_add(self.interval / 10));
                 let due = next_beat(slot.beat, self.interval, earliest);
                 slot.state = State::Waiting { due };
-                self.queue.insert((due, key.clone()));
+                self.queue.end(key);
+                self.queue.insert(due, key.clone());
                 Some(due)
             }
         }
@@ -233,17 +297,31 @@ impl<K: Ord + Clone> Schedule<K> {
 
     /// Makes a miner due now, out of turn. Does nothing for one that is being polled or is not there.
     pub fn hurry(&mut self, key: &K, now: Duration) {
-        let Some(Slot { state: State::Waiting { due }, .. }) = self.slots.get_mut(key) else { return };
-        if *due > now {
-            self.queue.remove(&(*due, key.clone()));
-            *due = now;
-            self.queue.insert((now, key.clone()));
+        self.advance(key, now);
+    }
+
+    /// Lets a miner that backs off be asked at its very next beat, because there is reason to think that it has come back.
+    /// Does nothing for one that is being polled or is not there.
+    pub fn expect(&mut self, key: &K, now: Duration) {
+        let beat = self.slots.get(key).map(|slot| next_beat(slot.beat, self.interval, now));
+        if let Some(beat) = beat {
+            self.advance(key, beat);
         }
     }
 
-    /// By how much the schedule is behind: how long the most overdue miner has been waiting.
+    /// Makes a waiting miner due at a time, unless it is due earlier.
+    fn advance(&mut self, key: &K, at: Duration) {
+        let Some(Slot { state: State::Waiting { due }, .. }) = self.slots.get_mut(key) else { return };
+        if *due > at {
+            self.queue.remove(*due, key);
+            *due = at;
+            self.queue.insert(at, key.clone());
+        }
+    }
+
+    /// By how much the schedule is behind: how long the most overdue miner has been waiting, for room too. Costs O(groups).
     pub fn lag(&self, now: Duration) -> Duration {
-        self.next_due().map_or(Duration::ZERO, |due| now.saturating_sub(due))
+        self.queue.oldest().map_or(Duration::ZERO, |due| now.saturating_sub(due))
     }
 }
 
@@ -252,6 +330,11 @@ fn next_beat(beat: Duration, interval: Duration, earliest: Duration) -> Duration
     let (beat, interval, earliest) = (nanos(beat), nanos(interval).max(1), nanos(earliest));
     let rounds = earliest.saturating_sub(beat).div_ceil(interval);
     Duration::from_nanos(beat.saturating_add(rounds.saturating_mul(interval)))
+}
+
+/// Where in the interval the beat of a miner is, in parts of 2⁶⁴.
+fn place_of(rank: u64, turn: u64) -> u64 {
+    rank.wrapping_mul(GOLDEN).wrapping_add(turn)
 }
 
 /// Nanoseconds, saturating after 584 years.

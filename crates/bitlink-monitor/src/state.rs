@@ -12,6 +12,9 @@ use std::time::Duration;
 pub struct FleetSnapshot {
     /// When it was put together.
     pub taken_at: Timestamp,
+    /// The number of the last event that it includes ([`Numbered::seq`](crate::Numbered::seq)); 0 before the first. What
+    /// comes after that number is newer than this state.
+    pub seq: u64,
     /// Every miner that is watched, in order of address and port.
     pub miners: Arc<[Arc<Miner>]>,
     /// How complete and how fresh it is.
@@ -45,6 +48,8 @@ pub struct Coverage {
     pub live: usize,
     /// Miners of status active.
     pub active: usize,
+    /// Miners of status paused.
+    pub paused: usize,
     /// Miners of status warning.
     pub warning: usize,
     /// Miners of status dead.
@@ -74,6 +79,7 @@ impl Coverage {
         self.miners += 1;
         match miner.status {
             MinerStatus::Active => self.active += 1,
+            MinerStatus::Paused => self.paused += 1,
             MinerStatus::Warning => self.warning += 1,
             MinerStatus::Dead => self.dead += 1,
             _ => self.scanning += 1,

@@ -1,16 +1,19 @@
 //! How a program holds a monitor: the stream of its events, and handles to steer it and to read its state.
 
 use crate::clock::{Clock, SystemClock};
-use crate::config::MonitorConfig;
-use crate::engine::{Command, Engine};
-use crate::event::{EventQueue, MonitorEvent};
+use crate::config::{ConfigError, MonitorConfig};
+use crate::engine::{Command, Engine, Parts};
+use crate::event::{EventQueue, MonitorEvent, Numbered};
+use crate::health::JudgeMemory;
+use crate::observer::Observer;
 use crate::state::{Coverage, FleetSnapshot};
+use bitlink_model::MinerId;
 use bitlink_transport::{Endpoint, Links, Transport};
 use futures::Stream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 /// Starts to watch miners with this machine's clock. See [`Monitor`] for more choices.
@@ -33,12 +36,15 @@ pub struct Monitor {
     config: MonitorConfig,
     clock: Arc<dyn Clock>,
     links: Option<Arc<Links>>,
+    observer: Option<Box<dyn Observer>>,
+    memories: Vec<(MinerId, JudgeMemory)>,
 }
 
 impl Monitor {
     /// A monitor with default settings that asks through this transport.
     pub fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport, config: MonitorConfig::default(), clock: Arc::new(SystemClock), links: None }
+        let (config, clock) = (MonitorConfig::default(), Arc::new(SystemClock));
+        Self { transport, config, clock, links: None, observer: None, memories: Vec::new() }
     }
 
     /// With other settings. Those out of their range are brought into it ([`MonitorConfig::sanitised`]).
@@ -60,6 +66,18 @@ impl Monitor {
         self
     }
 
+    /// With somebody who is handed what every reading tells of who the machine is, and names the machines.
+    pub fn with_observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// With what an earlier monitor remembered of machines ([`MonitorHandle::memories`]). Each waits until its machine is met.
+    pub fn with_memories(mut self, memories: impl IntoIterator<Item = (MinerId, JudgeMemory)>) -> Self {
+        self.memories = memories.into_iter().collect();
+        self
+    }
+
     /// Starts to watch. Targets named twice are watched once.
     ///
     /// # Panics
@@ -67,15 +85,16 @@ impl Monitor {
     pub fn start(self, targets: impl IntoIterator<Item = Endpoint>) -> MonitorStream {
         let empty = FleetSnapshot {
             taken_at: self.clock.now(),
+            seq: 0,
             miners: Arc::default(),
             coverage: Coverage::default(),
         };
         let (state, states) = watch::channel(Arc::new(empty));
         let (commands, orders) = mpsc::channel(COMMANDS);
         let events = Arc::new(EventQueue::new(self.config.clone().sanitised().event_queue));
-        let mut engine =
-            Engine::new(self.transport, self.clock, self.config, Arc::clone(&events), state, orders);
-        engine.learn_from(self.links);
+        let Self { transport, config, clock, links, observer, memories } = self;
+        let parts = Parts { transport, clock, config, links, observer, memories };
+        let mut engine = Engine::new(parts, Arc::clone(&events), state, orders);
         engine.start_with(targets);
         // owned by the stream, which ends it when it is dropped
         let task = tokio::spawn(engine.run()).abort_handle();
@@ -100,6 +119,12 @@ impl MonitorStream {
     /// The next event; `None` once the monitor has stopped and all its events are read. Nothing is lost when this is
     /// dropped while it waits.
     pub async fn recv(&mut self) -> Option<MonitorEvent> {
+        self.recv_numbered().await.map(|numbered| numbered.event)
+    }
+
+    /// The next event with its number, for readers that keep a [state](Self::state) up to date or take up a broken stream
+    /// again.
+    pub async fn recv_numbered(&mut self) -> Option<Numbered> {
         std::future::poll_fn(|cx| self.events.poll(cx)).await
     }
 
@@ -124,7 +149,7 @@ impl Stream for MonitorStream {
     type Item = MonitorEvent;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<MonitorEvent>> {
-        self.events.poll(cx)
+        self.events.poll(cx).map(|next| next.map(|numbered| numbered.event))
     }
 }
 
@@ -138,6 +163,18 @@ impl Drop for MonitorStream {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the monitor has stopped")]
 pub struct MonitorClosed;
+
+/// Why a running monitor keeps its settings.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigureError {
+    /// User: the new ones cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The monitor has stopped.
+    #[error(transparent)]
+    Closed(#[from] MonitorClosed),
+}
 
 /// Steers a running monitor and reads its state. Cheap to clone; does not keep the monitor running.
 #[derive(Debug, Clone)]
@@ -195,6 +232,35 @@ impl MonitorHandle {
     /// [`MonitorClosed`] when the monitor has stopped.
     pub async fn poll_now(&self, endpoint: Endpoint) -> Result<(), MonitorClosed> {
         self.send(Command::PollNow(endpoint)).await
+    }
+
+    /// Watches by other settings from now on, and returns when they count. Nothing that is known of the miners is lost: no
+    /// status, no finding and no name, and polls that run end as they would have.
+    ///
+    /// New rules judge a miner at its next poll; what is raised stays until they clear it. A new interval counts from the next
+    /// turn of each miner, none of which comes later than one new interval from now. New credentials have every miner asked from
+    /// its first question on. [`MonitorConfig::seed`] stays what it was, and [`MonitorConfig::port`] is for targets that are
+    /// named later, by whoever names them.
+    ///
+    /// # Errors
+    /// [`ConfigureError::Config`] for settings that [`MonitorConfig::validate`] refuses, and then the old ones stay.
+    /// [`ConfigureError::Closed`] when the monitor has stopped.
+    pub async fn configure(&self, config: MonitorConfig) -> Result<(), ConfigureError> {
+        config.validate()?;
+        let (done, counts) = oneshot::channel();
+        self.send(Command::Configure(Box::new(config), done)).await?;
+        counts.await.map_err(|_closed| ConfigureError::Closed(MonitorClosed))
+    }
+
+    /// What is remembered of every machine, watched or met earlier, by its name: to be handed to the next monitor
+    /// ([`Monitor::with_memories`]).
+    ///
+    /// # Errors
+    /// [`MonitorClosed`] when the monitor has stopped.
+    pub async fn memories(&self) -> Result<Vec<(MinerId, JudgeMemory)>, MonitorClosed> {
+        let (to, memories) = oneshot::channel();
+        self.send(Command::Memories(to)).await?;
+        memories.await.map_err(|_closed| MonitorClosed)
     }
 
     /// Stops the monitor and waits until nothing of it is left: no more polls start, running ones may end within

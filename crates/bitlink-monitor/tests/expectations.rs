@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
-use bitlink_model::{Miner, Timestamp};
+use bitlink_model::{Mac, Miner, Timestamp};
 use bitlink_monitor::{Monitor, MonitorConfig, MonitorEvent, VirtualClock};
 use bitlink_protocol::catalogue;
 use bitlink_simulator::{FaceName, Fault, MinerSpec, Model, SimClock, SimFleet, SimHost};
@@ -19,6 +19,7 @@ async fn watch(specs: Vec<MinerSpec>, minutes: u64) -> (SimFleet, BTreeMap<IpAdd
     let specs = (1_u32..).zip(specs).map(|(n, spec)| {
         let [.., high, low] = n.to_be_bytes();
         spec.with_address(IpAddr::V4(Ipv4Addr::new(127, 0, high + 10, low)))
+            .with_mac(Mac::new([2, 0, 0, 0, high, low]))
     });
     let fleet = SimFleet::of(specs, &SimClock::runtime());
     let network = MemoryTransport::new().with_elsewhere(Door::Refused);

@@ -17,12 +17,17 @@ pub const RULE_SLOW: Rule = Rule::new("hashrate_low");
 /// Raised for a miner that says itself that it should be mining and is not.
 pub const RULE_NOT_MINING: Rule = Rule::new("not_mining");
 
-/// [`MinerStatus::Warning`] with a finding for each rule that is broken, else [`MinerStatus::Active`]. A reading that is
-/// missing breaks no rule, and neither does the hash rate of a miner that is stopped or coming up.
+/// [`MinerStatus::Warning`] with a finding for each rule that is broken, else [`MinerStatus::Paused`] for a miner that says
+/// that it is stopped by wish, else [`MinerStatus::Active`]. A reading that is missing breaks no rule, and neither does the
+/// hash rate of a miner that is stopped or coming up.
 pub fn judge(snapshot: &MinerSnapshot) -> (MinerStatus, Vec<Finding>) {
     let findings: Vec<Finding> =
         [too_hot(snapshot), too_slow(snapshot), not_mining(snapshot)].into_iter().flatten().collect();
-    let status = if findings.is_empty() { MinerStatus::Active } else { MinerStatus::Warning };
+    let status = match snapshot.mining_state {
+        _ if !findings.is_empty() => MinerStatus::Warning,
+        Some(MiningState::Stopped) => MinerStatus::Paused,
+        _ => MinerStatus::Active,
+    };
     (status, findings)
 }
 
@@ -87,6 +92,11 @@ mod tests {
         let (status, findings) = judge(&snapshot);
         assert_eq!(findings.iter().map(|f| f.rule.clone()).collect::<Vec<_>>(), rules);
         assert_eq!(status == MinerStatus::Warning, !rules.is_empty());
+        assert_eq!(
+            status == MinerStatus::Paused,
+            rules.is_empty() && state == Some(MiningState::Stopped),
+            "{status}"
+        );
     }
 
     #[test]
@@ -97,6 +107,7 @@ mod tests {
         check(Some(60.0), Some(0.849), None, &[RULE_SLOW]);
         check(Some(91.0), Some(0.0), Some(MiningState::Failed), &[RULE_HOT, RULE_SLOW, RULE_NOT_MINING]);
         check(Some(30.0), Some(0.0), Some(MiningState::Stopped), &[]);
+        check(Some(91.0), Some(0.0), Some(MiningState::Stopped), &[RULE_HOT]);
         check(Some(30.0), Some(0.1), Some(MiningState::Starting), &[]);
     }
 }

@@ -410,12 +410,12 @@ pub struct Truth {
 
 impl Truth {
     /// The status a monitor should come to. A machine that is starting is slow, hence a warning; a sleeping one is
-    /// active where its firmware lets a client know that it sleeps; a fault that cannot be known raises nothing. A
+    /// paused where its firmware lets a client know that it sleeps; a fault that cannot be known raises nothing. A
     /// machine that [answers wrongly](Self::defects) may be judged otherwise.
     pub fn expected_status(&self) -> MinerStatus {
         match self.condition {
             Condition::Healthy => MinerStatus::Active,
-            Condition::Idle if !self.hidden_faults.contains(&Fault::Asleep) => MinerStatus::Active,
+            Condition::Idle if !self.hidden_faults.contains(&Fault::Asleep) => MinerStatus::Paused,
             Condition::Sick if self.faults.iter().all(|fault| self.hidden_faults.contains(fault)) => {
                 MinerStatus::Active
             }

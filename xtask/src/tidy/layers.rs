@@ -100,7 +100,9 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-monitor",
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
-        third_party: Allowed::Only(&["futures", "thiserror", "tokio", "tokio-util", "tracing"]),
+        // serde: health rules are data, read from a configuration and shown by an API; and so is what is remembered of a
+        // miner from one run to the next.
+        third_party: Allowed::Only(&["futures", "serde", "thiserror", "tokio", "tokio-util", "tracing"]),
     },
     Layer {
         name: "bitlink-control",

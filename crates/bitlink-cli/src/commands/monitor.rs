@@ -10,7 +10,7 @@ use crate::output::report::summary;
 use crate::table::{Table, Tone};
 use crate::text::{clean, duration, parse_duration, so_many};
 use bitlink_miner_manager::{
-    Coverage, Fleet, FleetSnapshot, Miner, MinerStatus, MonitorConfig, MonitorEvent, MonitorStream,
+    Coverage, Fleet, FleetSnapshot, Miner, MinerStatus, MonitorConfig, MonitorEvent, MonitorStream, Numbered,
     OutcomeKind, ScanTargets, Timestamp,
 };
 use clap::{Args, ValueEnum};
@@ -202,12 +202,13 @@ pub(crate) fn table(fleet: &FleetSnapshot, room: Option<usize>) -> String {
 
 /// The fleet in one line.
 pub(crate) fn totals(fleet: &FleetSnapshot) -> String {
-    let Coverage { active, warning, dead, scanning, .. } = &fleet.coverage;
+    let Coverage { active, paused, warning, dead, scanning, .. } = &fleet.coverage;
     let rates: Vec<f64> = fleet.iter().map(|m| m.stats.hashrate_rt).filter(|r| r.is_finite()).collect();
     let rate = columns::hash_rate(rates.iter().sum()).filter(|_| !rates.is_empty());
     format!(
-        "{} active, {} warning, {} dead, {} scanning; {} from {} of {}",
+        "{} active, {} paused, {} warning, {} dead, {} scanning; {} from {} of {}",
         active,
+        paused,
         warning,
         dead,
         scanning,
@@ -237,7 +238,7 @@ fn line(event: &MonitorEvent, after_table: bool) -> Option<String> {
         MonitorEvent::Rejected { target, reason } => {
             Some(format!("{} cannot be watched: {}", clean(target), clean(reason)))
         }
-        MonitorEvent::Lagged(events) => Some(format!("too slow: {events} events were left out")),
+        MonitorEvent::Lagged { missed, .. } => Some(format!("too slow: {missed} events were left out")),
         _ => None,
     }
 }
@@ -252,7 +253,7 @@ async fn ndjson(mut events: MonitorStream, lasting: Option<Duration>) -> Result<
             biased;
             () = stop.come() => return Ok(Ended::Interrupted),
             () = &mut over => return Ok(Ended::Over),
-            event = events.recv() => event,
+            event = events.recv_numbered() => event,
         };
         let Some(event) = event else { return Ok(Ended::Over) };
         write_event(&mut io::stdout().lock(), &event, SystemTime::now().into())?;
@@ -263,6 +264,7 @@ async fn ndjson(mut events: MonitorStream, lasting: Option<Duration>) -> Result<
 #[derive(Serialize)]
 struct MinerEvent<'a> {
     event: &'static str,
+    seq: u64,
     at_ms: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<MinerStatus>,
@@ -277,6 +279,7 @@ struct MinerEvent<'a> {
 #[derive(Serialize)]
 struct SnapshotEvent<'a> {
     event: &'static str,
+    seq: u64,
     at_ms: Timestamp,
     coverage: serde_json::Value,
     miners: Vec<&'a Miner>,
@@ -284,11 +287,12 @@ struct SnapshotEvent<'a> {
 
 fn write_event(
     out: &mut impl Write,
-    event: &MonitorEvent,
+    Numbered { seq, event, .. }: &Numbered,
     at_ms: Timestamp,
 ) -> Result<(), serde_json::Error> {
+    let seq = *seq;
     let about = |event, miner: &Arc<Miner>, out: &mut _| {
-        json::line(out, &MinerEvent { event, at_ms, from: None, to: None, previous_id: None, miner })
+        json::line(out, &MinerEvent { event, seq, at_ms, from: None, to: None, previous_id: None, miner })
     };
     match event {
         MonitorEvent::MinerUpdated(miner) => about("miner_updated", miner, out),
@@ -298,28 +302,28 @@ fn write_event(
             let (from, to) = (Some(*from), Some(*to));
             json::line(
                 out,
-                &MinerEvent { event: "status_changed", at_ms, from, to, previous_id: None, miner },
+                &MinerEvent { event: "status_changed", seq, at_ms, from, to, previous_id: None, miner },
             )
         }
         MonitorEvent::IdentityChanged { miner, before } => {
             let previous_id = Some(before.to_string());
             let event = "identity_changed";
-            json::line(out, &MinerEvent { event, at_ms, from: None, to: None, previous_id, miner })
+            json::line(out, &MinerEvent { event, seq, at_ms, from: None, to: None, previous_id, miner })
         }
         MonitorEvent::FullSnapshot(fleet) => {
             let miners = fleet.iter().map(|miner| &**miner).collect();
             let coverage = coverage(&fleet.coverage);
             json::line(
                 out,
-                &SnapshotEvent { event: "full_snapshot", at_ms: fleet.taken_at, coverage, miners },
+                &SnapshotEvent { event: "full_snapshot", seq, at_ms: fleet.taken_at, coverage, miners },
             )
         }
         MonitorEvent::Rejected { target, reason } => json::line(
             out,
-            &json!({ "event": "rejected", "at_ms": at_ms, "target": target, "reason": reason }),
+            &json!({ "event": "rejected", "seq": seq, "at_ms": at_ms, "target": target, "reason": reason }),
         ),
-        MonitorEvent::Lagged(events) => {
-            json::line(out, &json!({ "event": "lagged", "at_ms": at_ms, "left_out": events }))
+        MonitorEvent::Lagged { missed, .. } => {
+            json::line(out, &json!({ "event": "lagged", "seq": seq, "at_ms": at_ms, "left_out": missed }))
         }
         _ => Ok(()),
     }
@@ -330,6 +334,7 @@ fn coverage(coverage: &Coverage) -> serde_json::Value {
         "miners": coverage.miners,
         "live": coverage.live,
         "active": coverage.active,
+        "paused": coverage.paused,
         "warning": coverage.warning,
         "dead": coverage.dead,
         "scanning": coverage.scanning,

@@ -106,6 +106,7 @@ fn counts(view: &View) -> Line<'static> {
     let mut spans = Vec::new();
     for (status, n) in [
         (MinerStatus::Active, coverage.active),
+        (MinerStatus::Paused, coverage.paused),
         (MinerStatus::Warning, coverage.warning),
         (MinerStatus::Dead, coverage.dead),
         (MinerStatus::Scanning, coverage.scanning),

@@ -93,7 +93,7 @@ impl View {
     /// A miner has changed its status.
     pub(super) fn changed(&mut self, miner: &Miner, from: MinerStatus, to: MinerStatus, now: Timestamp) {
         // The first reading of every miner is no news.
-        if from == MinerStatus::Scanning && to == MinerStatus::Active {
+        if from == MinerStatus::Scanning && matches!(to, MinerStatus::Active | MinerStatus::Paused) {
             return;
         }
         let what = match columns::findings_by_weight(miner).first() {

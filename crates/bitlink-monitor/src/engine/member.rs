@@ -1,14 +1,16 @@
 //! One watched miner: who it is, how it is judged, and what readers have been told of it. Asks nothing.
 
+use super::desk::Desk;
 use super::poll::Answer;
-use crate::health::{Judge, Miss, RuleBook, Verdict};
+use crate::health::{Judge, JudgeMemory, Miss, Resolver, Rules, Verdict, rule};
 use crate::schedule::Pace;
 use bitlink_model::{
-    Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Rule, Severity, Source,
-    Span, Timestamp,
+    Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule,
+    Severity, Source, Span, Timestamp,
 };
 use bitlink_protocol::{Identified, Reading};
 use bitlink_transport::Endpoint;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,11 +26,36 @@ pub(super) struct Member {
     /// another firmware.
     pub(super) identified: Option<Arc<Identified>>,
     judge: Judge,
+    /// The mode in which it last said that it runs: it need not say so every time.
+    mode: Option<String>,
     told: Face,
+    /// The name that the keeper of the registry gave to what was heard last.
+    named: Option<MinerId>,
+    /// The hardware address at which it was met last.
+    met_at: Option<Mac>,
+    /// When it was last heard.
+    pub(super) heard_at: Duration,
+    /// Whether its last answer was not believed.
+    doubted: bool,
     /// When its last poll began, unless its pace was changed since.
     last_start: Option<Duration>,
     /// Polls in a row that failed while its reading was not live.
     stale_polls: u32,
+}
+
+/// Running times are whole seconds, taken at different moments of a reading, and a miner's clock is corrected.
+const CLOCK_SLACK: Duration = Duration::from_mins(1);
+
+/// Whose an answer is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whose {
+    pub(super) id: MinerId,
+    /// The machine that answered here before, or the first one.
+    same: bool,
+    /// Not the machine that was last heard here.
+    pub(super) is_new: bool,
+    /// Whether no other machine should have this id.
+    pub(super) certain: bool,
 }
 
 /// What there is to tell after a poll.
@@ -36,12 +63,14 @@ pub(super) struct Member {
 pub(super) struct Change {
     pub(super) status_from: Option<MinerStatus>,
     pub(super) other_machine: Option<MinerId>,
+    /// It was dead and has answered.
+    pub(super) came_back: bool,
     /// Something that a reader sees has changed.
     pub(super) seen: bool,
 }
 
 impl Member {
-    pub(super) fn new(endpoint: Endpoint, generation: u64, rules: &RuleBook) -> Self {
+    pub(super) fn new(endpoint: Endpoint, generation: u64, rules: &Arc<Rules>) -> Self {
         let miner = Miner::unheard(endpoint.ip(), endpoint.port());
         Self {
             generation,
@@ -49,7 +78,12 @@ impl Member {
             miner: Arc::new(miner),
             live: false,
             identified: None,
-            judge: Judge::new(Arc::clone(&rules.common)),
+            judge: Judge::new(Arc::clone(rules)),
+            mode: None,
+            named: None,
+            met_at: None,
+            heard_at: Duration::ZERO,
+            doubted: false,
             last_start: None,
             stale_polls: 0,
         }
@@ -58,34 +92,50 @@ impl Member {
     /// A poll begins. Returns the time since the last one began, where that says something about how well the monitor
     /// keeps up.
     pub(super) fn starts_poll(&mut self, now: Duration) -> Option<Duration> {
-        let before = self.last_start.replace(now);
+        // What is asked again soon is asked out of turn.
+        let before = self.last_start.replace(now).filter(|_| !self.is_asked_soon());
         before.filter(|_| self.stale_polls == 0).map(|before| now.saturating_sub(before))
+    }
+
+    fn is_asked_soon(&self) -> bool {
+        self.doubted || self.judge.is_recovering()
     }
 
     /// How soon it is to be asked again.
     pub(super) fn pace(&self) -> Pace {
         match self.stale_polls {
+            0 if self.is_asked_soon() => Pace::Soon,
             0 => Pace::Regular,
             polls => Pace::Backoff(polls - 1),
         }
     }
 
-    pub(super) fn heard(
+    /// Whose an answer is. `None` is not known: it does not go on from the last reading, and the questions were those for
+    /// the machine of before. It is to be asked again, from the first question on, before it is believed.
+    ///
+    /// `met_at` is the hardware address at which it was met on the network, where that can be seen.
+    pub(super) fn recognise(
         &mut self,
-        now: Timestamp,
-        answer: Answer,
+        now: Duration,
+        answer: &mut Answer,
         met_at: Option<Mac>,
-        rules: &RuleBook,
-    ) -> Change {
-        let Answer { reading: Reading { identified, mut snapshot, .. }, round_trip } = answer;
-        snapshot.observed_at = Some(now);
-        snapshot.round_trip = Some(Span::from(round_trip));
-
+        desk: &mut Desk,
+    ) -> Option<Whose> {
+        let snapshot = &mut answer.reading.snapshot;
         let known = self.miner.snapshot.as_deref();
-        let same = known.is_none_or(|known| same_machine(&known.identity, &snapshot.identity))
+        let is_like = known.is_none_or(|known| same_machine(&known.identity, &snapshot.identity))
             && !known.is_some_and(|known| was_met_elsewhere(known, met_at));
-        let restarted = known.is_some_and(|known| snapshot.elapsed < known.elapsed);
-        if let Some(known) = known.filter(|_| same) {
+        let met_elsewhere = self.met_at.zip(met_at).is_some_and(|(before, now)| before != now);
+        let goes_on = !met_elsewhere && self.goes_on(now, snapshot);
+        let asked_as_known = self.identified.take().is_some();
+        if asked_as_known && !(is_like && goes_on) {
+            self.doubted = true;
+            return None;
+        }
+        self.doubted = false;
+        self.met_at = met_at.or(self.met_at);
+        let named = desk.name(Endpoint::new(self.miner.ip, self.miner.port), snapshot, met_at, now);
+        if let Some(known) = known.filter(|_| is_like) {
             if snapshot.identity.mac.is_none() && known.provenance.of(MAC) == Source::Observed {
                 snapshot.provenance.mark(MAC, Source::Observed);
             }
@@ -94,28 +144,80 @@ impl Member {
         if let Some(met_at) = met_at {
             snapshot.observe_mac(met_at);
         }
-        let fitting = rules.rules_for(&snapshot.identity);
-        let before = self.miner.id;
-        if same {
-            self.judge.set_rules(Arc::clone(fitting));
-        } else {
-            self.judge = Judge::new(Arc::clone(fitting));
-        }
-        // After a restart the firmware may be another: it is asked who it is anew.
-        self.identified = (!restarted).then(|| Arc::new(identified));
-        self.stale_polls = 0;
-
-        let Verdict { status, findings, live } = self.judge.observe(now, &snapshot);
-        self.live = live;
-        let miner =
-            Miner::from_snapshot(self.miner.ip, self.miner.port, status, snapshot).with_findings(findings);
-        let change = self.show(miner);
-        Change { other_machine: (!same).then_some(before), ..change }
+        let same = match named.zip(self.named) {
+            Some((now, before)) => now == before,
+            None => is_like,
+        };
+        self.named = named;
+        let id = named.unwrap_or_else(|| MinerId::derived(&snapshot.identity, self.miner.ip));
+        // Serial numbers are not always written into a machine, and an address is nobody's own.
+        let certain = named.is_some() || snapshot.identity.mac.is_some_and(Mac::is_unique);
+        Some(Whose { id, same, is_new: known.is_none() || !same, certain })
     }
 
-    pub(super) fn missed(&mut self, now: Timestamp, miss: &Miss) -> Change {
-        let Verdict { status, findings, live } = self.judge.missed(now, miss);
+    /// Whether the running time goes on from the last reading. One that has fallen back is a restart or another machine; one
+    /// that is ahead is another machine.
+    fn goes_on(&self, now: Duration, snapshot: &MinerSnapshot) -> bool {
+        let before = self.miner.snapshot.as_deref().and_then(|known| known.elapsed);
+        let Some((before, elapsed)) = before.zip(snapshot.elapsed) else { return true };
+        let (before, elapsed) = (before.as_duration(), elapsed.as_duration());
+        let passed = now.saturating_sub(self.heard_at);
+        elapsed >= before && elapsed <= before + passed + passed / 20 + CLOCK_SLACK
+    }
+
+    /// A machine that has been recognised has answered. `twin` is where the same machine answers too, if it does.
+    pub(super) fn heard(
+        &mut self,
+        now: Duration,
+        answer: Answer,
+        whose: Whose,
+        twin: Option<Endpoint>,
+        desk: &mut Desk,
+    ) -> Change {
+        let Answer { reading: Reading { identified, mut snapshot, .. }, round_trip } = answer;
+        snapshot.observed_at = Some(desk.dates.wall(now));
+        snapshot.round_trip = Some(Span::from(round_trip));
+        if snapshot.tuning.mode.is_some() || !whose.same {
+            self.mode.clone_from(&snapshot.tuning.mode);
+        }
+        let fitting = desk.rules.rules_for(&snapshot.identity, self.mode.as_deref());
+        let before = self.miner.id;
+        let came_back = self.miner.status == MinerStatus::Dead;
+        if whose.same {
+            self.judge.set_rules(fitting);
+        } else {
+            desk.keep(before, self.judge.memory());
+            self.judge = Judge::new(fitting);
+        }
+        if whose.is_new
+            && let Some(memory) = desk.recall(whose.id)
+        {
+            self.judge.recall(memory);
+        }
+        self.identified = Some(Arc::new(identified));
+        self.heard_at = now;
+        self.stale_polls = 0;
+
+        let steady = desk.dates.steady(now);
+        let Verdict { mut status, mut findings, live } = self.judge.observe(steady, &snapshot);
+        if let Some(twin) = twin {
+            findings.push(shared_identity(twin, steady));
+            findings.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.rule.cmp(&b.rule)));
+            status = MinerStatus::Warning;
+        }
+        desk.dates.show(&mut findings);
         self.live = live;
+        let mut miner = Miner::from_snapshot(self.miner.ip, self.miner.port, status, snapshot);
+        miner.id = whose.id;
+        let change = self.show(miner.with_findings(findings));
+        Change { other_machine: (!whose.same).then_some(before), came_back, ..change }
+    }
+
+    pub(super) fn missed(&mut self, now: Duration, miss: &Miss, desk: &Desk) -> Change {
+        let Verdict { status, mut findings, live } = self.judge.missed(desk.dates.steady(now), miss);
+        desk.dates.show(&mut findings);
+        self.live = live;
+        self.doubted = false;
         if !matches!(miss, Miss::NotAsked { .. }) {
             self.identified = None;
             let stale = !live && status != MinerStatus::Scanning;
@@ -134,6 +236,35 @@ impl Member {
         self.show(miner)
     }
 
+    /// Is judged by other rules from the next poll on.
+    pub(super) fn judge_by(&mut self, rules: &mut Resolver) {
+        let fitting = match self.miner.snapshot.as_deref() {
+            Some(known) => rules.rules_for(&known.identity, self.mode.as_deref()),
+            None => Arc::clone(rules.common()),
+        };
+        self.judge.set_rules(fitting);
+    }
+
+    /// Is asked from the first question on next time.
+    pub(super) fn ask_anew(&mut self) {
+        self.identified = None;
+    }
+
+    /// The time since its last poll began says nothing.
+    pub(super) fn skip_gap(&mut self) {
+        self.last_start = None;
+    }
+
+    /// What is remembered of the machine that was last heard here.
+    pub(super) fn memory(&self) -> JudgeMemory {
+        self.judge.memory()
+    }
+
+    /// Takes over what is remembered of the machine here.
+    pub(super) fn recall(&mut self, memory: JudgeMemory) {
+        self.judge.recall(memory);
+    }
+
     /// Puts a miner in place of the last one.
     fn show(&mut self, miner: Miner) -> Change {
         let status_from = (self.miner.status != miner.status).then_some(self.miner.status);
@@ -142,7 +273,7 @@ impl Member {
             self.told = Face::of(&miner);
         }
         self.miner = Arc::new(miner);
-        Change { status_from, other_machine: None, seen }
+        Change { status_from, seen, ..Change::default() }
     }
 }
 
@@ -153,6 +284,13 @@ const MAC: &str = "identity.mac_address";
 fn was_met_elsewhere(known: &MinerSnapshot, met_at: Option<Mac>) -> bool {
     known.provenance.of(MAC) == Source::Observed
         && known.identity.mac.zip(met_at).is_some_and(|(a, b)| a != b)
+}
+
+fn shared_identity(twin: Endpoint, now: Timestamp) -> Finding {
+    let message = format!("{twin} answers as the same machine");
+    Finding::new(rule::IDENTITY_SHARED, Severity::Warning, message)
+        .since(now)
+        .clears_when("only one address answers with this hardware address")
 }
 
 /// Whether two accounts can be of one machine. Hardware address, then serial, then make and model decide, each where
@@ -193,7 +331,34 @@ struct Face {
     model: String,
     status: MinerStatus,
     findings: Vec<(Rule, Severity, Option<Timestamp>)>,
+    /// The numbers, pools aside.
     stats: MinerStats,
+    /// A digest of the pools: their texts are long.
+    pools: u64,
+}
+
+fn digest(pools: &[PoolStats]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for PoolStats { url, user, status, active, .. } in pools {
+        (url, user, status.map(|status| status as u8), active).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The numbers without the pools.
+fn numbers(stats: &MinerStats) -> MinerStats {
+    let mut numbers = MinerStats::default();
+    numbers.hashrate_avg = stats.hashrate_avg;
+    numbers.hashrate_rt = stats.hashrate_rt;
+    numbers.hashrate_expected = stats.hashrate_expected;
+    numbers.temp_chip_max = stats.temp_chip_max;
+    numbers.temp_board_max = stats.temp_board_max;
+    numbers.temperatures.clone_from(&stats.temperatures);
+    numbers.fans.clone_from(&stats.fans);
+    numbers.power = stats.power;
+    numbers.efficiency = stats.efficiency;
+    numbers.uptime = stats.uptime;
+    numbers
 }
 
 fn names(findings: &[Finding]) -> impl Iterator<Item = (Rule, Severity, Option<Timestamp>)> + '_ {
@@ -207,7 +372,8 @@ impl Face {
             model: miner.model.clone(),
             status: miner.status,
             findings: names(&miner.findings).collect(),
-            stats: miner.stats.clone(),
+            stats: numbers(&miner.stats),
+            pools: digest(&miner.stats.pools),
         }
     }
 
@@ -217,6 +383,7 @@ impl Face {
             || self.status != miner.status
             || !names(&miner.findings).eq(self.findings.iter().cloned())
             || stats_differ(&self.stats, &miner.stats)
+            || self.pools != digest(&miner.stats.pools)
     }
 }
 
@@ -240,7 +407,6 @@ fn stats_differ(told: &MinerStats, now: &MinerStats) -> bool {
         || lists(&told.fans, &now.fans, &fan)
         || now.uptime < told.uptime
         || told.uptime.is_nan() != now.uptime.is_nan()
-        || told.pools != now.pools
 }
 
 /// Whether a number has moved by so much, or has come or gone.

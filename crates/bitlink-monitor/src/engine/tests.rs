@@ -4,12 +4,15 @@
     reason = "a test that subtracts the wrong way round should fail"
 )]
 
+mod bad_days;
 mod events;
+mod identity;
 mod life;
 mod polls;
+mod reconfigure;
 mod scale;
 
-use crate::{Monitor, MonitorConfig, MonitorEvent, MonitorStream, VirtualClock};
+use crate::{Monitor, MonitorConfig, MonitorEvent, MonitorStream, Numbered, VirtualClock};
 use bitlink_model::{Miner, MinerStatus, Timestamp};
 use bitlink_simulator::{FaceName, FleetSpec, MinerSpec, SimClock, SimFleet, SimHost, SimMiner};
 use bitlink_transport::{Door, Endpoint, Host, MemoryTransport, Script, Transport};

@@ -23,27 +23,38 @@ fn change(n: u8, from: MinerStatus, to: MinerStatus) -> MonitorEvent {
 
 fn snapshot(second: i64) -> MonitorEvent {
     let taken_at = Timestamp::from_unix_seconds(second).unwrap();
-    let fleet = FleetSnapshot { taken_at, miners: Arc::default(), coverage: Coverage::default() };
+    let fleet = FleetSnapshot { taken_at, seq: 0, miners: Arc::default(), coverage: Coverage::default() };
     MonitorEvent::FullSnapshot(Arc::new(fleet))
 }
 
 /// Everything that can be read now, in short.
 fn drain(queue: &EventQueue) -> Vec<String> {
+    drain_after(queue, &mut { queue.lock().read })
+}
+
+/// The same, by a reader that minds the numbers.
+fn drain_after(queue: &EventQueue, last: &mut u64) -> Vec<String> {
     let waker = noop_waker();
     let cx = Context::from_waker(&waker);
     let mut read = Vec::new();
     while let Poll::Ready(event) = queue.poll(&cx) {
-        let Some(event) = event else {
+        let Some(Numbered { seq, event }) = event else {
             read.push("end".to_owned());
             break;
         };
+        let missed = if let MonitorEvent::Lagged { missed, .. } = event { missed } else { 1 };
+        assert_eq!(seq, *last + missed, "no gap but those that are told");
+        *last = seq;
         read.push(match event {
             MonitorEvent::MinerUpdated(miner) => format!("update {}", last_octet(&miner)),
             MonitorEvent::StatusChanged { miner, from, to } => {
                 format!("change {} {from}->{to}", last_octet(&miner))
             }
             MonitorEvent::FullSnapshot(fleet) => format!("full {}", fleet.taken_at.as_unix_millis() / 1000),
-            MonitorEvent::Lagged(n) => format!("lagged {n}"),
+            MonitorEvent::Lagged { missed, first } => {
+                assert_eq!(first + missed - 1, seq);
+                format!("lagged {missed}")
+            }
             other => format!("{other:?}"),
         });
     }
@@ -86,9 +97,21 @@ fn updates_are_left_out_first_and_counted() {
     for n in 2..=5 {
         queue.push(update(n));
     }
-    assert_eq!(drain(&queue), ["lagged 3", "change 1 active->dead", "update 4", "update 5"]);
+    assert_eq!(drain(&queue), ["lagged 1", "change 1 active->dead", "lagged 2", "update 4", "update 5"]);
     queue.push(update(6));
     assert_eq!(drain(&queue), ["update 6"], "a lag is told once");
+}
+
+#[test]
+fn the_newest_may_be_missing_too_and_is_told() {
+    let queue = EventQueue::new(2);
+    queue.push(change(1, Active, Dead));
+    queue.push(change(2, Active, Dead));
+    queue.push(update(3));
+    assert_eq!(drain(&queue), ["change 1 active->dead", "change 2 active->dead", "lagged 1"]);
+    assert_eq!(queue.newest(), 3);
+    queue.push(update(4));
+    assert_eq!(drain(&queue), ["update 4"]);
 }
 
 #[test]
@@ -110,7 +133,13 @@ fn changes_of_one_miner_are_joined_before_any_is_lost() {
     queue.push(change(2, Warning, Dead));
     assert_eq!(
         drain(&queue),
-        ["lagged 2", "change 1 scanning->active", "change 3 scanning->active", "change 2 scanning->dead"]
+        [
+            "change 1 scanning->active",
+            "lagged 1",
+            "change 3 scanning->active",
+            "lagged 1",
+            "change 2 scanning->dead"
+        ]
     );
 }
 
@@ -131,9 +160,9 @@ proptest! {
     ) {
         let queue = EventQueue::new(capacity);
         let mut pushed = 0_u64;
-        let mut read = 0_u64;
+        let (mut read, mut last) = (0_u64, 0_u64);
         let mut count = |queue: &EventQueue| {
-            for line in drain(queue) {
+            for line in drain_after(queue, &mut last) {
                 read += line.strip_prefix("lagged ").map_or(1, |n| n.parse::<u64>().unwrap());
             }
         };

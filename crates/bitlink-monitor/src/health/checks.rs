@@ -10,6 +10,17 @@ use bitlink_model::{
 use bitlink_protocol::Excerpt;
 use std::time::Duration;
 
+/// What is not held against a miner that need not work.
+const IDLE_EXCUSES: [Rule; 7] = [
+    rule::HASHRATE_LOW,
+    rule::SHARE_RATE_LOW,
+    rule::NOT_HASHING,
+    rule::BOARD_IDLE,
+    rule::BOARDS_GONE,
+    rule::CHIPS_GONE,
+    rule::NO_SHARES,
+];
+
 /// One reading under examination.
 pub(super) struct Exam<'a> {
     pub(super) now: Timestamp,
@@ -20,14 +31,14 @@ pub(super) struct Exam<'a> {
 }
 
 /// A condition that is watched.
-struct Watch {
+pub(super) struct Watch {
     rule: Rule,
     part: u32,
     severity: Severity,
 }
 
 impl Watch {
-    const fn warning(rule: Rule) -> Self {
+    pub(super) const fn warning(rule: Rule) -> Self {
         Self { rule, part: 0, severity: Severity::Warning }
     }
 
@@ -35,7 +46,7 @@ impl Watch {
         Self { rule, part: 0, severity: Severity::Critical }
     }
 
-    const fn info(rule: Rule) -> Self {
+    pub(super) const fn info(rule: Rule) -> Self {
         Self { rule, part: 0, severity: Severity::Info }
     }
 
@@ -45,20 +56,20 @@ impl Watch {
         self
     }
 
-    fn says(self, message: impl Into<String>) -> Finding {
+    pub(super) fn says(self, message: impl Into<String>) -> Finding {
         Finding::new(self.rule, self.severity, message)
     }
 }
 
 /// How numbers of a band are shown.
 #[derive(Clone, Copy)]
-enum Shown {
+pub(super) enum Shown {
     Celsius,
     Percent,
 }
 
 impl Shown {
-    fn evidence(self, value: f64) -> Evidence {
+    pub(super) fn evidence(self, value: f64) -> Evidence {
         match self {
             Self::Celsius => Evidence::new(value, "°C"),
             Self::Percent => Evidence::new(value * 100.0, "%"),
@@ -116,17 +127,20 @@ impl Exam<'_> {
         self.hardware_errors();
         if self.is_idle() {
             // Not judged while it need not work: intent counts.
-            for rule in [rule::HASHRATE_LOW, rule::NOT_HASHING, rule::BOARD_IDLE, rule::NO_SHARES] {
+            for rule in IDLE_EXCUSES {
                 self.gates.excuse(&rule);
             }
             if !self.is_warming_up() {
                 self.memory.idle_until = Some(self.now);
             }
             self.memory.trend.forget();
+            self.memory.work.forget();
             self.memory.last_share.restart(self.now);
         } else {
             self.hash_rate();
+            self.share_rate();
             self.idle_boards();
+            self.parts_gone();
             self.last_share();
         }
         self.fans();
@@ -147,7 +161,13 @@ impl Exam<'_> {
     }
 
     /// One look at a condition that holds or does not.
-    fn condition(&mut self, watch: Watch, bad: bool, hold: Duration, tell: impl FnOnce(Watch) -> Finding) {
+    pub(super) fn condition(
+        &mut self,
+        watch: Watch,
+        bad: bool,
+        hold: Duration,
+        tell: impl FnOnce(Watch) -> Finding,
+    ) {
         self.condition_lasting(watch, bad, hold, Duration::ZERO, tell);
     }
 
@@ -213,6 +233,15 @@ impl Exam<'_> {
 
     fn heat(&mut self) {
         let rules = self.rules;
+        let temperatures = &self.snapshot.temperatures;
+        for (rule, reading, band, what) in [
+            (&rule::INLET_HOT, temperatures.inlet, &rules.inlet_celsius, "inlet"),
+            (&rule::OUTLET_HOT, temperatures.outlet, &rules.outlet_celsius, "outlet"),
+        ] {
+            if let Some(reading) = reading {
+                self.band(rule, reading.as_celsius(), band, Worse::Higher, Shown::Celsius, what);
+            }
+        }
         if let Some(chip) = self.snapshot.temperatures.chip_max {
             let celsius = chip.as_celsius();
             self.band(

@@ -131,6 +131,10 @@ impl Contact {
         self.silent.count.saturating_add(self.unusable.count)
     }
 
+    pub(super) fn is_recovering(&self) -> bool {
+        self.recovering.is_some()
+    }
+
     pub(super) fn standing(&self, rules: &Rules) -> Standing {
         if self.dead {
             Standing::Dead

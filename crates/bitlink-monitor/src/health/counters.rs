@@ -1,6 +1,7 @@
 //! What must be remembered from reading to reading: rates over a window, restarts, the last share, faults that the
 //! firmware listed. Knows no limits.
 
+use super::derived::{Most, WorkWindow};
 use super::rules::{Rules, rule};
 use bitlink_model::{DeviceError, Finding, HashRate, MinerSnapshot, MiningState, Timestamp};
 use bitlink_protocol::Excerpt;
@@ -12,6 +13,9 @@ use std::time::Duration;
 pub(super) struct Memory {
     pub(super) trend: Trend,
     pub(super) shares: ShareWindow,
+    pub(super) work: WorkWindow,
+    pub(super) most_boards: Most,
+    pub(super) most_chips: Most,
     pub(super) last_share: LastShare,
     pub(super) starts: Starts,
     pub(super) errors: Errors,
@@ -28,6 +32,7 @@ impl Memory {
     pub(super) fn forget_rates(&mut self) {
         self.trend = Trend::default();
         self.shares = ShareWindow::default();
+        self.work.forget();
         self.last_share = LastShare::default();
         self.errors = Errors::default();
         self.state = None;
@@ -168,8 +173,8 @@ impl LastShare {
 /// Restarts of the mining program, seen as its running time falling back.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Starts {
-    last: Option<(Timestamp, Duration)>,
-    times: VecDeque<Timestamp>,
+    pub(super) last: Option<(Timestamp, Duration)>,
+    pub(super) times: VecDeque<Timestamp>,
 }
 
 impl Starts {

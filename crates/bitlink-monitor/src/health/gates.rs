@@ -38,11 +38,19 @@ struct Gate {
     raised: Option<Finding>,
 }
 
-/// Findings that say nothing new while another one stands: (hidden, by).
+/// Findings that say nothing new while another one stands that is no milder: (hidden, by).
 const IMPLIED: &[(Rule, Rule)] = &[
     (rule::HASHRATE_LOW, rule::NOT_HASHING),
     (rule::HASHRATE_LOW, rule::MINING_FAILED),
     (rule::NOT_HASHING, rule::MINING_FAILED),
+    (rule::SHARE_RATE_LOW, rule::NOT_HASHING),
+    (rule::SHARE_RATE_LOW, rule::NO_SHARES),
+    (rule::SHARE_RATE_LOW, rule::POOLS_DEAD),
+    (rule::SHARE_RATE_LOW, rule::REJECTED_HIGH),
+    (rule::BOARDS_GONE, rule::BOARDS_MISSING),
+    (rule::CHIPS_GONE, rule::CHIPS_LOST),
+    (rule::CHIPS_GONE, rule::BOARDS_MISSING),
+    (rule::CHIPS_GONE, rule::BOARDS_GONE),
     (rule::NO_SHARES, rule::NOT_HASHING),
     (rule::NO_SHARES, rule::MINING_FAILED),
     (rule::NO_SHARES, rule::POOLS_DEAD),
@@ -103,12 +111,21 @@ impl Gates {
         }
     }
 
+    /// A limit is no more: all of a rule, or of one severity.
+    pub(super) fn drop_limit(&mut self, rule: &Rule, severity: Option<Severity>) {
+        self.0
+            .retain(|key, _| key.rule != *rule || severity.is_some_and(|severity| key.severity != severity));
+    }
+
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 
-    fn raised(&self, rule: &Rule) -> bool {
-        self.0.iter().any(|(key, gate)| key.rule == *rule && gate.raised.is_some())
+    /// Whether a rule stands, and no milder than this.
+    fn raised(&self, rule: &Rule, severity: Severity) -> bool {
+        self.0
+            .iter()
+            .any(|(key, gate)| key.rule == *rule && key.severity >= severity && gate.raised.is_some())
     }
 
     /// What stands, the worst of each rule and part only, and nothing that follows from another finding.
@@ -122,7 +139,9 @@ impl Gates {
                 _ => findings.push((key.part, finding)),
             }
         }
-        findings.retain(|(_, f)| !IMPLIED.iter().any(|(hidden, by)| f.rule == *hidden && self.raised(by)));
+        findings.retain(|(_, f)| {
+            !IMPLIED.iter().any(|(hidden, by)| f.rule == *hidden && self.raised(by, f.severity))
+        });
         findings.into_iter().map(|(_, finding)| finding.clone()).collect()
     }
 }

@@ -1,8 +1,7 @@
 //! The health rules as data: every limit, how long it must be broken, and why it stands where it does. No logic but the
 //! check that the numbers make sense.
 
-use bitlink_model::{Identity, Rule};
-use std::sync::Arc;
+use bitlink_model::{Rule, Severity};
 use std::time::Duration;
 
 /// The names of the rules, as they appear in findings.
@@ -15,24 +14,36 @@ pub mod rule {
     pub const RECOVERING: Rule = Rule::new("recovering");
     /// It answers, and the answers cannot be used: access denied, malformed, another service.
     pub const UNREADABLE: Rule = Rule::new("unreadable");
+    /// Another address answers as the same machine.
+    pub const IDENTITY_SHARED: Rule = Rule::new("identity_shared");
     /// This machine has not been able to ask it for so long that nothing can be said of it.
     pub const NOT_ASKED: Rule = Rule::new("not_asked");
     /// It hashes less than it should.
     pub const HASHRATE_LOW: Rule = Rule::new("hashrate_low");
+    /// Its accepted shares prove less work than it reports.
+    pub const SHARE_RATE_LOW: Rule = Rule::new("share_rate_low");
     /// It should hash and does not at all.
     pub const NOT_HASHING: Rule = Rule::new("not_hashing");
     /// Its hottest chip is too hot.
     pub const CHIP_HOT: Rule = Rule::new("chip_hot");
     /// Its hottest board sensor is too hot.
     pub const BOARD_HOT: Rule = Rule::new("board_hot");
+    /// The air or fluid that goes in is too hot.
+    pub const INLET_HOT: Rule = Rule::new("inlet_hot");
+    /// The air or fluid that comes out is too hot.
+    pub const OUTLET_HOT: Rule = Rule::new("outlet_hot");
     /// A fan stands still or nearly so.
     pub const FAN_STOPPED: Rule = Rule::new("fan_stopped");
     /// Fewer hash boards than it should have.
     pub const BOARDS_MISSING: Rule = Rule::new("boards_missing");
+    /// Fewer hash boards than it told itself within the last day.
+    pub const BOARDS_GONE: Rule = Rule::new("boards_gone");
     /// A board does nothing while others hash.
     pub const BOARD_IDLE: Rule = Rule::new("board_idle");
     /// Chips do not answer or are reported bad.
     pub const CHIPS_LOST: Rule = Rule::new("chips_lost");
+    /// Fewer chips answer than did within the last day.
+    pub const CHIPS_GONE: Rule = Rule::new("chips_gone");
     /// No pool is alive.
     pub const POOLS_DEAD: Rule = Rule::new("pools_dead");
     /// It mines for a pool that is not allowed.
@@ -124,12 +135,27 @@ pub struct Rules {
     pub hashrate_ratio: Band,
     /// How long a miner that should hash may report a rate of exactly 0. Default 5 min.
     pub not_hashing_for: Duration,
+    /// Least hash rate that the accepted shares prove, as a share of the one that is reported, over
+    /// [`Rules::share_rate_window`]. Default 0.90 as a warning, none critical, margin 0.02: what pools reject and what comes
+    /// late has rules of its own.
+    pub share_rate_ratio: Band,
+    /// The time over which shares are weighed against the reported rate. Default 60 min.
+    pub share_rate_window: Duration,
+    /// Shares come by chance: by so many standard deviations the proven rate must be below the limit before it counts.
+    /// Default 4, 1 to 10: with some 600 shares in the window, a miner that tells the truth gets there once in a hundred
+    /// thousand years.
+    pub share_rate_sigmas: f64,
     /// Limits on the hottest chip, °C. Default 85 and 95, both at once, margin 3: a technician on site must see a hot
     /// machine at once; whoever sends mail gives it a hold of some minutes.
     pub chip_celsius: Band,
     /// Limits on the hottest board sensor, °C. Default 80 and 90, both at once, margin 3: several models switch
     /// themselves off at 80.
     pub board_celsius: Band,
+    /// Limits on the air or fluid that goes in, °C. Default none, margin 2; on for models cooled by a fluid whose limits are
+    /// known ([`RuleBook::SHIPPED`](super::RuleBook::SHIPPED)).
+    pub inlet_celsius: Band,
+    /// Limits on the air or fluid that comes out, °C. Default none, margin 2; on as before.
+    pub outlet_celsius: Band,
     /// Slowest a fan may turn while the miner hashes, rpm; critical. Default 1000 for 2 min. Fans of power supplies and
     /// of machines cooled by a fluid are not judged.
     pub fan_rpm: Option<Limit>,
@@ -140,6 +166,12 @@ pub struct Rules {
     /// Share of chips lost that is a warning. Default 0.02 for 5 min. Fewer lost chips are told as information: nobody
     /// wants a mail for ever about one dead chip.
     pub chips_lost_ratio: Option<Limit>,
+    /// Share of the chips that answered within [`Rules::parts_remembered_for`] and no longer do that is a warning. Default
+    /// 0.01 for 5 min; fewer are told as information.
+    pub chips_gone_ratio: Option<Limit>,
+    /// For how long the most boards and chips that a miner told are held against it. Default 24 h, 10 min to 7 days: what
+    /// has gone missing since yesterday is news, and after that it is either known or a fault by the model's own numbers.
+    pub parts_remembered_for: Duration,
     /// How long all pools may be dead. Default 5 min.
     pub pools_dead_for: Duration,
     /// Hosts (`pool.example`) or hosts with port (`pool.example:3333`) that may be mined for; any when empty, which is
@@ -186,13 +218,20 @@ impl Default for Rules {
             alive_after_answers: 2,
             warm_up: minutes(10),
             hashrate_ratio: Band::new(Limit::minutes(0.85, 15), Limit::minutes(0.75, 10), 0.02),
+            share_rate_ratio: Band { warning: Some(Limit::at_once(0.90)), critical: None, margin: 0.02 },
+            share_rate_window: minutes(60),
+            share_rate_sigmas: 4.0,
             not_hashing_for: minutes(5),
             chip_celsius: Band::new(Limit::at_once(85.0), Limit::at_once(95.0), 3.0),
             board_celsius: Band::new(Limit::at_once(80.0), Limit::at_once(90.0), 3.0),
+            inlet_celsius: Band { margin: 2.0, ..Band::OFF },
+            outlet_celsius: Band { margin: 2.0, ..Band::OFF },
             fan_rpm: Some(Limit::minutes(1000.0, 2)),
             boards_missing_for: minutes(2),
             board_idle_for: minutes(5),
             chips_lost_ratio: Some(Limit::minutes(0.02, 5)),
+            chips_gone_ratio: Some(Limit::minutes(0.01, 5)),
+            parts_remembered_for: Duration::from_hours(24),
             pools_dead_for: minutes(5),
             allowed_pools: Vec::new(),
             no_share_factor: 8.0,
@@ -233,6 +272,15 @@ pub enum RulesError {
         /// The field.
         field: &'static str,
     },
+    /// The rules make no sense once they are changed for some miners.
+    #[error("the override for {model} makes no sense")]
+    InOverride {
+        /// For which.
+        model: String,
+        /// Why not.
+        #[source]
+        source: Box<RulesError>,
+    },
 }
 
 /// Which way a reading gets worse.
@@ -257,6 +305,35 @@ impl Rules {
         self
     }
 
+    /// Limits that are switched off: the rule, and the severity where only one of two is.
+    pub(super) fn switched_off(&self) -> impl Iterator<Item = (Rule, Option<Severity>)> {
+        let bands = [
+            (rule::HASHRATE_LOW, &self.hashrate_ratio),
+            (rule::SHARE_RATE_LOW, &self.share_rate_ratio),
+            (rule::CHIP_HOT, &self.chip_celsius),
+            (rule::BOARD_HOT, &self.board_celsius),
+            (rule::INLET_HOT, &self.inlet_celsius),
+            (rule::OUTLET_HOT, &self.outlet_celsius),
+            (rule::REJECTED_HIGH, &self.rejected_ratio),
+            (rule::STALE_HIGH, &self.stale_ratio),
+            (rule::HARDWARE_ERRORS, &self.hardware_error_ratio),
+        ];
+        // Chips that are lost or gone are told all the same, as information.
+        let limits = [
+            (rule::FAN_STOPPED, self.fan_rpm, None),
+            (rule::CHIPS_LOST, self.chips_lost_ratio, Some(Severity::Warning)),
+            (rule::CHIPS_GONE, self.chips_gone_ratio, Some(Severity::Warning)),
+        ];
+        let of_bands = bands.into_iter().flat_map(|(rule, band)| {
+            [(band.warning, Severity::Warning), (band.critical, Severity::Critical)]
+                .map(|(limit, severity)| (rule.clone(), limit, Some(severity)))
+        });
+        of_bands
+            .chain(limits)
+            .filter(|(_, limit, _)| limit.is_none())
+            .map(|(rule, _, severity)| (rule, severity))
+    }
+
     /// Whether every number makes sense.
     ///
     /// # Errors
@@ -273,6 +350,8 @@ impl Rules {
             ("dead_after", self.dead_after),
             ("warm_up", self.warm_up),
             ("not_hashing_for", self.not_hashing_for),
+            ("share_rate_window", self.share_rate_window),
+            ("parts_remembered_for", self.parts_remembered_for),
             ("boards_missing_for", self.boards_missing_for),
             ("board_idle_for", self.board_idle_for),
             ("pools_dead_for", self.pools_dead_for),
@@ -287,8 +366,12 @@ impl Rules {
         ] {
             span(field, value)?;
         }
+        range("share_rate_sigmas", self.share_rate_sigmas, 1.0, 10.0, "1 to 10")?;
         range("no_share_factor", self.no_share_factor, 1.0, 1e6, "1 to 1000000")?;
         band("hashrate_ratio", &self.hashrate_ratio, Worse::Lower, 0.0, 2.0, "0 to 2")?;
+        band("share_rate_ratio", &self.share_rate_ratio, Worse::Lower, 0.0, 1.0, "0 to 1")?;
+        band("inlet_celsius", &self.inlet_celsius, Worse::Higher, 0.0, 200.0, "0 to 200 °C")?;
+        band("outlet_celsius", &self.outlet_celsius, Worse::Higher, 0.0, 200.0, "0 to 200 °C")?;
         band("chip_celsius", &self.chip_celsius, Worse::Higher, 0.0, 200.0, "0 to 200 °C")?;
         band("board_celsius", &self.board_celsius, Worse::Higher, 0.0, 200.0, "0 to 200 °C")?;
         band("rejected_ratio", &self.rejected_ratio, Worse::Higher, 0.0, 1.0, "0 to 1")?;
@@ -297,8 +380,12 @@ impl Rules {
         if let Some(limit) = self.fan_rpm {
             range("fan_rpm", limit.value, 0.0, 100_000.0, "0 to 100000 rpm")?;
         }
-        if let Some(limit) = self.chips_lost_ratio {
-            range("chips_lost_ratio", limit.value, 0.0, 1.0, "0 to 1")?;
+        for (field, limit) in
+            [("chips_lost_ratio", self.chips_lost_ratio), ("chips_gone_ratio", self.chips_gone_ratio)]
+        {
+            if let Some(limit) = limit {
+                range(field, limit.value, 0.0, 1.0, "0 to 1")?;
+            }
         }
         Ok(())
     }
@@ -337,82 +424,26 @@ fn band(
     }
 }
 
-/// Rules for everybody, and others for models that need them: what is hot for one chip is usual for another.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RuleBook {
-    /// For every miner that no entry below fits.
-    pub common: Arc<Rules>,
-    /// By make and model, tried in order; the first entry that fits counts.
-    pub by_model: Vec<ModelRules>,
-}
-
-/// Rules for some models.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelRules {
-    /// Fits where make and model ("WhatsMiner M50 VH30") contain this text, letter case aside.
-    pub model: String,
-    /// The rules for them.
-    pub rules: Arc<Rules>,
-}
-
-impl RuleBook {
-    /// One set of rules for every miner.
-    pub fn new(common: Rules) -> Self {
-        Self { common: Arc::new(common), by_model: Vec::new() }
-    }
-
-    /// With other rules for models whose name contains a text.
-    #[must_use]
-    pub fn with_model(mut self, model: impl Into<String>, rules: Rules) -> Self {
-        self.by_model.push(ModelRules { model: model.into(), rules: Arc::new(rules) });
-        self
-    }
-
-    /// The rules for a machine.
-    pub fn rules_for(&self, identity: &Identity) -> &Arc<Rules> {
-        let Some(name) = identity.name().map(|name| name.to_lowercase()) else { return &self.common };
-        self.by_model
-            .iter()
-            .find(|entry| name.contains(&entry.model.to_lowercase()))
-            .map_or(&self.common, |entry| &entry.rules)
-    }
-
-    /// Whether all rules in it make sense.
-    ///
-    /// # Errors
-    /// [`RulesError`] with the first field that does not.
-    pub fn validate(&self) -> Result<(), RulesError> {
-        self.common.validate()?;
-        self.by_model.iter().try_for_each(|entry| entry.rules.validate())
-    }
-
-    /// The same with every [`Rules::longest_gap`] at least so long.
-    pub(crate) fn with_least_gap(mut self, gap: Duration) -> Self {
-        let widen = |rules: &mut Arc<Rules>| {
-            if rules.longest_gap < gap {
-                Arc::make_mut(rules).longest_gap = gap;
-            }
-        };
-        widen(&mut self.common);
-        self.by_model.iter_mut().for_each(|entry| widen(&mut entry.rules));
-        self
-    }
-}
-
 /// All rules there are, in the order of the documentation.
 pub const ALL_RULES: &[Rule] = &[
     rule::NO_ANSWER,
     rule::RECOVERING,
     rule::UNREADABLE,
     rule::NOT_ASKED,
+    rule::IDENTITY_SHARED,
     rule::HASHRATE_LOW,
+    rule::SHARE_RATE_LOW,
     rule::NOT_HASHING,
     rule::CHIP_HOT,
     rule::BOARD_HOT,
+    rule::INLET_HOT,
+    rule::OUTLET_HOT,
     rule::FAN_STOPPED,
     rule::BOARDS_MISSING,
+    rule::BOARDS_GONE,
     rule::BOARD_IDLE,
     rule::CHIPS_LOST,
+    rule::CHIPS_GONE,
     rule::POOLS_DEAD,
     rule::POOL_NOT_ALLOWED,
     rule::NO_SHARES,

@@ -1,6 +1,7 @@
 //! The judge at work: one simulated patient, read every ten seconds.
 
 mod contact;
+mod derived;
 mod general;
 mod parts;
 mod rates;

@@ -8,6 +8,8 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod limits;
+
 const INTERVAL: Duration = Duration::from_secs(10);
 
 fn ms(millis: u64) -> Duration {
@@ -199,7 +201,7 @@ fn overload_shows_as_lag_and_nothing_grows() {
         *asked.entry(due.key).or_default() += 1;
         now += Duration::from_secs(1);
         schedule.done(&due.key, now, Pace::Regular);
-        assert!(schedule.queue.len() <= 100);
+        assert!(schedule.queue.waiting().count() <= 100);
     }
     assert!(schedule.lag(now) > INTERVAL * 5, "{:?}", schedule.lag(now));
     assert!(asked.values().all(|n| (9..=11).contains(n)), "nobody starves: {asked:?}");
@@ -280,7 +282,7 @@ proptest! {
         for (_, key) in running {
             schedule.done(&key, now, Pace::Regular);
         }
-        let waiting: BTreeSet<u32> = schedule.queue.iter().map(|(_, key)| *key).collect();
+        let waiting: BTreeSet<u32> = schedule.queue.waiting().copied().collect();
         prop_assert_eq!(waiting, members);
     }
 

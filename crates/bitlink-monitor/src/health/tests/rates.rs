@@ -146,10 +146,28 @@ fn a_miner_that_is_stopped_by_wish_is_not_slow() {
     rate(&mut patient, 0.5).minutes(20);
     assert_eq!(patient.status(), MinerStatus::Warning);
     rate(&mut patient, 0.0).set(|r| r.mining_state = Some(MiningState::Stopped)).minutes(120);
-    assert_eq!(patient.status(), MinerStatus::Active);
+    assert_eq!(patient.status(), MinerStatus::Paused);
     assert_eq!(patient.names(), [("stopped".to_owned(), Severity::Info)]);
+    patient.set(|r| r.mining_state = None).step();
+    assert_eq!(patient.status(), MinerStatus::Paused, "it need not say so every time");
     rate(&mut patient, 1.0).set(|r| r.mining_state = Some(MiningState::Mining)).step();
-    assert_eq!(patient.names(), []);
+    assert_eq!((patient.status(), patient.names()), (MinerStatus::Active, vec![]));
+}
+
+#[test]
+fn a_paused_miner_with_a_fault_is_in_warning() {
+    let mut patient = patient();
+    rate(&mut patient, 0.0).set(|r| r.mining_state = Some(MiningState::Stopped)).step();
+    assert_eq!(patient.status(), MinerStatus::Paused);
+    assert!(patient.verdict().live);
+    patient.set(|r| r.temperatures.chip_max = celsius(91.0)).step();
+    assert_eq!(patient.status(), MinerStatus::Warning);
+    patient.set(|r| r.temperatures.chip_max = celsius(40.0)).step();
+    assert_eq!(patient.status(), MinerStatus::Paused);
+    for _ in 0..10 {
+        patient.miss(&Miss::Unanswered { why: "refused".to_owned() });
+    }
+    assert_eq!(patient.status(), MinerStatus::Dead, "a pause is no excuse for silence");
 }
 
 #[test]
