@@ -15,6 +15,7 @@ mod interop;
 mod lint;
 mod netns;
 mod process;
+mod soak;
 mod steps;
 mod test;
 mod tidy;
@@ -92,6 +93,24 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Watch a simulated farm for days in virtual time and compare every status with the truth
+    Soak {
+        /// How many miners
+        #[arg(long, default_value_t = 10_000)]
+        miners: u64,
+        /// For how many days
+        #[arg(long, default_value_t = 7)]
+        days: u64,
+        /// Which of all possible worlds
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Seconds between two polls of a miner
+        #[arg(long, default_value_t = 300)]
+        interval_s: u64,
+        /// Write every event to this file, one a line
+        #[arg(long)]
+        log: Option<String>,
+    },
     /// Build the release binary, the shell completions and the man page into `target/dist`
     Dist,
     /// The first process of a tree that owns namespaces
@@ -150,6 +169,9 @@ fn run(command: Command) -> Result<bool> {
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required, write } => vec![interop::step(required, write)],
+        Command::Soak { miners, days, seed, interval_s, log } => {
+            vec![soak::step(miners, days, seed, interval_s, log)]
+        }
         Command::Dist => vec![dist::step()],
         // Above; they have no steps.
         Command::Inside { .. } | Command::Measure(_) => Vec::new(),
