@@ -32,6 +32,7 @@ Examples:
   bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
   bitlink fleet list                  the miners that were met, wherever they are now
+  bitlink serve 192.168.1.0/24        look for miners, watch them and keep account of them, for months
 
 Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found,
 4 access denied, 70 a bug, 130 interrupted.";
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
     Fleet(commands::fleet::FleetArgs),
+    Serve(commands::serve::ServeArgs),
+    Config(commands::config::ConfigArgs),
     #[command(hide = true)]
     Completions(commands::generate::CompletionsArgs),
     #[command(hide = true)]
@@ -101,6 +104,11 @@ mod tests {
             "bitlink fleet import places.csv --partial",
             "bitlink fleet export places.csv",
             "bitlink fleet repair",
+            "bitlink serve 192.168.1.0/24 --data /var/lib/bitlink --log-format json",
+            "bitlink serve --config /etc/bitlink/bitlink.toml",
+            "bitlink config check /etc/bitlink/bitlink.toml",
+            "bitlink config example",
+            "bitlink config unit",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

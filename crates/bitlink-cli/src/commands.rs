@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, and what it does with the libraries. No rules of the business in here.
 
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detect;
 pub(crate) mod fleet;
@@ -8,4 +9,5 @@ pub(crate) mod get;
 pub(crate) mod listen;
 pub(crate) mod monitor;
 pub(crate) mod scan;
+pub(crate) mod serve;
 pub(crate) mod simulate;

@@ -76,6 +76,11 @@ impl Failure {
         self
     }
 
+    /// What and why without line ends, for a message among others.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.lines.join(": ").lines().map(str::trim).collect::<Vec<_>>().join(" ")
+    }
+
     /// With a hint how to go on.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

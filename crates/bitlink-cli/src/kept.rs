@@ -9,7 +9,7 @@ use bitlink_miner_manager::{Change, Conflict, FleetRegistry, Miner, RegistryFail
 use clap::Args;
 use etcetera::BaseStrategy;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Where data is kept.
 #[derive(Debug, Args)]
@@ -21,8 +21,13 @@ pub(crate) struct Data {
 
 impl Data {
     pub(crate) fn dir(&self) -> Result<PathBuf, Failure> {
-        match &self.data {
-            Some(dir) => Ok(dir.clone()),
+        self.dir_or(None)
+    }
+
+    /// The same, where a configuration may name one; the command line goes before it.
+    pub(crate) fn dir_or(&self, configured: Option<&Path>) -> Result<PathBuf, Failure> {
+        match self.data.as_deref().or(configured) {
+            Some(dir) => Ok(dir.to_path_buf()),
             None => match etcetera::choose_base_strategy() {
                 Ok(strategy) => Ok(strategy.data_dir().join("bitlink")),
                 Err(error) => Err(Failure::usage("this user has no home directory")
@@ -35,6 +40,11 @@ impl Data {
     /// Opens it to be changed.
     pub(crate) fn open(&self, console: Console) -> Result<FleetRegistry, Failure> {
         Ok(told(FleetRegistry::open(&self.dir()?)?, console))
+    }
+
+    /// Opens it for what people change, which a running service takes in.
+    pub(crate) fn open_for_edits(&self, console: Console) -> Result<FleetRegistry, Failure> {
+        Ok(told(FleetRegistry::open_for_edits(&self.dir()?)?, console))
     }
 
     /// Opens it to be read, beside whoever writes.
@@ -65,7 +75,7 @@ impl From<StoreError> for Failure {
                 (Exit::NothingFound, "`bitlink scan TARGET... --save` begins with it")
             }
             StoreError::InUse { .. } => {
-                (Exit::SomeFailed, "end that process first; list, show and export work beside it")
+                (Exit::SomeFailed, "end that process first; `bitlink fleet` works beside a service")
             }
             StoreError::Newer { .. } => {
                 (Exit::SomeFailed, "install a newer version of bitlink; this one would lose data")
@@ -89,6 +99,7 @@ impl From<RegistryFailure> for Failure {
                 Self::of(Exit::NothingFound, &error).hint("`bitlink fleet list` has all of them")
             }
             RegistryFailure::Ambiguous { .. } => Self::of(Exit::Usage, &error).hint("give the id"),
+            RegistryFailure::Service(_) => Self::of(Exit::SomeFailed, &error),
             RegistryFailure::ReadOnly { .. } => Self::of(Exit::SomeFailed, &error).hint(REPAIR),
             RegistryFailure::Lines { ref lines, .. } => {
                 const SHOWN: usize = 20;

@@ -11,6 +11,7 @@ mod live;
 mod log;
 mod output;
 mod reach;
+mod settings;
 mod table;
 mod text;
 
@@ -25,12 +26,15 @@ fn main() -> ExitCode {
     report_panics();
     let cli = Cli::parse();
     let console = Console { color: cli.global.color, quiet: cli.global.quiet };
-    log::start(cli.global.verbose, console);
+    // A service is told by its configuration how to write messages.
+    if !matches!(cli.command, Command::Serve(_)) {
+        log::start(cli.global.verbose, console);
+    }
     // Every address being tried costs a descriptor, and the usual soft limit of 1,024 is soon reached. What the
     // system does not allow is done without: a scan narrows itself.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
 
-    match std::panic::catch_unwind(|| run(cli.command, console)) {
+    match std::panic::catch_unwind(|| run(cli.command, cli.global.verbose, console)) {
         Ok(Ok(exit)) => exit.into(),
         Ok(Err(failure)) => {
             if !failure.is_quiet() {
@@ -43,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, console: Console) -> Result<Exit, Failure> {
+fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -58,6 +62,8 @@ fn run(command: Command, console: Console) -> Result<Exit, Failure> {
             Command::Simulate(args) => commands::simulate::run(args, console).await,
             Command::Detect(args) => commands::detect::run(&args, console),
             Command::Fleet(args) => commands::fleet::run(&args, console),
+            Command::Serve(args) => commands::serve::run(args, verbose, console).await,
+            Command::Config(args) => commands::config::run(&args, console),
             Command::Completions(args) => commands::generate::completions(&args),
             Command::Man(args) => commands::generate::man(&args),
         }

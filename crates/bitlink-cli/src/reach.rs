@@ -4,12 +4,23 @@ use bitlink_miner_manager::transport::TcpConfig;
 use bitlink_miner_manager::{Credentials, Fleet};
 use clap::Args;
 
+/// The usual port of web servers.
+pub(crate) const HTTP_PORT: u16 = 80;
+
+/// As many connections as this process may have descriptors, less some for everything else, and no more than do any good.
+pub(crate) fn usual_concurrency() -> usize {
+    const ELSE: u64 = 400;
+    const MOST: u64 = 16_000;
+    let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
+    usize::try_from(descriptors.saturating_sub(ELSE).clamp(256, MOST)).unwrap_or(1_000)
+}
+
 /// How to reach web servers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Web servers")]
 pub(crate) struct Reach {
     /// Port of the miners' web servers, which tell what the API does not
-    #[arg(long, value_name = "PORT", default_value_t = 80, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     http_port: u16,
     /// Who we are to web servers that ask; may be given more than once, and is tried before what firmware is delivered with.
     /// Others on this machine can read a command line: `BITLINK_LOGIN`, one on each line, goes unseen

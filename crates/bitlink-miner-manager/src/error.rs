@@ -21,6 +21,20 @@ pub enum Error {
     /// User: a setting outside of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// User: a setting for watching outside of its range.
+    #[error(transparent)]
+    Monitor(#[from] bitlink_monitor::ConfigError),
+    /// User: a setting of a service outside of its range.
+    #[error("{setting} must be {allowed}")]
+    Service {
+        /// Which setting.
+        setting: &'static str,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// Program: the service has stopped.
+    #[error("the service has stopped")]
+    Stopped,
     /// Program: a scan could not start or not end.
     #[error(transparent)]
     Scan(ScanError),

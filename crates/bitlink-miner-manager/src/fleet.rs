@@ -189,14 +189,9 @@ impl Fleet {
     pub async fn watch(&self, targets: impl IntoIterator<Item: AsRef<str>>) -> MonitorStream {
         let mut known = Vec::new();
         let mut rejected = Vec::new();
-        let ports = self.scan.clone().with_ports(vec![self.monitor.port]);
         for text in targets {
             let text = text.as_ref();
-            let found = match ScanTargets::parse(text) {
-                Ok(targets) => endpoints(&targets, &SystemResolver, &ports).await,
-                Err(error) => Err(error),
-            };
-            match found {
+            match self.endpoints_to_watch(text).await {
                 Ok(found) => known.extend(found),
                 Err(error) => rejected.push((text.to_owned(), error.to_string())),
             }
@@ -229,6 +224,34 @@ impl Fleet {
     pub fn monitor(&self) -> Monitor {
         let links = self.neighbours().map(|neighbours| Arc::new(Links::new(Some(neighbours))));
         Monitor::new(Arc::clone(&self.transport)).with_config(self.monitor.clone()).with_links(links)
+    }
+
+    pub(crate) fn monitor_config(&self) -> &MonitorConfig {
+        &self.monitor
+    }
+
+    /// This one with the settings of another, reached as before.
+    pub(crate) fn configured_as(&self, other: &Self) -> Self {
+        Self {
+            transport: Arc::clone(&self.transport),
+            on_this_machine: self.on_this_machine,
+            ..other.clone()
+        }
+    }
+
+    /// Whether all settings are within their ranges.
+    ///
+    /// # Errors
+    /// [`Error::Config`] or [`Error::Monitor`] with the first one that is not.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.scan.validate()?;
+        Ok(self.monitor.validate()?)
+    }
+
+    /// The endpoints that a text names for watching.
+    pub(crate) async fn endpoints_to_watch(&self, text: &str) -> Result<Vec<Endpoint>, Error> {
+        let ports = self.scan.clone().with_ports(vec![self.monitor.port]);
+        Ok(endpoints(&ScanTargets::parse(text)?, &SystemResolver, &ports).await?)
     }
 
     /// A reading, judged as a scan judges what it finds, and completed as there.

@@ -76,6 +76,7 @@ mod error;
 mod fleet;
 mod quick;
 mod registry;
+mod service;
 
 pub use bitlink_model as model;
 pub use bitlink_protocol as protocol;
@@ -104,6 +105,10 @@ pub use error::Error;
 pub use fleet::Fleet;
 pub use quick::{DEFAULT_PORT, DEFAULT_TIMEOUT_MS, get_summary, scan_range, start_monitor};
 pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal};
+pub use service::control::Refusal;
+pub use service::{
+    AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents, ServiceHandle, ServiceStream,
+};
 
 /// The programs of README.md, compiled.
 #[cfg(doctest)]

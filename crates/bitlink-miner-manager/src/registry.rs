@@ -7,6 +7,7 @@ mod journal;
 pub use import::Imported;
 pub use journal::StoreJournal;
 
+use crate::service::control::{self, Refusal};
 use bitlink_model::{Mac, Miner, MinerId, MinerRecord, RecordEdit, Timestamp};
 use bitlink_monitor::{Observed, Registry, RegistryChange, RegistryError, Sighting, Sweep};
 use bitlink_store::sheet::{self, LineError, SheetError};
@@ -50,6 +51,9 @@ pub enum RegistryFailure {
         /// Which they are.
         ids: Vec<MinerId>,
     },
+    /// Operator or user: the service that has the data did not take a change.
+    #[error(transparent)]
+    Service(#[from] Refusal),
     /// User: a sheet that cannot be read as a whole.
     #[error(transparent)]
     Sheet(#[from] SheetError),
@@ -93,10 +97,30 @@ pub struct FleetRegistry {
     registry: Registry,
     dir: PathBuf,
     store: Option<Arc<Store>>,
+    /// Another process has the data, and takes what people change.
+    at_service: bool,
     damage: Option<StoreError>,
 }
 
 impl FleetRegistry {
+    fn of(registry: Registry, dir: &Path, damage: Option<StoreError>) -> Self {
+        Self { registry, dir: dir.to_path_buf(), store: None, at_service: false, damage }
+    }
+
+    /// Opens a data directory for [changes that people make](FleetRegistry::edit). Where a [`Service`](crate::Service) has it, they
+    /// are handed to that one and kept by it; what is met cannot be taken up then.
+    ///
+    /// # Errors
+    /// As [`FleetRegistry::open`].
+    pub fn open_for_edits(dir: &Path) -> Result<Self, StoreError> {
+        match Self::open(dir) {
+            Err(StoreError::InUse { .. }) if control::is_open(dir) => {
+                Ok(Self { at_service: true, ..Self::read(dir)? })
+            }
+            opened => opened,
+        }
+    }
+
     /// Opens a data directory for writing, making it where there is none. No other process can meanwhile. A damaged database is
     /// opened for reading, as far as it goes: [`FleetRegistry::damage`] says so, and [`repair`](bitlink_store::repair()) helps.
     ///
@@ -113,7 +137,7 @@ impl FleetRegistry {
         // What is damaged is not written over.
         let store = damage.is_none().then(|| Arc::new(store));
         let registry = Registry::from_records(contents.records);
-        Ok(Self { registry, dir: dir.to_path_buf(), store, damage })
+        Ok(Self { store, ..Self::of(registry, dir, damage) })
     }
 
     /// Opens a data directory for reading, also while another process writes: as it is at this moment.
@@ -126,7 +150,7 @@ impl FleetRegistry {
                 let contents = reader.contents();
                 let damage = contents.damage(&bitlink_store::database_in(dir));
                 let registry = Registry::from_records(contents.records);
-                Ok(Self { registry, dir: dir.to_path_buf(), store: None, damage })
+                Ok(Self::of(registry, dir, damage))
             }
             Err(damage) if damage.is_corrupt() => Self::damaged(dir, damage),
             Err(error) => Err(error),
@@ -141,7 +165,7 @@ impl FleetRegistry {
             Err(error) => return Err(error),
         };
         let registry = Registry::from_records(contents.records);
-        Ok(Self { registry, dir: dir.to_path_buf(), store: None, damage: Some(damage) })
+        Ok(Self::of(registry, dir, Some(damage)))
     }
 
     /// The data directory.
@@ -245,6 +269,10 @@ impl FleetRegistry {
     }
 
     fn edit_each(&mut self, edits: &[(MinerId, &RecordEdit)]) -> Result<usize, RegistryFailure> {
+        if self.at_service {
+            let edits = edits.iter().map(|(id, edit)| (*id, RecordEdit::clone(edit))).collect();
+            return Ok(control::amend(&self.dir, edits, Vec::new())?);
+        }
         self.store()?;
         for (id, edit) in edits {
             let record = self.registry.get(*id).filter(|record| record.forgotten.is_none());
@@ -264,6 +292,10 @@ impl FleetRegistry {
     /// # Errors
     /// [`RegistryFailure`].
     pub fn forget(&mut self, ids: &[MinerId]) -> Result<(), RegistryFailure> {
+        if self.at_service {
+            control::amend(&self.dir, Vec::new(), ids.to_vec())?;
+            return Ok(());
+        }
         self.store()?;
         for id in ids {
             let known = self.registry.get(*id).filter(|record| record.forgotten.is_none());

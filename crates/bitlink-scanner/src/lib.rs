@@ -87,6 +87,7 @@ pub use config::{ConfigError, NetworkProfile, ScanConfig, ScanDepth};
 pub use event::{ScanEvent, ScanStream};
 pub use identify::{Identifier, Reader};
 pub use judge::{HOT_CELSIUS, RULE_HOT, RULE_NOT_MINING, RULE_SLOW, SLOW_RATIO, judge};
+pub use merge::is_local;
 pub use order::ScanOrder;
 pub use outcome::{Outcome, OutcomeKind, ScanFailure};
 pub use report::{OutcomeCounts, Percentiles, ScanReport};

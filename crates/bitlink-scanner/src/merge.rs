@@ -153,7 +153,7 @@ impl Shared {
 
 /// Whether an address is one of a private network, of this link or of this machine. Whoever can forge the source of a datagram
 /// must not make a scan ask somewhere in the world.
-fn is_local(ip: IpAddr) -> bool {
+pub fn is_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
             // 100.64.0.0/10 is what carriers and overlay networks hand out.

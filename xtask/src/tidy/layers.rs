@@ -145,7 +145,16 @@ const LAYERS: &[Layer] = &[
             "bitlink-control",
             "bitlink-store",
         ]),
-        third_party: Allowed::Only(&["futures", "thiserror", "tokio", "tokio-util", "tracing"]),
+        // What goes through the control socket of a service is JSON.
+        third_party: Allowed::Only(&[
+            "futures",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tokio-util",
+            "tracing",
+        ]),
     },
     Layer {
         name: "bitlink-cockpit",

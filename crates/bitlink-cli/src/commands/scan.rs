@@ -6,7 +6,7 @@ use crate::hearing::{Hearing, With};
 use crate::kept::{Data, Saving};
 use crate::output::report::{Findings, summary};
 use crate::output::{csv, json, story};
-use crate::reach::Reach;
+use crate::reach::{Reach, usual_concurrency};
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::model::Family;
 use bitlink_miner_manager::transport::Patience;
@@ -142,14 +142,6 @@ fn parse_rate(text: &str) -> Result<Rate, String> {
     }
     let rate = text.parse().map_err(|_| "not a number of connections per second, nor `off`")?;
     Ok(Rate(Some(rate)))
-}
-
-/// As many connections as this process may have descriptors, less some for everything else, and no more than do any good.
-fn usual_concurrency() -> usize {
-    const ELSE: u64 = 400;
-    const MOST: u64 = 16_000;
-    let descriptors = rlimit::Resource::NOFILE.get_soft().unwrap_or(1_024);
-    usize::try_from(descriptors.saturating_sub(ELSE).clamp(256, MOST)).unwrap_or(1_000)
 }
 
 /// A family that some dialect is for.

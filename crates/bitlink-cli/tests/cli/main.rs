@@ -13,6 +13,7 @@ mod listen;
 mod monitor;
 mod output;
 mod scan;
+mod serve;
 mod signals;
 mod strangers;
 mod support;

@@ -41,7 +41,7 @@ fn without_a_terminal_there_is_a_table_and_then_lines_of_changes() {
         Running::start(&format!("monitor 127.91.43.1:{0} 127.91.43.2:{0} --interval 1s", fleet.port));
     watch.wait_for("status");
     watch.wait_for("127.91.43.2");
-    watch.wait_for("2 active, 0 warning, 0 dead, 0 scanning");
+    watch.wait_for("2 active, 0 paused, 0 warning, 0 dead, 0 scanning");
     // With its last miner gone the watch says so: first unreachable, then dead after a minute, which is not waited for.
     watch.signal("INT");
     watch.end().ended_with(130);

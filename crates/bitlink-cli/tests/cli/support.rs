@@ -3,6 +3,7 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -12,7 +13,9 @@ use std::time::Duration;
 pub(crate) fn bitlink(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitlink"));
     command.args(args.split_whitespace()).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "COLUMNS", "BITLINK_DATA"] {
+    for name in
+        ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "COLUMNS", "BITLINK_DATA", "BITLINK_CONFIG"]
+    {
         command.env_remove(name);
     }
     command
@@ -84,13 +87,37 @@ impl Ran {
 pub(crate) struct Running {
     child: Child,
     out: BufReader<std::process::ChildStdout>,
+    err: BufReader<std::process::ChildStderr>,
 }
 
 impl Running {
     pub(crate) fn start(args: &str) -> Self {
-        let mut child = bitlink(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(args, &[])
+    }
+
+    /// The same with something in its environment.
+    pub(crate) fn start_with(args: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = bitlink(args);
+        command.envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        Self { child, out }
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Self { child, out, err }
+    }
+
+    /// Reads its messages on to one that holds this.
+    #[track_caller]
+    pub(crate) fn wait_for_err(&mut self, wanted: &str) -> String {
+        let mut read = String::new();
+        loop {
+            let mut line = String::new();
+            self.err.read_line(&mut line).unwrap();
+            assert!(!line.is_empty(), "it ended before it wrote {wanted:?}: {read}");
+            if line.contains(wanted) {
+                return line;
+            }
+            read.push_str(&line);
+        }
     }
 
     /// The next line that it writes; empty when it writes no more.
@@ -119,11 +146,11 @@ impl Running {
 
     /// Closes our end of its standard output.
     pub(crate) fn stop_reading(self) -> (ExitStatus, String) {
-        let Self { mut child, out } = self;
+        let Self { mut child, out, err: mut errors } = self;
         drop(out);
         let status = child.wait().unwrap();
         let mut err = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        errors.read_to_string(&mut err).unwrap();
         (status, err)
     }
 
@@ -138,9 +165,7 @@ impl Running {
 
     fn rest_of_err(&mut self) -> String {
         let mut err = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            stderr.read_to_string(&mut err).unwrap();
-        }
+        self.err.read_to_string(&mut err).unwrap();
         err
     }
 }
@@ -212,4 +237,26 @@ fn talk(mut stream: TcpStream, says: &dyn Fn(&str) -> Option<Vec<u8>>) -> std::i
         stream.write_all(&answer)?;
     }
     stream.shutdown(std::net::Shutdown::Both)
+}
+
+/// A directory of a test's own, gone afterwards.
+#[derive(Debug)]
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    pub(crate) fn new(name: &str) -> Self {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&dir);
+        Self(dir)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -2,10 +2,12 @@
 //! line of a sheet as well as from a command.
 
 use super::{MinerRecord, Position};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What happens to one field.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Edit<T> {
     /// It stays as it is.
     #[default]
@@ -17,7 +19,8 @@ pub enum Edit<T> {
 }
 
 /// What happens to the labels.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LabelEdit {
     /// They stay as they are.
     #[default]
@@ -34,7 +37,8 @@ pub enum LabelEdit {
 }
 
 /// What people change of a record. By default nothing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "the fields are those of `Position` and `MinerRecord`")]
 pub struct RecordEdit {
     pub site: Edit<String>,

@@ -76,7 +76,7 @@ fn apply(miners: &[String], edit: &RecordEdit, data: &Data, console: Console) ->
     if edit.is_empty() {
         return Err(Failure::usage("nothing to change was named").hint("--help lists what can be"));
     }
-    let mut registry = data.open(console)?;
+    let mut registry = data.open_for_edits(console)?;
     let ids = find(&registry, miners)?;
     let changed = registry.edit(&ids, edit)?;
     console
@@ -119,7 +119,7 @@ pub(crate) fn shift(args: &MoveArgs, data: &Data, console: Console) -> Result<Ex
 }
 
 pub(crate) fn forget(args: &ForgetArgs, data: &Data, console: Console) -> Result<Exit, Failure> {
-    let mut registry = data.open(console)?;
+    let mut registry = data.open_for_edits(console)?;
     let ids = find(&registry, &args.miners)?;
     registry.forget(&ids)?;
     console.note(&format!(

@@ -48,7 +48,7 @@ pub(crate) fn import(args: &ImportArgs, data: &Data, console: Console) -> Result
     } else {
         Box::new(File::open(&args.file).map_err(|error| unusable(&args.file, "read", &error))?)
     };
-    let mut registry = if args.dry_run { data.read(console)? } else { data.open(console)? };
+    let mut registry = if args.dry_run { data.read(console)? } else { data.open_for_edits(console)? };
     let done = registry.import(from, args.partial, args.dry_run)?;
     for line in &done.left_out {
         console.note(&format!("left out: {}", clean(&line.to_string())));

@@ -1,0 +1,315 @@
+//! `bitlink serve`: looks for miners, watches them and keeps account of them, for months. Wording and signals; the work is the
+//! library's.
+
+mod systemd;
+
+use crate::columns::{self, findings_by_weight};
+use crate::console::Console;
+use crate::failure::{Exit, Failure};
+use crate::kept::Data;
+use crate::log;
+use crate::output::json::with_causes;
+use crate::settings::{self, Loaded, LogFormat, Plan};
+use crate::text::{clean, duration, so_many};
+use bitlink_miner_manager::model::MinerRecord;
+use bitlink_miner_manager::{
+    Change, Coverage, FleetRegistry, Miner, MonitorEvent, OutcomeKind, Service, ServiceEvent, ServiceHandle,
+};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+use systemd::News;
+use tokio::time::{Instant, interval};
+use tracing::{debug, error, info, warn};
+
+/// Look for miners, watch them and keep account of them, until told to stop
+///
+/// SIGTERM and Ctrl-C end it in good order, SIGHUP lets it read its configuration anew.
+#[derive(Debug, Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct ServeArgs {
+    /// Where to look for miners, in place of what the configuration says
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The configuration [default: bitlink/bitlink.toml in the user's configuration directory or in /etc]
+    #[arg(long, value_name = "FILE", env = "BITLINK_CONFIG")]
+    config: Option<PathBuf>,
+    /// Form of the messages, in place of what the configuration says
+    #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
+    log_format: Option<LogFormat>,
+    #[command(flatten)]
+    data: Data,
+}
+
+const AFTER: &str = "\
+`bitlink config example` prints a configuration, `bitlink config unit` a unit of systemd.
+`bitlink fleet` has what is known of the machines, also while this runs.";
+
+/// How often the fleet is summed up in a message.
+const SUMMED_UP_EVERY: Duration = Duration::from_hours(1);
+
+impl ServeArgs {
+    /// What the configuration says, with what the command line says instead.
+    fn load(&self) -> Result<(Loaded, Plan), Failure> {
+        let mut loaded = settings::load(self.config.as_deref())?;
+        if !self.targets.is_empty() {
+            loaded.settings.networks.clone_from(&self.targets);
+        }
+        let plan = loaded.plan()?;
+        Ok((loaded, plan))
+    }
+}
+
+pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Result<Exit, Failure> {
+    let (loaded, plan) = args.load()?;
+    if plan.service.networks.is_empty() && plan.service.always.is_empty() {
+        return Err(Failure::usage("it is not said where to look for miners")
+            .hint("name networks, as `bitlink serve 192.168.1.0/24`, or in a configuration"));
+    }
+    let settings = &loaded.settings;
+    log::start_service(settings.log, args.log_format, verbose, console);
+    let dir = args.data.dir_or(settings.data.as_deref())?;
+    let registry = FleetRegistry::open(&dir)?;
+    let known = registry.registry().len();
+    if let Some(damage) = registry.damage() {
+        error!(error = %with_causes(damage), "the data is damaged: miners are watched, and nothing is kept; `bitlink fleet repair` helps");
+    }
+    warn_of_passwords(&loaded);
+    let mut signals = Signals::new();
+    let mut events = Service::new(plan.fleet.clone()).with_config(plan.service.clone()).start(registry)?;
+    let service = events.handle();
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        config = loaded.file.as_deref().map(|file| file.display().to_string()),
+        data = %dir.display(),
+        known,
+        networks = %plan.service.networks,
+        "started"
+    );
+    systemd::tell(News::Ready(&status_line(&service)));
+    let mut beat = interval(systemd::beat());
+    let mut summed_up = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Stop => break,
+                Signal::Reload => {
+                    systemd::tell(News::Reloading);
+                    reload(&args, &plan, &service).await;
+                    systemd::tell(News::Ready(&status_line(&service)));
+                }
+            },
+            event = events.recv() => match event {
+                Some(event) => tell(&event),
+                None => {
+                    return Err(Failure::new(Exit::Bug, "the service ended by itself; please report this"));
+                }
+            },
+            _ = beat.tick() => {
+                if service.pulse().is_alive(Instant::now()) {
+                    systemd::tell(News::Alive(&status_line(&service)));
+                } else {
+                    error!("no round of readings has ended for long; please report this");
+                }
+                if summed_up.elapsed() >= SUMMED_UP_EVERY {
+                    sum_up(&service);
+                    summed_up = Instant::now();
+                }
+            }
+        }
+    }
+    systemd::tell(News::Stopping);
+    info!("stopping");
+    service.shutdown().await;
+    while let Some(event) = events.recv().await {
+        tell(&event);
+    }
+    sum_up(&service);
+    info!("stopped");
+    Ok(Exit::Fine)
+}
+
+/// Reads the configuration anew. One that is wrong changes nothing.
+async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) {
+    let reloaded = match args.load() {
+        Ok((loaded, plan)) => {
+            warn_of_passwords(&loaded);
+            if plan.http_port != started_with.http_port {
+                warn!("web.http_port counts from the next start on");
+            }
+            service.reconfigure(plan.fleet, plan.service).await.map_err(Failure::from)
+        }
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = reloaded {
+        error!(error = %failure.in_one_line(), "the configuration is not changed");
+    }
+}
+
+fn warn_of_passwords(loaded: &Loaded) {
+    if loaded.shows_passwords() {
+        warn!("others can read the passwords in the configuration (chmod 600)");
+    }
+}
+
+/// What there is to say in one line, for the service manager.
+fn status_line(service: &ServiceHandle) -> String {
+    let Coverage { miners, active, warning, dead, .. } = service.state().coverage;
+    let kept = if service.pulse().not_kept.is_some() { "; CANNOT KEEP DATA" } else { "" };
+    let miners = so_many(u64::try_from(miners).unwrap_or(u64::MAX), "miner", "miners");
+    format!("{miners}: {active} active, {warning} in warning, {dead} dead{kept}")
+}
+
+fn sum_up(service: &ServiceHandle) {
+    let state = service.state();
+    let Coverage { miners, live, active, warning, dead, polls_answered, polls_failed, lag, .. } =
+        state.coverage;
+    let lag_s = lag.as_secs_f64();
+    info!(miners, live, active, warning, dead, polls_answered, polls_failed, lag_s, "the fleet");
+}
+
+/// A message for what is worth one.
+fn tell(event: &ServiceEvent) {
+    match event {
+        ServiceEvent::Monitor(event) => tell_of_monitor(event),
+        ServiceEvent::Met { record, change, displaced, absorbed } => {
+            let (id, miner, address) = named(record);
+            let displaced = displaced.map(|id| id.to_string());
+            let absorbed = absorbed.map(|id| id.to_string());
+            match change {
+                Change::New => info!(%id, %miner, %address, displaced, "a new miner"),
+                Change::Back => info!(%id, %miner, %address, displaced, "a miner that was forgotten is back"),
+                Change::Moved { from } => {
+                    info!(%id, %miner, %address, from = %columns::address(from.ip(), from.port()), displaced, "a miner has moved");
+                }
+                Change::BoardSwapped { from, to } => {
+                    info!(%id, %miner, %address, %from, %to, displaced, "a miner has another control board");
+                }
+                _ => debug!(%id, %miner, %address, displaced, absorbed, "a miner is known better"),
+            }
+        }
+        ServiceEvent::Conflict { record, conflict } => {
+            let (id, miner, address) = named(record);
+            let elsewhere = conflict.elsewhere.map(|at| columns::address(at.ip(), at.port()));
+            warn!(%id, %miner, %address, evidence = %clean(&conflict.evidence.to_string()), with = %conflict.with, elsewhere, "two miners with one identity");
+        }
+        ServiceEvent::Vanished(record) => {
+            let (id, miner, address) = named(record);
+            warn!(%id, %miner, %address, "a miner has vanished");
+        }
+        ServiceEvent::Returned(record) => {
+            let (id, miner, address) = named(record);
+            info!(%id, %miner, %address, "a miner has returned");
+        }
+        ServiceEvent::ScanBegan { total } => info!(addresses = total, "looking for miners"),
+        ServiceEvent::ScanEnded(report) => {
+            let of = |kind| report.counts.of(kind);
+            info!(
+                found = of(OutcomeKind::Found),
+                access_denied = of(OutcomeKind::AccessDenied),
+                not_identified = of(OutcomeKind::NotIdentified),
+                failed = of(OutcomeKind::Failed) + of(OutcomeKind::Denied),
+                took = %duration(report.elapsed),
+                "looked for miners"
+            );
+        }
+        ServiceEvent::ScanFailed(error) => {
+            error!(error = %clean(&with_causes(&**error)), "cannot look for miners");
+        }
+        ServiceEvent::Heard { ip } => info!(address = %ip, "a miner shows itself"),
+        ServiceEvent::Deaf(error) => {
+            error!(error = %clean(&with_causes(&**error)), "miners that show themselves cannot be heard");
+        }
+        ServiceEvent::Unwatchable { target, error } => {
+            warn!(target = %clean(target), error = %clean(&with_causes(&**error)), "cannot be watched");
+        }
+        ServiceEvent::NotKept { error, waiting } => {
+            error!(error = %with_causes(error), waiting, "what is known cannot be kept; miners are watched all the same");
+        }
+        ServiceEvent::KeptAgain => info!("what is known is kept again"),
+        ServiceEvent::Reconfigured => info!("other settings count"),
+        ServiceEvent::Lagged(missed) => warn!(missed, "messages were left out"),
+        _ => {}
+    }
+}
+
+fn tell_of_monitor(event: &MonitorEvent) {
+    match event {
+        MonitorEvent::StatusChanged { miner, from, to } => {
+            let (id, address, model) = (miner.id, address(miner), clean(&miner.model).into_owned());
+            let worst = findings_by_weight(miner).first().map(|worst| clean(&worst.message).into_owned());
+            info!(%id, miner = model, %address, %from, %to, reason = worst, "status");
+        }
+        MonitorEvent::IdentityChanged { miner, before } => {
+            let (id, address, model) = (miner.id, address(miner), clean(&miner.model).into_owned());
+            info!(%id, miner = model, %address, %before, "another machine answers");
+        }
+        MonitorEvent::Lagged { missed, .. } => debug!(missed, "events were left out"),
+        _ => {}
+    }
+}
+
+fn address(miner: &Miner) -> String {
+    columns::address(miner.ip, miner.port)
+}
+
+fn named(record: &MinerRecord) -> (String, String, String) {
+    let name = record.identity.name().unwrap_or_else(|| "unknown".to_owned());
+    let address = record.last_endpoint().map(|at| columns::address(at.ip(), at.port())).unwrap_or_default();
+    (record.id.to_string(), clean(&name).into_owned(), address)
+}
+
+/// What somebody wishes.
+enum Signal {
+    Stop,
+    Reload,
+}
+
+/// Wishes of the system and of people. They count from when this is made.
+struct Signals {
+    #[cfg(unix)]
+    stop: Vec<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    reload: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+        Self {
+            stop: kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect(),
+            reload: signal(SignalKind::hangup()).ok(),
+        }
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) -> Signal {
+        use std::task::Poll;
+        std::future::poll_fn(|cx| {
+            if self.stop.iter_mut().any(|signal| signal.poll_recv(cx).is_ready()) {
+                return Poll::Ready(Signal::Stop);
+            }
+            match self.reload.as_mut().map(|signal| signal.poll_recv(cx)) {
+                Some(Poll::Ready(_)) => Poll::Ready(Signal::Reload),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Stop
+    }
+}

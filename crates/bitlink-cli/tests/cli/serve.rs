@@ -1,0 +1,190 @@
+//! `bitlink serve` as a process: what it keeps, how it is told things, and how it ends.
+
+use crate::support::{Place, Running, Simulation, run};
+use serde_json::Value;
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+/// A configuration for simulated miners, and the options that name it and its data.
+fn configured(place: &Place, fleet: &Simulation, networks: &str, more: &str) -> String {
+    write_configuration(place, fleet, networks, more);
+    format!("serve --config {0}/bitlink.toml --data {0}/data --log-format json", place.path().display())
+}
+
+fn write_configuration(place: &Place, fleet: &Simulation, networks: &str, more: &str) {
+    let port = fleet.port;
+    let text = format!(
+        "networks = [\"{networks}\"]\n[scan]\nports = [{port}]\n[monitor]\ninterval = \"1s\"\nport = {port}\n{more}"
+    );
+    std::fs::create_dir_all(place.path()).unwrap();
+    std::fs::write(place.path().join("bitlink.toml"), text).unwrap();
+}
+
+fn list(place: &Place) -> Vec<Value> {
+    let listed = run(&format!("fleet list --data {}/data --format json", place.path().display())).json();
+    listed["miners"].as_array().unwrap().clone()
+}
+
+/// The next message with these words.
+fn message(service: &mut Running, words: &str) -> Value {
+    serde_json::from_str(&service.wait_for_err(&format!("\"message\":\"{words}\""))).unwrap()
+}
+
+#[test]
+fn a_service_finds_watches_and_keeps_and_ends_in_good_order() {
+    let place = Place::new("serve");
+    let fleet = Simulation::start("127.91.70.0/24", "--miners 6 --mix antminer --sick 0");
+    let options = configured(&place, &fleet, "127.91.70.0/28", "");
+    let mut service = Running::start(&options);
+    let started = message(&mut service, "started");
+    assert_eq!((&started["level"], &started["known"]), (&"INFO".into(), &0.into()));
+    let new = message(&mut service, "a new miner");
+    assert!(new["address"].as_str().unwrap().starts_with("127.91.70."), "{new}");
+    assert_eq!(message(&mut service, "looked for miners")["found"], 6);
+    message(&mut service, "status");
+
+    // Others may look at the data, and nobody else may change it.
+    let second = run(&options).ended_with(1);
+    assert!(second.err.contains("in use"), "{}", second.err);
+    // What is new is kept within a second.
+    while list(&place).len() < 6 {}
+    let data = place.path().join("data").display().to_string();
+    run(&format!("fleet move 127.91.70.1 --rack R7 --data {data}")).ended_with(0);
+    assert_eq!(list(&place).iter().filter(|miner| miner["position"]["rack"] == "R7").count(), 1);
+    let refused = run(&format!("fleet label 127.91.70.1 --add a;b --data {data}")).ended_with(1);
+    assert!(refused.err.contains("semicolon"), "{}", refused.err);
+    run(&format!("fleet forget 127.91.70.99 --data {data}")).ended_with(3);
+    service.signal("TERM");
+    let fleet_line = message(&mut service, "the fleet");
+    assert_eq!((&fleet_line["miners"], &fleet_line["live"]), (&6.into(), &6.into()));
+    message(&mut service, "stopped");
+    service.end().ended_with(0);
+    let known = list(&place);
+    assert_eq!(known.len(), 6);
+
+    let mut again = Running::start(&options);
+    assert_eq!(message(&mut again, "started")["known"], 6);
+    again.signal("INT");
+    again.end().ended_with(0);
+    assert_eq!(
+        list(&place).iter().map(|m| &m["id"]).collect::<Vec<_>>(),
+        known.iter().map(|m| &m["id"]).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_service_reads_its_configuration_anew_and_a_wrong_one_changes_nothing() {
+    let place = Place::new("reload");
+    let fleet = Simulation::start("127.91.71.0/24", "--miners 4 --mix antminer --sick 0");
+    let mut service = Running::start(&configured(&place, &fleet, "127.91.71.1-2", ""));
+    assert_eq!(message(&mut service, "looked for miners")["found"], 2);
+    for _ in 0..2 {
+        message(&mut service, "status");
+    }
+    write_configuration(&place, &fleet, "127.91.71.1-4", "intervall = \"1s\"\n");
+    service.signal("HUP");
+    let refused = message(&mut service, "the configuration is not changed");
+    assert!(refused["error"].as_str().unwrap().contains("unknown field `intervall`"), "{refused}");
+    write_configuration(&place, &fleet, "127.91.71.1-4", "[rules]\nhashrate_ratio = \"off\"\n");
+    service.signal("HUP");
+    message(&mut service, "other settings count");
+    // Those that are watched already are not looked for.
+    assert_eq!(message(&mut service, "looked for miners")["found"], 2);
+    for _ in 0..2 {
+        message(&mut service, "status");
+    }
+    service.signal("TERM");
+    assert_eq!(message(&mut service, "the fleet")["miners"], 4);
+    service.end().ended_with(0);
+}
+
+#[test]
+fn a_service_hears_of_miners_that_nobody_named_and_watches_them() {
+    let place = Place::new("heard");
+    let fleet = Simulation::start(
+        "127.91.74.0/24",
+        "--miners 2 --mix antminer --sick 0 --announce=127.91.75.1:14235 --announce-every 300ms \
+         --announce-mcast 127.91.75.2:4028 --announce-mdns 127.91.75.2:5353",
+    );
+    let more = "[listen]\nenabled = true\naddress = \"127.91.75.1\"\nports = [14235]\n";
+    let mut service = Running::start(&configured(&place, &fleet, "127.91.74.9", more));
+    message(&mut service, "a miner shows itself");
+    message(&mut service, "a new miner");
+    message(&mut service, "a new miner");
+    service.signal("TERM");
+    service.end().ended_with(0);
+    assert_eq!(list(&place).len(), 2);
+}
+
+#[test]
+fn a_service_manager_is_told_how_it_goes() {
+    let place = Place::new("notify");
+    let fleet = Simulation::start("127.91.72.0/24", "--miners 1 --mix antminer --sick 0");
+    let options = configured(&place, &fleet, "127.91.72.1", "");
+    // The path of a socket must be short.
+    let path = std::env::temp_dir().join(format!("bitlink-notify-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let told = |words: &str| {
+        let mut buffer = [0; 1024];
+        loop {
+            let length = manager.recv(&mut buffer).unwrap_or_else(|error| panic!("{words}: {error}"));
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if text.lines().any(|line| line.starts_with(words)) {
+                return text;
+            }
+        }
+    };
+    let mut service = Running::start_with(
+        &options,
+        &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "600000")],
+    );
+    told("READY=1");
+    assert!(told("WATCHDOG=1").contains("STATUS="));
+    message(&mut service, "looked for miners");
+    service.signal("HUP");
+    assert!(told("RELOADING=1").contains("MONOTONIC_USEC="));
+    told("READY=1");
+    service.signal("TERM");
+    told("STOPPING=1");
+    service.end().ended_with(0);
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn a_service_that_is_killed_has_kept_what_it_said() {
+    let place = Place::new("killed");
+    let fleet = Simulation::start("127.91.73.0/24", "--miners 30 --mix antminer --sick 0");
+    let options = configured(&place, &fleet, "127.91.73.0/24", "");
+    for round in 0..4 {
+        let mut service = Running::start(&options);
+        message(&mut service, if round % 2 == 0 { "a new miner" } else { "started" });
+        service.signal("KILL");
+        let _ = service.end();
+        // Whatever was reached is whole.
+        run(&format!("fleet list --data {}/data", place.path().display()));
+        assert!(!run(&format!("fleet list --data {}/data", place.path().display())).err.contains("damaged"));
+    }
+    let mut service = Running::start(&options);
+    message(&mut service, "looked for miners");
+    service.signal("TERM");
+    service.end().ended_with(0);
+    assert_eq!(list(&place).len(), 30);
+}
+
+#[test]
+fn a_configuration_is_checked_and_shown() {
+    let place = Place::new("config");
+    std::fs::create_dir_all(place.path()).unwrap();
+    let file = place.path().join("bitlink.toml").display().to_string();
+    std::fs::write(&file, run("config example").ended_with(0).out).unwrap();
+    let right = run(&format!("config check {file}")).ended_with(0);
+    assert!(right.out.contains("is right: 253 addresses looked through every 15"), "{}", right.out);
+    std::fs::write(&file, "[scan]\nevry = \"15min\"\n").unwrap();
+    let wrong = run(&format!("config check {file}")).ended_with(2);
+    assert!(wrong.err.contains("line 2") && wrong.err.contains("unknown field `evry`"), "{}", wrong.err);
+    assert!(run("config unit").ended_with(0).out.contains("ExecStart="));
+    let nothing = run(&format!("serve --config {}/none.toml", place.path().display())).ended_with(2);
+    assert!(nothing.err.contains("cannot be read"), "{}", nothing.err);
+}

@@ -1,0 +1,583 @@
+//! The one task of a service: it owns the monitor, the scan that is running and what is being kept, and brings them together.
+
+use super::book::{Book, News};
+use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
+use crate::error::Error;
+use crate::fleet::Fleet;
+use bitlink_model::MinerStatus;
+use bitlink_monitor::{
+    Change, Clock, JournalError, MonitorEvent, MonitorHandle, MonitorStream, Registry, RegistryChange,
+    RegistryJournal, Sweep,
+};
+use bitlink_scanner::{ScanEvent, ScanStream, ScanTargets, is_local};
+use bitlink_transport::{Endpoint, ListenEvent, ListenStream};
+use futures::future::{BoxFuture, OptionFuture};
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Changes of the registry are gathered for this long before they are kept together.
+const GATHERED_FOR: Duration = Duration::from_secs(1);
+/// How often it is kept when machines were last seen, where nothing else has changed.
+const TIMES_KEPT_EVERY: Duration = Duration::from_mins(5);
+/// Pauses between attempts to keep what could not be kept: the first one, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+/// How often it is looked for machines that have vanished.
+const VANISHED_EVERY: Duration = Duration::from_secs(10);
+/// Most addresses that were heard of and are still to be asked: anybody on the network may name any.
+const MOST_HEARD: usize = 256;
+/// How long the end may wait for the disk.
+const LAST_KEEP: Duration = Duration::from_secs(20);
+
+/// What whoever starts a task needs of it.
+pub(super) struct Parts {
+    pub(super) book: Book,
+    pub(super) monitor: MonitorHandle,
+    pub(super) pulse: watch::Receiver<Pulse>,
+}
+
+#[derive(Debug)]
+pub(super) struct Task {
+    fleet: Fleet,
+    config: ServiceConfig,
+    clock: Arc<dyn Clock>,
+    book: Book,
+    journal: Option<Arc<dyn RegistryJournal>>,
+    monitor: MonitorStream,
+    handle: MonitorHandle,
+    events: broadcast::Sender<ServiceEvent>,
+    orders: mpsc::Receiver<Command>,
+    pulse: watch::Sender<Pulse>,
+    watched: BTreeSet<Endpoint>,
+    /// What every target came to that is always watched, when its names were last looked up.
+    always: BTreeMap<String, Vec<Endpoint>>,
+    looking_up: Option<LookUp>,
+    listening: Option<ListenStream>,
+    /// Where somebody may be who is still to be asked who it is: miners have shown themselves there, or have gone from there.
+    heard: BTreeSet<IpAddr>,
+    scan: Option<Scan>,
+    next_scan: Option<Instant>,
+    /// Machines may be elsewhere than what is watched.
+    stirred: bool,
+    next_reconcile: Instant,
+    next_vanished: Instant,
+    keeping: Option<Keeping>,
+    next_keep: Instant,
+    next_times: Instant,
+    /// Who wants to know when what was changed is kept, and how many changes that were.
+    waiting: Vec<(oneshot::Sender<Result<usize, AmendError>>, usize)>,
+    failing: Option<Failing>,
+}
+
+/// A scan that is running.
+#[derive(Debug)]
+struct Scan {
+    stream: ScanStream,
+    sweep: Sweep,
+    /// The networks that it is of; `None`: of those that were heard.
+    networks: Option<ScanTargets>,
+}
+
+type Looked = Vec<(String, Result<Vec<Endpoint>, Error>)>;
+
+/// Names of what is always watched, being looked up.
+struct LookUp(BoxFuture<'static, Looked>);
+
+impl std::fmt::Debug for LookUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LookUp")
+    }
+}
+
+/// Changes that are being kept.
+struct Keeping {
+    changes: Vec<RegistryChange>,
+    done: BoxFuture<'static, Result<(), JournalError>>,
+    waiting: Vec<(oneshot::Sender<Result<usize, AmendError>>, usize)>,
+}
+
+impl std::fmt::Debug for Keeping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeping").field("changes", &self.changes.len()).finish_non_exhaustive()
+    }
+}
+
+/// Nothing can be kept just now.
+#[derive(Debug)]
+struct Failing {
+    why: String,
+    pause: Duration,
+}
+
+/// What woke the task.
+enum Woken {
+    Order(Option<Command>),
+    Kept(Result<(), JournalError>),
+    Monitor(Option<MonitorEvent>),
+    Scan(Option<ScanEvent>),
+    LookedUp(Looked),
+    Heard(Option<ListenEvent>),
+    News,
+    Due,
+}
+
+impl Task {
+    /// Watches what is known already.
+    pub(super) fn start(
+        service: Service,
+        (registry, journal): (Registry, Option<Arc<dyn RegistryJournal>>),
+        not_kept: Option<String>,
+        events: broadcast::Sender<ServiceEvent>,
+        orders: mpsc::Receiver<Command>,
+    ) -> (Self, Parts) {
+        let Service { fleet, config, clock } = service;
+        let now = Instant::now();
+        let book = Book::new(registry, clock.now(), config.vanished_after);
+        let watched = book.places();
+        let monitor =
+            fleet.monitor().with_clock(Arc::clone(&clock)).with_observer(book.clone()).start(watched.clone());
+        let handle = monitor.handle();
+        let (pulse, pulses) = watch::channel(Pulse {
+            round_at: now,
+            scanning_since: None,
+            scanned_at: None,
+            not_kept,
+            interval: fleet.monitor_config().interval,
+        });
+        let parts = Parts { book: book.clone(), monitor: handle.clone(), pulse: pulses };
+        let task = Self {
+            fleet,
+            config,
+            clock,
+            book,
+            journal,
+            monitor,
+            handle,
+            events,
+            orders,
+            pulse,
+            watched,
+            always: BTreeMap::new(),
+            looking_up: None,
+            listening: None,
+            heard: BTreeSet::new(),
+            scan: None,
+            next_scan: Some(now),
+            stirred: false,
+            next_reconcile: now,
+            next_vanished: now + VANISHED_EVERY,
+            keeping: None,
+            next_keep: now,
+            next_times: now + TIMES_KEPT_EVERY,
+            waiting: Vec::new(),
+            failing: None,
+        };
+        (task, parts)
+    }
+
+    /// Works until it is told to stop, with a door for other processes meanwhile.
+    pub(super) async fn run(mut self, door: Option<impl Future<Output = ()> + Send + 'static>) {
+        let mut doors = JoinSet::new();
+        if let Some(door) = door {
+            doors.spawn(door);
+        }
+        self.look_up();
+        self.listen();
+        loop {
+            self.do_what_is_due(Instant::now()).await;
+            let news = Arc::clone(&self.book.news);
+            let wake = self.next_wake();
+            let woken = tokio::select! {
+                // What a person asked for comes first.
+                biased;
+                order = self.orders.recv() => Woken::Order(order),
+                Some(kept) = OptionFuture::from(self.keeping.as_mut().map(|keeping| &mut keeping.done)) => Woken::Kept(kept),
+                event = self.monitor.recv() => Woken::Monitor(event),
+                Some(event) = OptionFuture::from(self.scan.as_mut().map(|scan| scan.stream.recv())) => Woken::Scan(event),
+                Some(looked) = OptionFuture::from(self.looking_up.as_mut().map(|look_up| &mut look_up.0)) => Woken::LookedUp(looked),
+                Some(heard) = OptionFuture::from(self.listening.as_mut().map(ListenStream::recv)) => Woken::Heard(heard),
+                () = news.notified() => Woken::News,
+                () = sleep_until(wake) => Woken::Due,
+            };
+            match woken {
+                // The monitor never ends by itself.
+                Woken::Order(None | Some(Command::Shutdown)) | Woken::Monitor(None) => break,
+                Woken::Order(Some(order)) => self.obey(order).await,
+                Woken::Kept(outcome) => self.kept(outcome),
+                Woken::Monitor(Some(event)) => self.pass_on(event),
+                Woken::Scan(event) => self.scanned(event),
+                Woken::LookedUp(looked) => self.looked_up(looked),
+                Woken::Heard(event) => self.hear(event),
+                Woken::News => self.tell_news(),
+                Woken::Due => {}
+            }
+        }
+        // Before the directory is anybody's: another service may open its own at once.
+        doors.shutdown().await;
+        self.wind_down().await;
+    }
+
+    /// Whoever does not listen misses it.
+    fn tell(&self, event: ServiceEvent) {
+        let _ = self.events.send(event);
+    }
+
+    fn next_wake(&self) -> Instant {
+        let mut wake = self.next_vanished.min(self.next_times);
+        if self.scan.is_none() {
+            let heard = (!self.heard.is_empty()).then(Instant::now);
+            wake = [self.next_scan, heard].into_iter().flatten().fold(wake, Instant::min);
+        }
+        if self.stirred {
+            wake = wake.min(self.next_reconcile);
+        }
+        // Without anywhere to keep it, what has changed waits for ever.
+        if self.keeping.is_none() && self.journal.is_some() {
+            wake = wake.min(self.next_keep);
+        }
+        wake
+    }
+
+    async fn do_what_is_due(&mut self, now: Instant) {
+        if self.scan.is_none() && self.next_scan.is_some_and(|at| now >= at) {
+            self.begin_scan(now);
+        }
+        if self.scan.is_none() && !self.heard.is_empty() {
+            self.ask_those_heard(now);
+        }
+        if now >= self.next_vanished {
+            self.book.look_for_vanished(self.config.vanished_after);
+            self.next_vanished = now + VANISHED_EVERY;
+        }
+        if self.stirred && now >= self.next_reconcile {
+            self.reconcile().await;
+            self.next_reconcile = now + GATHERED_FOR;
+        }
+        if now >= self.next_keep {
+            let times = now >= self.next_times;
+            self.keep(times);
+            self.next_keep = now + GATHERED_FOR;
+        }
+        if now >= self.next_times {
+            self.next_times = now + TIMES_KEPT_EVERY;
+        }
+    }
+
+    /// Watches where machines are, and no longer where none is.
+    async fn reconcile(&mut self) {
+        self.stirred = false;
+        let mut wanted = self.book.places();
+        wanted.extend(self.always.values().flatten());
+        let more: Vec<Endpoint> = wanted.difference(&self.watched).copied().collect();
+        let less: Vec<Endpoint> = self.watched.difference(&wanted).copied().collect();
+        // An error means that the monitor has stopped, which ends the service too.
+        if !more.is_empty() {
+            let _ = self.handle.extend(more).await;
+        }
+        for endpoint in less {
+            let _ = self.handle.remove(endpoint).await;
+        }
+        self.watched = wanted;
+    }
+
+    fn tell_news(&mut self) {
+        for news in self.book.take_news() {
+            self.stirred = true;
+            // Who left may have made room for another: two may have exchanged their addresses.
+            if let News::Met { change: Change::Moved { from }, .. } = &news {
+                self.heard.insert(from.ip());
+            }
+            self.tell(match news {
+                News::Met { record, change, displaced, absorbed } => {
+                    ServiceEvent::Met { record, change, displaced, absorbed }
+                }
+                News::Conflict { record, conflict } => ServiceEvent::Conflict { record, conflict },
+                News::Vanished(record) => ServiceEvent::Vanished(record),
+                News::Returned(record) => ServiceEvent::Returned(record),
+            });
+        }
+    }
+
+    fn pass_on(&mut self, event: MonitorEvent) {
+        if matches!(event, MonitorEvent::FullSnapshot(_)) {
+            self.pulse.send_modify(|pulse| pulse.round_at = Instant::now());
+        }
+        self.tell(ServiceEvent::Monitor(event));
+    }
+
+    // -- scans
+
+    fn begin_scan(&mut self, now: Instant) {
+        self.next_scan = None;
+        self.look_up();
+        let began = self.without_those_heard().and_then(|targets| {
+            if targets.is_empty() { Ok(None) } else { self.fleet.scan_targets(targets).map(Some) }
+        });
+        match began {
+            Ok(Some(stream)) => self.follow_scan(stream, Some(self.config.networks.clone()), now),
+            Ok(None) => self.plan_scan(),
+            Err(error) => {
+                self.tell(ServiceEvent::ScanFailed(Arc::new(error)));
+                self.plan_scan();
+            }
+        }
+    }
+
+    fn follow_scan(&mut self, stream: ScanStream, networks: Option<ScanTargets>, now: Instant) {
+        self.scan = Some(Scan { stream, sweep: self.book.begin_sweep(), networks });
+        self.pulse.send_modify(|pulse| pulse.scanning_since = Some(now));
+    }
+
+    fn ask_those_heard(&mut self, now: Instant) {
+        let places = self.book.places();
+        let known: BTreeSet<IpAddr> = places.iter().map(SocketAddr::ip).collect();
+        let heard: Vec<String> =
+            mem::take(&mut self.heard).difference(&known).map(IpAddr::to_string).collect();
+        if heard.is_empty() {
+            return;
+        }
+        let began = ScanTargets::from_args(heard)
+            .map_err(Error::from)
+            .and_then(|targets| self.fleet.scan_targets(targets));
+        match began {
+            Ok(stream) => self.follow_scan(stream, None, now),
+            Err(error) => self.tell(ServiceEvent::ScanFailed(Arc::new(error))),
+        }
+    }
+
+    /// The networks without the miners that are heard all the time: they are not asked by two at once.
+    fn without_those_heard(&self) -> Result<ScanTargets, Error> {
+        let state = self.handle.state();
+        let heard = state.iter().filter(|miner| {
+            miner.snapshot.is_some() && !matches!(miner.status, MinerStatus::Dead | MinerStatus::Scanning)
+        });
+        let heard: Vec<String> = heard.map(|miner| Endpoint::new(miner.ip, miner.port).to_string()).collect();
+        let networks = self.config.networks.clone();
+        if networks.is_empty() || heard.is_empty() {
+            return Ok(networks);
+        }
+        Ok(networks.excluding(ScanTargets::from_args(heard)?)?)
+    }
+
+    /// The next scan comes after the pause.
+    fn plan_scan(&mut self) {
+        self.next_scan = self.config.rescan.map(|pause| Instant::now() + pause);
+    }
+
+    fn scanned(&mut self, event: Option<ScanEvent>) {
+        let Some(scan) = &self.scan else { return };
+        match event {
+            Some(ScanEvent::Started { total, .. }) if scan.networks.is_some() => {
+                self.tell(ServiceEvent::ScanBegan { total });
+            }
+            Some(ScanEvent::Found(miner)) => self.book.found(&miner, scan.sweep),
+            Some(ScanEvent::NameUnknown { name, error, .. }) => {
+                let error = Arc::new(error.into());
+                self.tell(ServiceEvent::Unwatchable { target: name, error });
+            }
+            Some(ScanEvent::Complete { report, .. }) => {
+                if scan.networks.is_some() {
+                    self.tell(ServiceEvent::ScanEnded(Arc::from(report)));
+                }
+                self.end_scan();
+            }
+            Some(_) => {}
+            None => self.end_scan(),
+        }
+    }
+
+    fn end_scan(&mut self) {
+        let was_of_networks = self.scan.take().is_some_and(|scan| scan.networks.is_some());
+        self.pulse.send_modify(|pulse| {
+            pulse.scanning_since = None;
+            if was_of_networks {
+                pulse.scanned_at = Some(Instant::now());
+            }
+        });
+        if was_of_networks {
+            self.plan_scan();
+        }
+    }
+
+    // -- miners that show themselves
+
+    fn listen(&mut self) {
+        self.listening = self.config.listen.as_ref().and_then(|config| match self.fleet.listen(config) {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                self.tell(ServiceEvent::Deaf(Arc::new(error)));
+                None
+            }
+        });
+    }
+
+    fn hear(&mut self, event: Option<ListenEvent>) {
+        match event {
+            Some(ListenEvent::Seen(seen)) if seen.is_miner() && is_local(seen.from) => {
+                let is_watched = self.watched.iter().any(|endpoint| endpoint.ip() == seen.from);
+                if !is_watched && self.heard.len() < MOST_HEARD && self.heard.insert(seen.from) {
+                    self.tell(ServiceEvent::Heard { ip: seen.from });
+                }
+            }
+            Some(_) => {}
+            None => self.listening = None,
+        }
+    }
+
+    // -- what is always watched
+
+    fn look_up(&mut self) {
+        let texts: Vec<String> = if self.config.always.is_empty() {
+            Vec::new()
+        } else {
+            self.config.always.to_string().split(", ").map(str::to_owned).collect()
+        };
+        self.always.retain(|text, _| texts.contains(text));
+        let fleet = self.fleet.clone();
+        self.looking_up = (!texts.is_empty()).then(|| {
+            LookUp(Box::pin(async move {
+                let mut looked = Vec::with_capacity(texts.len());
+                for text in texts {
+                    let found = fleet.endpoints_to_watch(&text).await;
+                    looked.push((text, found));
+                }
+                looked
+            }))
+        });
+    }
+
+    fn looked_up(&mut self, looked: Looked) {
+        self.looking_up = None;
+        self.stirred = true;
+        for (target, found) in looked {
+            match found {
+                Ok(endpoints) => drop(self.always.insert(target, endpoints)),
+                // What it was before goes on being watched.
+                Err(error) => self.tell(ServiceEvent::Unwatchable { target, error: Arc::new(error) }),
+            }
+        }
+    }
+
+    // -- orders
+
+    async fn obey(&mut self, order: Command) {
+        match order {
+            Command::Amend { edits, forget, done } => {
+                if self.journal.is_none() {
+                    let _ = done.send(Err(AmendError::ReadOnly));
+                    return;
+                }
+                match self.book.amend(&edits, &forget, self.clock.now()) {
+                    Ok(changed) => {
+                        self.stirred |= !forget.is_empty();
+                        self.waiting.push((done, changed));
+                        // At once: somebody waits.
+                        self.keep(false);
+                    }
+                    Err(error) => drop(done.send(Err(error.into()))),
+                }
+            }
+            Command::Reconfigure(new) => {
+                let (fleet, config) = *new;
+                self.fleet = self.fleet.configured_as(&fleet);
+                let interval = self.fleet.monitor_config().interval;
+                // An error means that the monitor has stopped, which ends the service too.
+                let _ = self.handle.configure(self.fleet.monitor_config().clone()).await;
+                self.pulse.send_modify(|pulse| {
+                    pulse.interval = interval;
+                    pulse.round_at = Instant::now();
+                });
+                let listens_otherwise = config.listen != self.config.listen;
+                self.config = config;
+                self.stirred = true;
+                self.look_up();
+                if listens_otherwise {
+                    // The old places are free before the new ones are taken.
+                    self.listening = None;
+                    self.listen();
+                }
+                let of = self.scan.as_ref().and_then(|scan| scan.networks.as_ref());
+                if of != Some(&self.config.networks) {
+                    self.scan = None;
+                    self.next_scan = Some(Instant::now());
+                }
+                self.tell(ServiceEvent::Reconfigured);
+            }
+            Command::Rescan => self.next_scan = Some(Instant::now()),
+            Command::Shutdown => {}
+        }
+    }
+
+    // -- keeping
+
+    fn keep(&mut self, times: bool) {
+        let Some(journal) = self.journal.as_ref().filter(|_| self.keeping.is_none()) else { return };
+        let changes = self.book.take_changes(times);
+        if changes.is_empty() && self.waiting.is_empty() {
+            return;
+        }
+        let done = journal.keep(changes.clone());
+        self.keeping = Some(Keeping { changes, done, waiting: mem::take(&mut self.waiting) });
+    }
+
+    fn kept(&mut self, outcome: Result<(), JournalError>) {
+        let Some(Keeping { changes, waiting, .. }) = self.keeping.take() else { return };
+        match outcome {
+            Ok(()) => {
+                if self.failing.take().is_some() {
+                    self.pulse.send_modify(|pulse| pulse.not_kept = None);
+                    self.tell(ServiceEvent::KeptAgain);
+                }
+                for (done, changed) in waiting {
+                    let _ = done.send(Ok(changed));
+                }
+            }
+            Err(error) => {
+                self.book.not_kept(&changes);
+                for (done, _) in waiting {
+                    let _ = done.send(Err(AmendError::NotKept(error.clone())));
+                }
+                let why = error.to_string();
+                let before = self.failing.take();
+                let pause = before.as_ref().map_or(RETRY.0, |failing| (failing.pause * 2).min(RETRY.1));
+                self.next_keep = Instant::now() + pause;
+                if before.is_none_or(|failing| failing.why != why) {
+                    self.pulse.send_modify(|pulse| pulse.not_kept = Some(why.clone()));
+                    self.tell(ServiceEvent::NotKept { error, waiting: changes.len() });
+                }
+                self.failing = Some(Failing { why, pause });
+            }
+        }
+    }
+
+    async fn wind_down(mut self) {
+        self.scan = None;
+        self.handle.shutdown().await;
+        while let Some(event) = self.monitor.recv().await {
+            self.pass_on(event);
+        }
+        self.tell_news();
+        let last = async {
+            if let Some(keeping) = &mut self.keeping {
+                let outcome = (&mut keeping.done).await;
+                self.kept(outcome);
+            }
+            self.keep(true);
+            if let Some(keeping) = &mut self.keeping {
+                let outcome = (&mut keeping.done).await;
+                self.kept(outcome);
+            }
+        };
+        if timeout(LAST_KEEP, last).await.is_err() {
+            tracing::error!("the disk has not answered; what was met last may not be kept");
+        }
+        for (done, _) in mem::take(&mut self.waiting) {
+            let _ = done.send(Err(AmendError::Stopped));
+        }
+    }
+}
