@@ -122,7 +122,8 @@ def ours_from_document(document: dict[str, Any]) -> Ours:
     boards = [board for board in snapshot.get("boards", []) if board.get("present", True)]
     fans = [fan for fan in snapshot.get("fans", []) if fan.get("location") != "psu"]
     rates = snapshot.get("hashrate", {})
-    rate = rates.get("realtime_hs")
+    # Some firmware tells no other than its average.
+    rate = rates.get("realtime_hs", rates.get("average_hs"))
     chips = [board["chips"] for board in boards if "chips" in board]
     elapsed = whole(snapshot.get("elapsed_s"))
     pools = [
