@@ -5,9 +5,9 @@
 //! [`crate::netns`]. This file prepares the programs outside and measures them inside.
 
 mod contestants;
-mod peers;
+pub(crate) mod peers;
 mod rows;
-mod table;
+pub(crate) mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -138,7 +138,7 @@ fn run(workspace: &Workspace, args: &BenchScanArgs) -> Result<Outcome> {
     if args.write && status.success() {
         let document = workspace.root().join("docs/performance.md");
         let before = fs::read_to_string(&document).context("cannot read docs/performance.md")?;
-        fs::write(&document, table::replaced(&before, &format!("{table}\n{about}\n"))?)
+        fs::write(&document, table::replaced(&before, "bench-scan", &format!("{table}\n{about}\n"))?)
             .context("cannot write docs/performance.md")?;
         println!("written to docs/performance.md");
     }
@@ -151,6 +151,21 @@ fn run(workspace: &Workspace, args: &BenchScanArgs) -> Result<Outcome> {
 
 /// Where and how it was measured.
 fn about(workspace: &Workspace, args: &BenchScanArgs) -> Result<String> {
+    let mut command = "cargo xtask bench-scan".to_owned();
+    if args.peers {
+        command = format!("{command} --peers --peer-limit {}", args.peer_limit);
+    }
+    if args.quick {
+        command += " --quick";
+    }
+    for (option, names) in [("only", &args.only), ("by", &args.by)] {
+        command.extend(names.iter().map(|name| format!(" --{option} {name}")));
+    }
+    Ok(format!("{} Scanner and machines share the processors.", machine(workspace, &command)?))
+}
+
+/// On which machine and of which commit a command measured.
+pub(crate) fn machine(workspace: &Workspace, command: &str) -> Result<String> {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model =
         cpus.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown processor");
@@ -173,19 +188,9 @@ fn about(workspace: &Workspace, args: &BenchScanArgs) -> Result<String> {
     let commit = git(&["rev-parse", "--short", "HEAD"]).unwrap_or_else(|_| "unknown".to_owned());
     let is_changed = git(&["status", "--porcelain"]).is_ok_and(|text| !text.is_empty());
     let commit = if is_changed { format!("{commit}, with changes") } else { commit };
-    let mut command = "cargo xtask bench-scan".to_owned();
-    if args.peers {
-        command = format!("{command} --peers --peer-limit {}", args.peer_limit);
-    }
-    if args.quick {
-        command += " --quick";
-    }
-    for (option, names) in [("only", &args.only), ("by", &args.by)] {
-        command.extend(names.iter().map(|name| format!(" --{option} {name}")));
-    }
     Ok(format!(
         "Measured by `{command}` on {count} processors ({model}), {gigabytes} GB, Linux {}, {} \
-         descriptors, at commit {commit}; load average at the end {}. Scanner and machines share the processors.",
+         descriptors, at commit {commit}; load average at the end {}.",
         kernel.join("."),
         descriptors.trim(),
         load.join(" "),

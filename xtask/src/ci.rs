@@ -5,7 +5,9 @@
 //! counted.
 
 use crate::steps::Step;
-use crate::{bench, bench_scan, docs, examples, fmt, hardware, interop, lint, netns, test, tidy};
+use crate::{
+    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, netns, test, tidy,
+};
 
 /// The steps of `cargo xtask ci`.
 pub(crate) fn steps() -> Vec<Step> {
@@ -18,6 +20,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(netns::step(false));
     steps.push(bench::run_once());
     steps.push(bench_scan::run_once());
+    steps.push(bench_monitor::run_once());
     steps.push(examples::step());
     steps.push(interop::step(false, false));
     steps
@@ -44,6 +47,7 @@ mod tests {
                 "netns",
                 "bench",
                 "bench-scan",
+                "bench-monitor",
                 "examples",
                 "interop"
             ]

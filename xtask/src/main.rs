@@ -4,6 +4,7 @@
 //! part of the product depends on it.
 
 mod bench;
+mod bench_monitor;
 mod bench_scan;
 mod ci;
 mod dist;
@@ -40,7 +41,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, examples, interop
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -66,6 +67,8 @@ enum Command {
     Bench(PassedOn),
     /// Measure scans of real sockets over networks of namespaces; needs Linux, root and iproute2
     BenchScan(bench_scan::BenchScanArgs),
+    /// Measure reading and watching over real sockets; needs Linux, root and iproute2
+    BenchMonitor(bench_monitor::BenchMonitorArgs),
     /// Scan flat and broken networks of namespaces; needs Linux, root and iproute2
     Netns {
         /// Fail, rather than skip, when the namespaces cannot be made
@@ -165,6 +168,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Test(passed_on) => test::steps(passed_on.args),
         Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
         Command::BenchScan(args) => vec![bench_scan::step(args)],
+        Command::BenchMonitor(args) => vec![bench_monitor::step(args)],
         Command::Netns { required } => vec![netns::step(required)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],

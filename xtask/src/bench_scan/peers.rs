@@ -1,4 +1,4 @@
-//! The programs of others that scan for miners, fetched by their ordinary means and pinned where that is possible. Whichever
+//! The programs of others that scan for miners and read them, fetched by their ordinary means and pinned where that is possible. Whichever
 //! cannot be had is left out, and why is said.
 
 use std::fs;
@@ -14,8 +14,11 @@ use crate::workspace::Workspace;
 
 /// The sources of the program that calls asic-rs, relative to the workspace's root, and what they are called in a package.
 /// They are none of the workspace's own: its lock file would have to hold their three hundred dependencies.
-const ASIC_RS: [(&str, &str); 2] =
-    [("xtask/bench-scan/asic-rs.toml", "Cargo.toml"), ("xtask/bench-scan/asic-rs.rs", "src/main.rs")];
+const ASIC_RS: [(&str, &str); 3] = [
+    ("xtask/bench-scan/asic-rs.toml", "Cargo.toml"),
+    ("xtask/bench-scan/asic-rs.rs", "src/main.rs"),
+    ("xtask/bench-scan/asic-rs-poll.rs", "src/poll.rs"),
+];
 const PYASIC: &str = "xtask/bench-scan/pyasic_scan.py";
 /// One certificate that nobody trusts and that nothing here presents.
 const CERTIFICATE: &str = "xtask/bench-scan/one-certificate.pem";
@@ -73,8 +76,17 @@ fn nmap() -> Result<Contestant> {
     Ok(Contestant::peer("nmap", &asks, Kind::Nmap, Path::new("nmap")))
 }
 
-/// Builds the program that calls asic-rs.
+/// Builds the programs that call asic-rs, and returns the one that scans.
 fn asic_rs(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
+    Ok(asic_rs_programs(workspace, folder)?.join("asic-rs-scan"))
+}
+
+/// Builds the programs that call asic-rs and returns the folder in which they lie: `asic-rs-scan` and `asic-rs-poll`.
+///
+/// # Errors
+///
+/// When they cannot be built.
+pub(crate) fn asic_rs_programs(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let package = folder.join("asic-rs");
     fs::create_dir_all(package.join("src")).context("cannot create the package")?;
     for (from, to) in ASIC_RS {
@@ -90,18 +102,25 @@ fn asic_rs(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let mut build = process::cargo(workspace);
     build.current_dir(&package).args(["build", "--release", "--quiet", "--target-dir", "target"]);
     process::run(&mut build).context("it cannot be built; that takes the network once, and a C compiler")?;
-    Ok(package.join("target/release/asic-rs-scan"))
+    Ok(package.join("target/release"))
 }
 
 /// The Python in which pyasic is installed, which is that of `cargo xtask interop`.
 fn pyasic(workspace: &Workspace) -> Result<Contestant> {
+    let asks = "kind and model, at ports 80 and 4028, and no values; pyasic at its defaults";
+    let script = workspace.root().join(PYASIC);
+    Ok(Contestant::peer("pyasic", asks, Kind::Pyasic(script), &python_with_pyasic(workspace)?))
+}
+
+/// That Python.
+///
+/// # Errors
+///
+/// When there is none.
+pub(crate) fn python_with_pyasic(workspace: &Workspace) -> Result<PathBuf> {
     let folder = workspace.metadata()?.target_directory.join("interop");
     match interop::environment(workspace, &folder)? {
-        Environment::Ready(python) => {
-            let asks = "kind and model, at ports 80 and 4028, and no values; pyasic at its defaults";
-            let script = workspace.root().join(PYASIC);
-            Ok(Contestant::peer("pyasic", asks, Kind::Pyasic(script), &python))
-        }
+        Environment::Ready(python) => Ok(python),
         Environment::Missing(what) => anyhow::bail!(what),
     }
 }

@@ -12,9 +12,6 @@ use crate::netns::measure::Measured;
 /// Above the lines on the way.
 pub(super) const HEADING: &str =
     "row               by             seconds  cpu s  MB peak    found   missed  wrong  overflows";
-/// Around the table in the document.
-const BEGIN: &str = "<!-- bench-scan: begin -->\n";
-const END: &str = "<!-- bench-scan: end -->\n";
 
 /// What one program did on one network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -198,25 +195,26 @@ fn time(seconds: f64) -> String {
 }
 
 #[allow(clippy::cast_precision_loss, reason = "megabytes")]
-fn megabytes(bytes: u64) -> String {
+pub(crate) fn megabytes(bytes: u64) -> String {
     let megabytes = bytes as f64 / 1e6;
     if megabytes < 9.95 { format!("{megabytes:.1}") } else { format!("{megabytes:.0}") }
 }
 
 /// With commas between the thousands.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =
         digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
     groups.join(",")
 }
 
-/// The document with another table.
-pub(super) fn replaced(document: &str, table: &str) -> Result<String> {
-    let missing = || "docs/performance.md has no place for the table of bench-scan";
-    let (before, rest) = document.split_once(BEGIN).with_context(missing)?;
-    let (_, after) = rest.split_once(END).with_context(missing)?;
-    Ok(format!("{before}{BEGIN}\n{}\n\n{END}{after}", table.trim()))
+/// The document with another table of this command.
+pub(crate) fn replaced(document: &str, command: &str, table: &str) -> Result<String> {
+    let missing = || format!("docs/performance.md has no place for the table of {command}");
+    let (begin, end) = (format!("<!-- {command}: begin -->\n"), format!("<!-- {command}: end -->\n"));
+    let (before, rest) = document.split_once(&begin).with_context(missing)?;
+    let (_, after) = rest.split_once(&end).with_context(missing)?;
+    Ok(format!("{before}{begin}\n{}\n\n{end}{after}", table.trim()))
 }
 
 #[cfg(test)]
@@ -307,12 +305,12 @@ mod tests {
     fn the_document_has_a_place_for_it() {
         let document = Workspace::locate().unwrap().root().join("docs/performance.md");
         let before = std::fs::read_to_string(document).unwrap();
-        let after = replaced(&before, "a table").unwrap();
-        assert!(
-            after.contains("<!-- bench-scan: begin -->\n\na table\n\n<!-- bench-scan: end -->\n"),
-            "{after}"
-        );
-        assert_eq!(replaced(&after, "a table").unwrap(), after);
-        assert!(replaced("nothing", "a table").is_err());
+        for command in ["bench-scan", "bench-monitor"] {
+            let after = replaced(&before, command, "a table").unwrap();
+            let place = format!("<!-- {command}: begin -->\n\na table\n\n<!-- {command}: end -->\n");
+            assert!(after.contains(&place), "{after}");
+            assert_eq!(replaced(&after, command, "a table").unwrap(), after);
+        }
+        assert!(replaced("nothing", "bench-scan", "a table").is_err());
     }
 }

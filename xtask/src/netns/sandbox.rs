@@ -15,8 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::{checks, guard};
-use crate::bench_scan;
 use crate::process;
+use crate::{bench_monitor, bench_scan};
 
 /// What makes the tree.
 const UNSHARE: &[&str] = &[
@@ -41,8 +41,10 @@ pub(crate) enum Inside {
         /// The helper of the benchmarks.
         bench_net: PathBuf,
     },
-    /// The measurements.
+    /// The measurements of scans.
     Measure(bench_scan::Plan),
+    /// The measurements of reading and watching.
+    Monitor(bench_monitor::Plan),
 }
 
 /// The whole of what is handed over.
@@ -119,6 +121,7 @@ pub(crate) fn inside(order: &str) -> Result<bool> {
     match order.what {
         Inside::Checks { bitlink, bench_net } => Ok(checks::run(&bitlink, &bench_net)),
         Inside::Measure(plan) => bench_scan::inside(&plan),
+        Inside::Monitor(plan) => bench_monitor::inside(&plan),
     }
 }
 

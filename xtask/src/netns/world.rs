@@ -37,7 +37,7 @@ const FEW: u64 = 48;
 /// What is between the scanner and the machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
-    /// Nothing: the scanner's own loopback, where whoever is not there refuses.
+    /// Nothing: the scanner's own loopback, where everybody refuses, or everybody in 127/8 is there.
     Loopback,
     /// A router that drops what is for nobody.
     Routed,
@@ -142,7 +142,8 @@ impl World {
         }
         if network.count() > 0 {
             let whole = [&["serve"], serve].concat();
-            world.start(FAR, bench_net, &whole)?;
+            let there = if network.shape == Shape::Loopback { NEAR } else { FAR };
+            world.start(there, bench_net, &whole)?;
         }
         Ok(world)
     }
@@ -204,6 +205,8 @@ impl World {
     fn populate(&self, network: &Network) -> Result<()> {
         let own = |what: &str| format!("route add local {what} dev lo\n");
         match &network.live {
+            // Every address of 127/8 is.
+            _ if network.shape == Shape::Loopback => Ok(()),
             Live::These(live) if live.is_empty() => Ok(()),
             Live::These(live) => {
                 let lines: String = live.iter().map(|ip| own(&format!("{ip}/32"))).collect();

@@ -1,15 +1,24 @@
-//! What `cargo xtask bench-scan` and `cargo xtask netns` need on the wire beside the scanner: miners at any number of
-//! addresses, a line that is slow and loses packets, and the bare loop that a scanner is compared with.
+//! What `cargo xtask bench-scan`, `cargo xtask bench-monitor` and `cargo xtask netns` need on the wire: miners at any number
+//! of addresses, a line that is slow and loses packets, whoever reads and watches them, and the bare loops with which a
+//! scanner and a reader are compared.
 //!
 //! It is meant for network namespaces made for the purpose, and takes no address but those it is given. Each program ends
 //! when its standard input does, so that none outlives whoever started it.
 
 #[cfg(target_os = "linux")]
+mod cost;
+#[cfg(target_os = "linux")]
 mod floor;
+#[cfg(target_os = "linux")]
+mod poll;
 #[cfg(target_os = "linux")]
 mod relay;
 #[cfg(target_os = "linux")]
 mod serve;
+#[cfg(target_os = "linux")]
+mod tally;
+#[cfg(target_os = "linux")]
+mod watch;
 
 use anyhow::Result;
 use clap::Parser;
@@ -27,6 +36,12 @@ enum Program {
     /// Connect to every address, ask one question, and print who answered
     #[cfg(target_os = "linux")]
     Floor(floor::FloorArgs),
+    /// Read miners that are known, over and over, as often as possible
+    #[cfg(target_os = "linux")]
+    Poll(poll::PollArgs),
+    /// Watch miners, each once an interval
+    #[cfg(target_os = "linux")]
+    Watch(watch::WatchArgs),
 }
 
 #[cfg(target_os = "linux")]
@@ -35,6 +50,8 @@ fn main() -> Result<()> {
         Program::Serve(args) => serve::run(&args),
         Program::Relay(args) => relay::run(&args),
         Program::Floor(args) => floor::run(&args),
+        Program::Poll(args) => poll::run(&args),
+        Program::Watch(args) => watch::run(&args),
     }
 }
 
