@@ -68,7 +68,7 @@ async fn watch(args: &WatchArgs, time: Duration, interval: Duration) -> Result<(
         events += 1;
         match event.context("the monitor has ended")? {
             MonitorEvent::FullSnapshot(fleet) => lag = lag.max(fleet.coverage.lag),
-            MonitorEvent::Lagged(left_out) => lagged += left_out,
+            MonitorEvent::Lagged { missed, .. } => lagged += missed,
             _ => {}
         }
     }
