@@ -5,13 +5,14 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a panic is the finding")]
 
-use bitlink_protocol::model::{Miner, MinerStatus};
+use bitlink_protocol::model::{Miner, MinerSnapshot, MinerStatus};
 use bitlink_protocol::replies::{Coin, Config, Device, DeviceDetails, Summary, Version};
 use bitlink_protocol::reports::{read_mdns, read_report};
 use bitlink_protocol::{
-    ApiReply, Boundary, Completion, Conversation, Credentials, Digest, Document, ExchangeFailure, Framer,
-    Framing, HttpFramer, HttpReply, HttpRequest, Oddities, ProtocolError, ReadMiner, Reading, Reply, Request,
-    Step, decode as decode_reply, decode_page, replies,
+    Answers, ApiReply, Ask, Boundary, Completion, Conversation, Credentials, Dialect, Digest, Document,
+    Evidence, ExchangeFailure, Framer, Framing, HttpFramer, HttpReply, HttpRequest, Oddities, Page,
+    ProtocolError, Question, ReadMiner, Reading, Reply, Request, Step, bound, catalogue,
+    decode as decode_reply, decode_page, registry, replies,
 };
 use bitlink_scanner::{ScanConfig, ScanPlan, ScanTargets};
 use bitlink_transport::Transcript;
@@ -216,12 +217,98 @@ fn talk(
 }
 
 fn show(reading: &Reading) {
-    let snapshot = reading.snapshot.clone();
+    present(reading.snapshot.clone());
+}
+
+fn present(snapshot: MinerSnapshot) {
     let written = serde_json::to_string(&snapshot).expect("a snapshot is JSON");
     assert!(written.starts_with('{'));
     assert!(snapshot.anomalies.len() <= 64, "oddities are bounded");
     let miner = Miner::from_snapshot(([192, 0, 2, 1]).into(), 4028, MinerStatus::Active, snapshot);
     assert!(!miner.stats.hashrate_avg.is_infinite() && !miner.stats.hashrate_rt.is_infinite());
+}
+
+/// The pages and answers of a machine, as each firmware's reader gets them: pieces that end with a NUL. The first names the
+/// families, by the beginning of its text; if it names none, all are meant. Every other begins with the line that is the
+/// question's name, and the rest is the answer, a page's body or a whole reply of a web server.
+///
+/// * Nothing panics, whoever is asked whether the machine is his, who it is and how it does.
+/// * What was read can be shown and written down, and there is not too much of it.
+pub fn dialects(data: &[u8]) {
+    let mut pieces = data.split(|byte| matches!(byte, 0)).take(40);
+    let wanted = String::from_utf8_lossy(pieces.next().unwrap_or_default()).into_owned();
+    let replies: Vec<(&[u8], &[u8])> = pieces
+        .map(|piece| {
+            let line = piece.iter().position(|byte| matches!(byte, b'\n')).unwrap_or(piece.len());
+            (piece.get(..line).unwrap_or_default(), piece.get(line + 1..).unwrap_or_default())
+        })
+        .collect();
+    let is_wanted = |dialect: &&&dyn Dialect| wanted.starts_with(dialect.family().as_str());
+    let some = registry().iter().any(|dialect| is_wanted(&dialect));
+    for dialect in registry().iter().filter(|dialect| !some || is_wanted(dialect)) {
+        read_as(*dialect, &replies);
+    }
+}
+
+/// What a stranger is asked besides what dialects ask.
+const OPENING: [Question; 6] = [
+    Question::may("version"),
+    Question::may("devdetails"),
+    Question::may("summary"),
+    Question::knock("front page", Page::get("/")),
+    Question::knock("capabilities", Page::get("/capabilities")),
+    Question::knock("pairing info", Page::get("/api/v1/pairing/info")),
+];
+
+fn read_as(dialect: &'static dyn Dialect, replies: &[(&[u8], &[u8])]) {
+    let mut questions = OPENING.to_vec();
+    questions.extend(dialect.identity_questions());
+    questions.extend(dialect.questions());
+    questions.extend(dialect.more_questions(&Answers::default()));
+    let (mut api, mut web) = (Vec::new(), Vec::new());
+    let answers: Answers = replies
+        .iter()
+        .filter_map(|(name, bytes)| {
+            let question = questions.iter().find(|question| question.command.as_bytes() == *name)?;
+            let heard =
+                if matches!(question.ask, Ask::Page(_) | Ask::Knock(_)) { &mut web } else { &mut api };
+            heard.extend_from_slice(bytes);
+            Some((question.command, answer(*question, bytes)?))
+        })
+        .collect();
+    let evidence = Evidence::new(answers.clone(), &api, &web);
+    let _ = (dialect.claims(&evidence), dialect.gives_way());
+    assert!(dialect.more_questions(&answers).len() <= 64, "too many questions");
+    let oddities = Oddities::default();
+    let mut snapshot = MinerSnapshot::default();
+    snapshot.identity = dialect.identity(&answers, &oddities);
+    dialect.read(&answers, &mut snapshot, &oddities);
+    bound(&mut snapshot, &oddities);
+    snapshot.derive();
+    catalogue::complete(&mut snapshot);
+    snapshot.anomalies = oddities.take();
+    let parts = [
+        snapshot.boards.len(),
+        snapshot.fans.len(),
+        snapshot.pools.len(),
+        snapshot.psus.len(),
+        snapshot.errors.len() / 4,
+    ];
+    assert!(parts.iter().all(|parts| *parts <= 256), "{parts:?}");
+    present(snapshot);
+}
+
+fn answer(question: Question, bytes: &[u8]) -> Option<Document> {
+    let reply = |bytes: &[u8]| ApiReply { bytes: bytes.to_vec(), completion: Completion::EndOfStream };
+    if !matches!(question.ask, Ask::Page(_) | Ask::Knock(_)) {
+        return decode_reply(question.command, &reply(bytes)).ok().map(|parsed| parsed.value);
+    }
+    let whole = match bytes.strip_prefix(b"HTTP/") {
+        Some(_) => bytes.to_vec(),
+        None => [b"HTTP/1.1 200 OK\r\n\r\n", bytes].concat(),
+    };
+    let page = HttpReply::parse(question.command, &reply(&whole)).ok()?;
+    decode_page(question.command, &page).ok().map(|parsed| parsed.value)
 }
 
 /// Scan targets as a user writes them; behind a `!`, what to leave out. Files are not named here: the fuzzer must not

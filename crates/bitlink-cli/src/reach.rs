@@ -7,6 +7,9 @@ use clap::Args;
 /// The usual port of web servers.
 pub(crate) const HTTP_PORT: u16 = 80;
 
+/// The usual port of web servers over TLS.
+pub(crate) const HTTPS_PORT: u16 = 443;
+
 /// As many connections as this process may have descriptors, less some for everything else, and no more than do any good.
 pub(crate) fn usual_concurrency() -> usize {
     const ELSE: u64 = 400;
@@ -22,6 +25,9 @@ pub(crate) struct Reach {
     /// Port of the miners' web servers, which tell what the API does not
     #[arg(long, value_name = "PORT", default_value_t = HTTP_PORT, value_parser = clap::value_parser!(u16).range(1..))]
     http_port: u16,
+    /// Port of the miners' web servers over TLS
+    #[arg(long, value_name = "PORT", default_value_t = HTTPS_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    https_port: u16,
     /// Who we are to web servers that ask; may be given more than once, and is tried before what firmware is delivered with.
     /// Others on this machine can read a command line: `BITLINK_LOGIN`, one on each line, goes unseen
     #[arg(
@@ -38,7 +44,7 @@ pub(crate) struct Reach {
 impl Reach {
     /// A fleet that is reached so.
     pub(crate) fn fleet(&self) -> Fleet {
-        Fleet::over_tcp(TcpConfig::default().with_web_port(self.http_port))
+        Fleet::over_tcp(TcpConfig::default().with_web_port(self.http_port).with_tls_port(self.https_port))
     }
 
     /// Who we are to web servers.

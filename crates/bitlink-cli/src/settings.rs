@@ -102,15 +102,17 @@ impl Default for Watching {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Web {
+/// Where web servers are.
+pub(crate) struct Web {
     http_port: u16,
+    https_port: u16,
 }
 
 impl Default for Web {
     fn default() -> Self {
-        Self { http_port: reach::HTTP_PORT }
+        Self { http_port: reach::HTTP_PORT, https_port: reach::HTTPS_PORT }
     }
 }
 
@@ -261,7 +263,7 @@ pub(crate) struct Plan {
     /// How many addresses the networks have.
     pub(crate) networks: u64,
     pub(crate) interval: Duration,
-    pub(crate) http_port: u16,
+    pub(crate) web: Web,
 }
 
 impl Loaded {
@@ -279,8 +281,12 @@ impl Loaded {
         };
         let credentials: Vec<Credentials> =
             settings.login.iter().filter_map(|login| wrong.at("login", self.credentials(login))).collect();
-        if settings.web.http_port == 0 {
-            wrong.say("web.http_port", &"0 is no port");
+        for (setting, port) in
+            [("web.http_port", settings.web.http_port), ("web.https_port", settings.web.https_port)]
+        {
+            if port == 0 {
+                wrong.say(setting, &"0 is no port");
+            }
         }
 
         let scan = self.scan(&credentials);
@@ -312,15 +318,11 @@ impl Loaded {
             .with_vanished_after(watching.vanished_after.0);
         wrong.at("scan.every, monitor.vanished_after", service.validate());
 
-        let fleet = Fleet::over_tcp(TcpConfig::default().with_web_port(settings.web.http_port.max(1)))
-            .with_scan(scan)
-            .with_monitor(monitor)
-            .with_known_first(true);
+        let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
             return Err(wrong.failure(self.file.as_deref()));
         }
-        let (interval, http_port) = (watching.interval.0, settings.web.http_port);
-        Ok(Plan { fleet, service, networks: addresses, interval, http_port })
+        Ok(Plan { fleet, service, networks: addresses, interval: watching.interval.0, web: settings.web })
     }
 
     fn scan(&self, credentials: &[Credentials]) -> ScanConfig {
@@ -336,6 +338,11 @@ impl Loaded {
             .with_concurrency(concurrency.unwrap_or_else(reach::usual_concurrency))
             .with_credentials(credentials.to_vec());
         if ports.is_empty() { scan } else { scan.with_ports(ports.clone()) }
+    }
+
+    fn tcp(&self) -> TcpConfig {
+        let Web { http_port, https_port } = self.settings.web;
+        TcpConfig::default().with_web_port(http_port.max(1)).with_tls_port(https_port.max(1))
     }
 
     fn listen(&self) -> Option<ListenConfig> {

@@ -312,10 +312,12 @@ impl Asking {
                 Err(error) => Heard::Failed(error, head),
             };
         };
-        let reply = match HttpReply::parse(command, &reply) {
+        let raw = reply;
+        let reply = match HttpReply::parse(command, &raw) {
             Ok(reply) => reply,
             Err(error) => return Heard::Failed(error, head),
         };
+        let head = as_read(&raw.bytes, &reply.body);
         if let Ask::Knock(_) = self.question.ask {
             // Of what a stranger's page says in passing nothing is odd yet.
             let value = decode_page(command, &reply).map(|parsed| parsed.value).unwrap_or_default();
@@ -351,6 +353,11 @@ impl Asking {
                 || matches!(session.auth, Auth::Basic);
         }
         match decode_page(command, &reply) {
+            // Words in the place of data, as of a server that is busy, are no answer. Only open pages are text.
+            Ok(parsed) if is_words(&reply.body) && !parsed.value.root().is_empty() => {
+                let (question, excerpt) = (command.to_owned(), Excerpt::of_bytes(&reply.body));
+                Heard::Failed(ProtocolError::Malformed { question, excerpt }, head)
+            }
             Ok(parsed) => Heard::Answer(parsed, head),
             Err(error) => Heard::Failed(error, head),
         }
@@ -364,7 +371,14 @@ impl Asking {
         head: Vec<u8>,
     ) -> Heard {
         let Auth::Login(login) = session.auth else { return Heard::Failed(self.denied(), head) };
-        let next = match login.accept(reply) {
+        // Locked (RFC 4918) and too many requests (RFC 6585) say that another password would not do either.
+        let taken = match login.accept(reply) {
+            Err(Refusal::WrongCredentials | Refusal::WrongWay) if matches!(reply.status, 423 | 429) => {
+                Err(Refusal::Locked(Excerpt::of_bytes(&reply.body).to_string()))
+            }
+            taken => taken,
+        };
+        let next = match taken {
             Ok(pass) => {
                 session.pass = Some(pass);
                 session.proven = true;
@@ -395,6 +409,19 @@ impl Asking {
 /// How much of a reply is kept as evidence: enough for every marker of a firmware, and no more, since a hostile reply must
 /// not be kept whole.
 const HEAD: usize = 16 * 1024;
+
+/// Whether a page is neither an object nor a list.
+fn is_words(body: &[u8]) -> bool {
+    let begins =
+        body.trim_ascii_start().strip_prefix("\u{feff}".as_bytes()).unwrap_or(body.trim_ascii_start());
+    !matches!(begins.trim_ascii_start().first(), Some(b'{' | b'[') | None)
+}
+
+/// The beginning of a page as a person would see it: a marker may be cut in two by the chunks that it came in.
+fn as_read(bytes: &[u8], body: &[u8]) -> Vec<u8> {
+    let headers = bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
+    bytes.iter().take(headers).chain(body).copied().take(HEAD).collect()
+}
 
 /// No reply, and what that means: a server that takes the connection and closes it without a byte does so to clients
 /// that its access list does not name (cgminer `api.c`).

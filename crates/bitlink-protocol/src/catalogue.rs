@@ -164,7 +164,7 @@ fn variant(model: &Nameplate) -> Option<(&'static str, &'static str)> {
 }
 
 /// Fills in what the miner did not say and its model's data sheet does, and marks it so.
-pub(crate) fn complete(snapshot: &mut MinerSnapshot) {
+pub fn complete(snapshot: &mut MinerSnapshot) {
     let identity = &snapshot.identity;
     let Some((make, model)) = identity.make.as_ref().zip(identity.model.as_deref()) else { return };
     let Some(nameplate) = find(make.as_str(), model) else { return };

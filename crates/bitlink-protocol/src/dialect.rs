@@ -346,6 +346,15 @@ impl Answers {
     }
 }
 
+impl FromIterator<(&'static str, Document)> for Answers {
+    /// Of several answers to one command the last counts.
+    fn from_iter<T: IntoIterator<Item = (&'static str, Document)>>(answers: T) -> Self {
+        let mut all = Self::default();
+        answers.into_iter().for_each(|(command, document)| all.insert(command, document));
+        all
+    }
+}
+
 /// What a stranger has said so far.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -356,6 +365,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// What was heard: the answers, and word for word what the API and the web server said.
+    pub fn new(answers: Answers, api: &[u8], web: &[u8]) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).to_uppercase();
+        Self { answers, api: text(api), web: text(web) }
+    }
+
     /// Whether any reply of the API contained this, whatever the case.
     pub fn says(&self, upper_case: &str) -> bool {
         self.api.contains(upper_case)

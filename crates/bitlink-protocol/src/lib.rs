@@ -83,5 +83,5 @@ pub use exchange::{
 pub use faults::FaultTable;
 pub use framing::{Boundary, FrameFramer, Framer, Framing, unframe};
 pub use http::{HttpFramer, HttpReply, HttpRequest, TLS_PORT, WEB_PORT, form};
-pub use reading::{Doors, Identified, Identify, ReadMiner, ReadSnapshot, Reading};
+pub use reading::{Doors, Identified, Identify, ReadMiner, ReadSnapshot, Reading, bound};
 pub use record::{Oddities, Record};

@@ -1,5 +1,6 @@
 //! The conversations that every family shares: who is there, and a full reading of it.
 
+mod bounds;
 mod identify;
 
 use crate::asking::{Asking, Heard, no_reply};
@@ -17,6 +18,7 @@ use bitlink_model::{
 };
 use std::collections::VecDeque;
 
+pub use bounds::bound;
 pub use identify::{Doors, Identified, Identify};
 
 /// The firmware's word for "you may not" (cgminer `api.c`, `MSG_ACCDENY`).
@@ -32,6 +34,8 @@ const CLOCK_IS_SET_MS: i64 = 1_000_000_000_000;
 pub struct ReadSnapshot {
     identified: Identified,
     to_ask: VecDeque<Question>,
+    /// What was not asked, because what it stands for was answered.
+    spared: Vec<&'static str>,
     asked: Vec<&'static str>,
     asking: Option<Asked>,
     answers: Answers,
@@ -65,6 +69,7 @@ impl ReadSnapshot {
             identified,
             to_ask,
             asked: Vec::new(),
+            spared: Vec::new(),
             asking: None,
             answers: Answers::default(),
             oddities: Oddities::default(),
@@ -93,8 +98,10 @@ impl ReadSnapshot {
         self
     }
 
-    /// Pages and messages that were asked for a moment ago need not be asked for again.
-    fn heard_already(&mut self, answers: &Answers, asked: &[&'static str]) {
+    /// Pages and messages that were asked for a moment ago need not be asked for again, and what went wrong with them
+    /// then is told.
+    fn heard_already(&mut self, legacy: identify::Legacy<'_>) {
+        let identify::Legacy { answers, asked, missed, odd, .. } = legacy;
         self.to_ask.retain(|question| {
             if question.is_command() || !asked.contains(&question.command) {
                 return true;
@@ -107,6 +114,16 @@ impl ReadSnapshot {
             self.asked.push(question.command);
             false
         });
+        for (question, error) in missed {
+            if !self.to_ask.iter().any(|again| again.command == question) {
+                self.note(question, &error);
+            }
+        }
+        for (question, anomalies) in odd {
+            if !self.to_ask.iter().any(|again| again.command == question) {
+                self.oddities.extend(anomalies);
+            }
+        }
     }
 
     /// What is known of the miner, including what this reading taught about how to ask it.
@@ -160,7 +177,11 @@ impl ReadSnapshot {
         let decoded = match outcome {
             Ok(reply) => decode(&asked, &reply.into_bytes()),
             // What stands in the place of the API's answers may be had elsewhere.
-            Err(failure) if is_shut(failure) => {
+            Err(failure)
+                if is_shut(failure)
+                    || failure == ExchangeFailure::ClosedWithoutReply
+                        && questions.iter().any(|question| self.waits_for(*question)) =>
+            {
                 self.doors.note(Door::Api, failure);
                 Err(no_reply(&asked, failure))
             }
@@ -218,7 +239,12 @@ impl ReadSnapshot {
     fn has_substitute(&self, question: Question, error: &ProtocolError) -> bool {
         let silent = matches!(error, ProtocolError::NoReply { failure, .. }
             if !is_shut(*failure) && *failure != ExchangeFailure::ClosedWithoutReply);
-        !silent && self.to_ask.iter().any(|other| other.instead_of == Some(question.command))
+        !silent && self.waits_for(question)
+    }
+
+    /// Whether something is still to be asked in the place of a question.
+    fn waits_for(&self, question: Question) -> bool {
+        self.to_ask.iter().any(|other| other.instead_of == Some(question.command))
     }
 
     /// A question without a usable answer: the end of the reading, or an oddity in it.
@@ -229,14 +255,20 @@ impl ReadSnapshot {
         if question.required {
             return Err(error);
         }
-        // A page that this version does not have is nothing odd.
-        if matches!(error, ProtocolError::Miner { code: 404, .. }) && question.is_page() {
-            return Ok(());
-        }
-        // Nor is a service besides.
+        // A service besides that is not there is nothing odd.
         let refused = matches!(error, ProtocolError::NoReply { failure: ExchangeFailure::Refused, .. });
         if refused && question.is_aside() {
             return Ok(());
+        }
+        self.note(question.command, &error);
+        Ok(())
+    }
+
+    /// Why a question that may go without an answer has none.
+    fn note(&self, question: &str, error: &ProtocolError) {
+        // A page that this version does not have is nothing odd, and no command has this code.
+        if matches!(error, ProtocolError::Miner { code: 404, .. }) {
+            return;
         }
         let kind = match error {
             ProtocolError::AccessDenied { .. }
@@ -246,9 +278,8 @@ impl ReadSnapshot {
             _ => AnomalyKind::BadValue,
         };
         let detail =
-            std::error::Error::source(&error).map_or_else(|| error.to_string(), |s| format!("{error}: {s}"));
-        self.oddities.extend([Anomaly { kind, place: question.command.to_owned(), detail }]);
-        Ok(())
+            std::error::Error::source(error).map_or_else(|| error.to_string(), |s| format!("{error}: {s}"));
+        self.oddities.extend([Anomaly { kind, place: question.to_owned(), detail }]);
     }
 
     fn next(&mut self) -> Step<MinerSnapshot> {
@@ -271,15 +302,14 @@ impl ReadSnapshot {
         }
         while let Some(question) = self.to_ask.pop_front() {
             if question.instead_of.is_some_and(|other| self.answers.get(other).is_some()) {
-                // Not to be asked for again.
-                self.asked.push(question.command);
+                self.spared.push(question.command);
                 continue;
             }
             if let Some(failure) = self.doors.failure(question.ask.door()) {
                 self.asked.push(question.command);
-                let error = no_reply(question.command, failure);
-                if question.required && !self.has_substitute(question, &error) {
-                    return Step::Done(Err(error));
+                // That this door keeps silent is known, and says nothing of the others.
+                if question.required && !self.waits_for(question) {
+                    return Step::Done(Err(no_reply(question.command, failure)));
                 }
                 continue;
             }
@@ -299,7 +329,11 @@ impl ReadSnapshot {
         }
         let more = self.identified.dialect.more_questions(&self.answers);
         let (dialect, is_brief) = (self.identified.dialect, self.is_brief);
-        let wanted = |q: &&Question| !self.asked.contains(&q.command) && (!is_brief || is_needed(dialect, q));
+        let (asked, spared) = (&self.asked, &self.spared);
+        let wanted = |q: &&Question| {
+            let is_spared = q.instead_of.is_some() && spared.contains(&q.command);
+            !is_spared && !asked.contains(&q.command) && (!is_brief || is_needed(dialect, q))
+        };
         self.to_ask = more.iter().filter(wanted).copied().collect();
         if self.to_ask.is_empty() { Step::Done(Ok(self.finish())) } else { self.next() }
     }
@@ -319,6 +353,7 @@ impl ReadSnapshot {
             .find_map(|s| s.when)
             .filter(|when| when.as_unix_millis() >= CLOCK_IS_SET_MS);
         self.identified.dialect.read(&self.answers, &mut snapshot, &self.oddities);
+        bound(&mut snapshot, &self.oddities);
         snapshot.derive();
         catalogue::complete(&mut snapshot);
         let hashes = snapshot.hashrate.current().is_some_and(|rate| rate.as_hs() > 0.0);
@@ -327,6 +362,15 @@ impl ReadSnapshot {
             snapshot.provenance.mark("mining_state", Source::Derived);
         } else if snapshot.mining_state.is_none() && self.process == Process::Starting {
             snapshot.mining_state = Some(MiningState::Starting);
+        }
+        let says_nothing = snapshot.hashrate.current().is_none() && snapshot.mining_state.is_none();
+        if says_nothing && snapshot.errors.is_empty() {
+            let detail = "no answer tells a rate or a state".to_owned();
+            self.oddities.extend([Anomaly {
+                kind: AnomalyKind::NoAnswer,
+                place: "reading".to_owned(),
+                detail,
+            }]);
         }
         snapshot.default_password = self.identified.session.default_password();
         snapshot.anomalies = self.oddities.take();
@@ -453,9 +497,10 @@ impl Conversation for ReadMiner {
                     Step::Done(Err(error)) => return Step::Done(Err(error)),
                     Step::Done(Ok(identified)) => {
                         let is_brief = self.is_brief && identify.speaks_api();
-                        let (doors, answers, asked) = identify.leaves();
-                        let mut read = ReadSnapshot::new(identified).with_doors(doors);
-                        read.heard_already(answers, asked);
+                        let mut legacy = identify.leaves();
+                        let mut read =
+                            ReadSnapshot::new(identified).with_doors(std::mem::take(&mut legacy.doors));
+                        read.heard_already(legacy);
                         if is_brief {
                             read = read.brief();
                         }

@@ -1,19 +1,28 @@
 //! HTTP Digest authentication from the server's side: MD5, `qop=auth` (RFC 7616).
 
+use crate::face::Moment;
 use crate::http::Request;
 use md5::{Digest as _, Md5};
 use std::fmt::Write;
 
 /// A protected area and the one user who may enter.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Guard<'a> {
     pub(crate) realm: &'a str,
     pub(crate) user: &'a str,
     pub(crate) password: &'a str,
-    pub(crate) nonce: &'a str,
+    pub(crate) nonce: String,
+    /// Nobody is admitted, whatever the password.
+    pub(crate) locked: bool,
 }
 
-impl Guard<'_> {
+impl<'a> Guard<'a> {
+    /// The one of a machine, with what it was delivered with.
+    pub(crate) fn of(moment: &Moment<'a>, realm: &'a str, user: &'a str, delivered: &'a str) -> Self {
+        let locked = moment.spec.access.locked;
+        Self { realm, user, password: moment.password(delivered), nonce: moment.token(), locked }
+    }
+
     /// The value of `WWW-Authenticate`.
     pub(crate) fn challenge(&self) -> String {
         format!("Digest realm=\"{}\", nonce=\"{}\", qop=\"auth\"", self.realm, self.nonce)
@@ -27,8 +36,9 @@ impl Guard<'_> {
         };
         let field = |name: &str| field(fields, name);
         let given = (field("username"), field("realm"), field("nonce"), field("uri"));
-        let expected = (Some(self.user), Some(self.realm), Some(self.nonce), Some(request.target));
-        given == expected
+        let expected = (Some(self.user), Some(self.realm), Some(self.nonce.as_str()), Some(request.target));
+        !self.locked
+            && given == expected
             && field("response").is_some_and(|response| response == self.response(request, &field))
     }
 
@@ -68,21 +78,25 @@ mod tests {
     //! The documented vectors.
     use super::*;
 
-    const GUARD: Guard<'static> = Guard {
-        realm: "antMiner Configuration",
-        user: "root",
-        password: "root",
-        nonce: "5ccc069c403ebaf9f0171e9517f40e41",
-    };
+    const NONCE: &str = "5ccc069c403ebaf9f0171e9517f40e41";
+
+    fn guard() -> Guard<'static> {
+        Guard {
+            realm: "antMiner Configuration",
+            user: "root",
+            password: "root",
+            nonce: NONCE.to_owned(),
+            locked: false,
+        }
+    }
 
     fn admitted(method: &str, target: &str, response: &str) -> bool {
         let request = format!(
             "{method} {target} HTTP/1.1\r\nHost: x\r\nAuthorization: Digest username=\"root\", \
-             realm=\"antMiner Configuration\", nonce=\"{}\", uri=\"{target}\", qop=auth, nc=00000001, \
-             cnonce=\"0a4f113b\", response=\"{response}\", algorithm=MD5\r\n\r\n",
-            GUARD.nonce
+             realm=\"antMiner Configuration\", nonce=\"{NONCE}\", uri=\"{target}\", qop=auth, nc=00000001, \
+             cnonce=\"0a4f113b\", response=\"{response}\", algorithm=MD5\r\n\r\n"
         );
-        GUARD.admits(&Request::parse(request.as_bytes()).unwrap())
+        guard().admits(&Request::parse(request.as_bytes()).unwrap())
     }
 
     #[test]
@@ -91,7 +105,7 @@ mod tests {
         assert!(admitted("POST", "/cgi-bin/set_miner_conf.cgi", "e2be6621da3b43cfa38165cbceccfe0d"));
         assert!(!admitted("GET", "/cgi-bin/stats.cgi", "76e52cfc10f3993c8f53bd4d9d07061f"));
         let bare = Request::parse(b"GET / HTTP/1.1\r\n\r\n").unwrap();
-        assert!(!GUARD.admits(&bare));
-        assert!(GUARD.challenge().contains("realm=\"antMiner Configuration\""));
+        assert!(!guard().admits(&bare));
+        assert!(guard().challenge().contains("realm=\"antMiner Configuration\""));
     }
 }

@@ -34,6 +34,7 @@ use crate::host::SimHost;
 use crate::http::{Request, Response};
 use crate::miner::{MinerSpec, Model};
 use crate::node::{Node, Record};
+use crate::seed::Seed;
 use crate::state::MinerState;
 use bitlink_model::Family;
 use std::fmt;
@@ -44,6 +45,33 @@ use std::str::FromStr;
 pub(crate) struct Moment<'a> {
     pub(crate) spec: &'a MinerSpec,
     pub(crate) state: &'a MinerState,
+    /// Which of its sessions is the one that counts.
+    pub(crate) session: u64,
+}
+
+impl<'a> Moment<'a> {
+    /// The password of its web server: what it was delivered with, unless somebody has changed it.
+    pub(crate) fn password(&self, delivered: &'a str) -> &'a str {
+        self.spec.access.password.as_deref().unwrap_or(delivered)
+    }
+
+    /// What a client that has logged in says with every request, and with no other: 32 hexadecimal digits. Also what a
+    /// server of Digest gives to be answered. Who says it uses the session, so nothing else may look like it.
+    pub(crate) fn token(&self) -> String {
+        token(self.spec.seed, self.session)
+    }
+
+    /// What a login is answered with while nobody can log in. Few vendors say how their firmware does it.
+    pub(crate) fn locked(&self) -> Option<Response> {
+        let words = r#"{"message":"another user is logged in"}"#;
+        self.spec.access.locked.then(|| Response { status: 423, ..Response::json(words) })
+    }
+}
+
+/// See [`Moment::token`].
+pub(crate) fn token(seed: u64, session: u64) -> String {
+    let chance = Seed::new(seed).of("session").nth(session);
+    format!("{:016x}{:016x}", chance.bits(), chance.of("rest").bits())
 }
 
 /// One firmware family.
@@ -112,6 +140,8 @@ pub(crate) enum Speaks {
     Api,
     /// HTTP.
     Http,
+    /// HTTP over TLS.
+    Https,
     /// Messages with their length before them.
     Frames,
     /// Bare words, answered with text and a NUL.
@@ -123,6 +153,8 @@ impl Doorway {
     pub(crate) const API: Self = Self { port: SimHost::API_PORT, speaks: Speaks::Api };
     /// A web server where it belongs.
     pub(crate) const WEB: Self = Self { port: SimHost::WEB_PORT, speaks: Speaks::Http };
+    /// A web server over TLS where it belongs.
+    pub(crate) const TLS: Self = Self { port: SimHost::TLS_PORT, speaks: Speaks::Https };
     /// Both.
     pub(crate) const API_AND_WEB: &'static [Self] = &[Self::API, Self::WEB];
 }
@@ -215,7 +247,9 @@ faces! {
     /// MicroBT's firmware with version 3 of its API and what is left of version 2.
     WhatsminerV3 = "whatsminer-v3", WhatsminerV3;
     /// Proto's firmware, in the plain as older machines have it.
-    Proto = "proto", Proto;
+    Proto = "proto", Proto { tls: false };
+    /// Proto's firmware over TLS.
+    ProtoTls = "proto-tls", Proto { tls: true };
     /// Luxor's firmware for Antminers.
     LuxOs = "luxos", LuxOs;
     /// Braiins OS with BOSminer.

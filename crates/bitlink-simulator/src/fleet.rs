@@ -1,5 +1,6 @@
 //! Many simulated miners from one seed, each at its address.
 
+use crate::access::{Access, ApiDoor};
 use crate::clock::SimClock;
 use crate::defect::Defect;
 use crate::face::{FaceName, UnknownFace};
@@ -37,6 +38,12 @@ pub struct FleetSpec {
     pub defective: f64,
     /// In which ways, one each. Default none.
     pub defects: Vec<Defect>,
+    /// How all of them let people in, but for the two parts below. Default as they were delivered.
+    pub access: Access,
+    /// The part of the miners, 0 to 1, whose password is that of `access`, where it names one. Default all.
+    pub changed: f64,
+    /// The part of the miners, 0 to 1, whose login somebody else holds. Default 0.
+    pub locked: f64,
     /// The address of the first miner; the others follow. Default 127.0.10.1.
     pub first: Ipv4Addr,
     /// Miners that have just been switched on instead of having run for days. Default false.
@@ -65,6 +72,9 @@ impl Default for FleetSpec {
             intermittent: false,
             defective: 0.0,
             defects: Vec::new(),
+            access: Access::default(),
+            changed: 1.0,
+            locked: 0.0,
             first: Ipv4Addr::new(127, 0, 10, 1),
             cold: false,
             instant: false,
@@ -118,6 +128,36 @@ impl FleetSpec {
     pub fn with_defects(mut self, defective: f64, defects: Vec<Defect>) -> Self {
         self.defective = defective;
         self.defects = defects;
+        self
+    }
+
+    /// With a part of the miners, 0 to 1, having this password instead of the one they were delivered with.
+    #[must_use]
+    pub fn with_password(mut self, changed: f64, password: impl Into<String>) -> Self {
+        self.access.password = Some(password.into());
+        self.changed = changed;
+        self
+    }
+
+    /// With sessions that end each time this much has passed, after so many requests, or both.
+    #[must_use]
+    pub fn with_sessions(mut self, time: Option<Duration>, requests: Option<u32>) -> Self {
+        self.access.session_time = time;
+        self.access.session_requests = requests;
+        self
+    }
+
+    /// With a part of the miners, 0 to 1, letting nobody log in.
+    #[must_use]
+    pub fn with_locked(mut self, locked: f64) -> Self {
+        self.locked = locked;
+        self
+    }
+
+    /// With the port of the API in another state.
+    #[must_use]
+    pub fn with_api(mut self, api: ApiDoor) -> Self {
+        self.access.api = api;
         self
     }
 
@@ -189,6 +229,9 @@ impl FleetSpec {
         if self.cold {
             spec.uptime = Duration::ZERO;
         }
+        spec.access = self.access.clone();
+        spec.access.locked = is_due(n, self.locked);
+        spec.access.password = spec.access.password.filter(|_| is_due(n, self.changed));
         if is_due(n, self.defective)
             && let Some(defect) = seed.of("defect").pick(&self.defects)
         {

@@ -1,13 +1,14 @@
 //! A simulated miner in time: what somebody who connects to it meets.
 
+use crate::access::{Access, ApiDoor};
 use crate::clock::SimClock;
 use crate::defect::{Defect, deliver};
-use crate::face::Speaks;
+use crate::face::{Speaks, token};
 use crate::fault::{Episode, Fault, FaultKind, Schedule};
 use crate::miner::{MinerSpec, SimMiner, Truth};
 use crate::state::{MinerState, Phase};
 use bitlink_transport::{Act, Door, Host, Script};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 /// A simulated miner with a clock, ready to be put behind a transport. Faults can be switched while it runs.
@@ -16,6 +17,15 @@ pub struct SimHost {
     clock: SimClock,
     latency: bool,
     inner: RwLock<SimMiner>,
+    sessions: Mutex<Sessions>,
+}
+
+/// Sessions that were used up.
+#[derive(Debug, Default)]
+struct Sessions {
+    ended: u64,
+    /// How many requests the one that counts has had.
+    requests: u32,
 }
 
 impl SimHost {
@@ -23,10 +33,12 @@ impl SimHost {
     pub const API_PORT: u16 = 4028;
     /// The port of the web server.
     pub const WEB_PORT: u16 = 80;
+    /// The port of the web server over TLS.
+    pub const TLS_PORT: u16 = 443;
 
     /// A miner on a clock.
     pub fn new(miner: SimMiner, clock: SimClock) -> Self {
-        Self { clock, latency: true, inner: RwLock::new(miner) }
+        Self { clock, latency: true, inner: RwLock::new(miner), sessions: Mutex::default() }
     }
 
     /// Answers at once instead of after some milliseconds.
@@ -83,6 +95,32 @@ impl SimHost {
         self.write(|miner| miner.spec.defects = defects);
     }
 
+    /// Lets people in otherwise from now on.
+    pub fn set_access(&self, access: Access) {
+        self.write(|miner| miner.spec.access = access);
+    }
+
+    /// Ends the session that somebody may hold: it logs in again or gets nothing more.
+    pub fn end_session(&self) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        *sessions = Sessions { ended: sessions.ended + 1, requests: 0 };
+    }
+
+    /// The session that counts for a request, which uses it when it names it.
+    fn session(&self, miner: &SimMiner, now: Duration, request: &[u8]) -> u64 {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = miner.session(now, sessions.ended);
+        if let Some(most) = miner.spec.access.session_requests {
+            let token = token(miner.spec.seed, session);
+            let uses = request.windows(token.len()).any(|bytes| bytes == token.as_bytes());
+            sessions.requests += u32::from(uses);
+            if sessions.requests >= most.max(1) {
+                *sessions = Sessions { ended: sessions.ended + 1, requests: 0 };
+            }
+        }
+        session
+    }
+
     // A panic while the lock was held cannot leave the list of faults half-written, so poison means nothing here.
     fn read<T>(&self, f: impl FnOnce(&SimMiner, Duration) -> T) -> T {
         let miner = self.inner.read().unwrap_or_else(PoisonError::into_inner);
@@ -99,19 +137,30 @@ impl Host for SimHost {
         self.read(|miner, _| miner.doors().iter().map(|door| door.port).collect())
     }
 
+    fn is_secure(&self, port: u16) -> bool {
+        self.read(|miner, _| miner.speaks_at(port) == Some(Speaks::Https))
+    }
+
     fn connect(&self, port: u16) -> Door {
         self.read(|miner, now| match miner.phase_at(now) {
             Phase::Hung => Door::Silent,
             Phase::Down => Door::Refused,
-            _ if miner.speaks_at(port).is_none() => Door::Refused,
-            _ => Door::Open { after: if self.latency { miner.way() } else { Duration::ZERO } },
+            _ => match (miner.speaks_at(port), miner.spec.access.api) {
+                (None, _) | (Some(Speaks::Api), ApiDoor::Shut) => Door::Refused,
+                (Some(Speaks::Api), ApiDoor::Silent) => Door::Silent,
+                _ => Door::Open { after: if self.latency { miner.way() } else { Duration::ZERO } },
+            },
         })
     }
 
     fn respond(&self, port: u16, request: &[u8]) -> Script {
         self.read(|miner, now| {
-            let bytes = miner.reply_at_port(port, now, self.clock.epoch_s(), request);
             let is_api = miner.speaks_at(port) == Some(Speaks::Api);
+            if is_api && miner.spec.access.api == ApiDoor::Denied {
+                return Script::close();
+            }
+            let session = self.session(miner, now, request);
+            let bytes = miner.reply_in_session(port, now, self.clock.epoch_s(), request, session);
             let defects = if is_api { miner.spec.defects.as_slice() } else { &[] };
             let think = self.latency.then(|| Act::Wait(miner.think_time(now)));
             Script { acts: think.into_iter().chain(deliver(bytes, defects)).collect() }

@@ -59,10 +59,35 @@ impl<'a> Request<'a> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
+    /// A field of a form, from the body or else from the address.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        let body = String::from_utf8_lossy(self.body);
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let mut fields = body.split('&').chain(query.split('&')).filter_map(|field| field.split_once('='));
+        fields.find(|(key, _)| *key == name).map(|(_, value)| unescape(value))
+    }
+
     /// The path without its query.
     pub(crate) fn path(&self) -> &'a str {
         self.target.split('?').next().unwrap_or(self.target)
     }
+}
+
+/// A value of a form as it was before it was put there.
+fn unescape(value: &str) -> String {
+    let mut out = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [byte, after @ ..] = rest {
+        let code = |digits: &[u8]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
+        let escaped = if *byte == b'%' { after.get(..2).and_then(code) } else { None };
+        out.push(match (escaped, byte) {
+            (Some(escaped), _) => escaped,
+            (None, b'+') => b' ',
+            (None, byte) => *byte,
+        });
+        rest = if escaped.is_some() { after.get(2..).unwrap_or_default() } else { after };
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A reply.
@@ -104,6 +129,7 @@ impl Response {
             401 => "Unauthorized",
             403 => "Forbidden",
             404 => "Not Found",
+            423 => "Locked",
             _ => "Error",
         };
         let mut out = format!(

@@ -10,7 +10,9 @@
 //!   [`Host`](bitlink_transport::Host) for any transport. [`Fault`]s and [`Defect`]s can be switched while it runs.
 //! * A [`FleetSpec`] builds many of them at consecutive addresses, and a [`SimFleet`] knows the [`Truth`] about each.
 //! * A [`FleetServer`] listens for them on real sockets, one listener for each address, so that every other address of
-//!   the network refuses. Antminers and WhatsMiners also have the part of their web server that others identify them by.
+//!   the network refuses. Web servers over TLS have a certificate of their own
+//!   making.
+//! * [`Access`] says what has become of a machine's login and of its API's port: a changed password, sessions that end, a lock.
 //!
 //! A firmware is a *face*: one file under `src/faces/` and one row in `src/face.rs`.
 //!
@@ -40,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod access;
 mod announce;
 mod calendar;
 mod call;
@@ -67,6 +70,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use access::{Access, ApiDoor, UnknownApiDoor};
 pub use announce::{AnnounceError, AnnounceOptions, Announcer};
 pub use clock::SimClock;
 pub use defect::{Defect, UnknownDefect};

@@ -1,5 +1,6 @@
 //! One simulated miner: what it is, and what it answers at any moment. Pure: no clock, no socket.
 
+use crate::access::Access;
 use crate::defect::{self, Defect};
 use crate::dynamics;
 use crate::face::{Doorway, Face, FaceName, Moment, Speaks};
@@ -82,6 +83,8 @@ pub struct MinerSpec {
     pub episodes: Vec<Episode>,
     /// How it answers wrongly.
     pub defects: Vec<Defect>,
+    /// How it lets people in.
+    pub access: Access,
 }
 
 impl MinerSpec {
@@ -129,6 +132,7 @@ impl MinerSpec {
             uptime: Duration::from_secs(3600 + chance.of("uptime").below(20 * 86_400)),
             episodes: Vec::new(),
             defects: Vec::new(),
+            access: Access::default(),
         }
     }
 
@@ -170,6 +174,13 @@ impl MinerSpec {
     #[must_use]
     pub fn with_defect(mut self, defect: Defect) -> Self {
         self.defects.push(defect);
+        self
+    }
+
+    /// Letting people in otherwise.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = access;
         self
     }
 
@@ -223,7 +234,8 @@ impl SimMiner {
     /// As [`reply_at`](Self::reply_at), with another calendar second for the beginning.
     pub fn reply_on(&self, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
         let state = self.state_on(elapsed, epoch_s);
-        let mut document = self.face().answer(&Moment { spec: &self.spec, state: &state }, request);
+        let moment = Moment { spec: &self.spec, state: &state, session: self.session(elapsed, 0) };
+        let mut document = self.face().answer(&moment, request);
         for defect in &self.spec.defects {
             defect::spoil(&mut document, *defect);
         }
@@ -237,12 +249,32 @@ impl SimMiner {
     /// The bytes with which a port of it answers a request, whatever is spoken there; none where nobody listens. With
     /// those of its defects that are in the bytes, where it is the API that answers.
     pub fn reply_at_port(&self, port: u16, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
+        self.reply_in_session(port, elapsed, epoch_s, request, self.session(elapsed, 0))
+    }
+
+    /// The session that counts at a moment, when so many were used up before their time.
+    pub(crate) fn session(&self, elapsed: Duration, ended: u64) -> u64 {
+        let by_time =
+            self.spec.access.session_time.map_or(0, |time| {
+                elapsed.as_millis().checked_div(time.as_millis().max(1)).unwrap_or_default()
+            });
+        u64::try_from(by_time).unwrap_or(u64::MAX).wrapping_shl(32).wrapping_add(ended)
+    }
+
+    pub(crate) fn reply_in_session(
+        &self,
+        port: u16,
+        elapsed: Duration,
+        epoch_s: u64,
+        request: &[u8],
+        session: u64,
+    ) -> Vec<u8> {
         let Some(door) = self.doors().iter().find(|door| door.port == port) else { return Vec::new() };
         if door.speaks == Speaks::Api {
             return self.reply_on(elapsed, epoch_s, request);
         }
         let state = self.state_on(elapsed, epoch_s);
-        let moment = Moment { spec: &self.spec, state: &state };
+        let moment = Moment { spec: &self.spec, state: &state, session };
         if door.speaks == Speaks::Frames {
             return frame::answer(request, |message| self.face().frame(&moment, message));
         }
@@ -315,6 +347,7 @@ impl SimMiner {
             faults,
             defects: self.spec.defects.clone(),
             hidden_faults,
+            access: self.spec.access.clone(),
         }
     }
 
@@ -406,6 +439,8 @@ pub struct Truth {
     pub defects: Vec<Defect>,
     /// Those faults of which its firmware lets a client know nothing.
     pub hidden_faults: Vec<Fault>,
+    /// How it lets people in.
+    pub access: Access,
 }
 
 impl Truth {

@@ -7,6 +7,7 @@ mod connection;
 mod listener;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use crate::host::SimHost;
 use bitlink_transport::{Door, Host};
@@ -20,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// Where simulated miners listen.
@@ -30,11 +32,18 @@ pub struct ServeOptions {
     pub api_port: u16,
     /// Port of the web servers, or none. Default 80; 0 takes one free port for the whole fleet.
     pub web_port: Option<u16>,
+    /// Port of the web servers over TLS, for machines that have one, or none. Default 443; 0 takes one free port for the
+    /// whole fleet.
+    pub tls_port: Option<u16>,
 }
 
 impl Default for ServeOptions {
     fn default() -> Self {
-        Self { api_port: SimHost::API_PORT, web_port: Some(SimHost::WEB_PORT) }
+        Self {
+            api_port: SimHost::API_PORT,
+            web_port: Some(SimHost::WEB_PORT),
+            tls_port: Some(SimHost::TLS_PORT),
+        }
     }
 }
 
@@ -50,6 +59,13 @@ impl ServeOptions {
     #[must_use]
     pub fn with_web_port(mut self, port: Option<u16>) -> Self {
         self.web_port = port;
+        self
+    }
+
+    /// With another port for the web servers over TLS, or without them.
+    #[must_use]
+    pub fn with_tls_port(mut self, port: Option<u16>) -> Self {
+        self.tls_port = port;
         self
     }
 }
@@ -78,6 +94,13 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// No certificate could be made for the servers over TLS.
+    #[error("no certificate could be made")]
+    Certificate {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// No port was free on all the addresses.
     #[error("no port is free on all {addresses} addresses")]
     NoCommonPort {
@@ -96,6 +119,7 @@ const TRIES: usize = 16;
 pub struct FleetServer {
     api_port: u16,
     web: Web,
+    tls: Web,
     addresses: Vec<IpAddr>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -108,9 +132,95 @@ enum Web {
     Failed(ServeError),
 }
 
+impl Web {
+    fn of(port: Option<u16>, take: impl FnOnce(u16) -> Result<u16, ServeError>) -> Self {
+        match port.map(take) {
+            None => Self::Off,
+            Some(Ok(port)) => Self::On(port),
+            Some(Err(error)) => Self::Failed(error),
+        }
+    }
+
+    fn port(&self) -> Option<u16> {
+        match self {
+            Self::On(port) => Some(*port),
+            Self::Off | Self::Failed(_) => None,
+        }
+    }
+
+    fn error(&self) -> Option<&ServeError> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Off | Self::On(_) => None,
+        }
+    }
+}
+
+/// Doors of machines that have been opened.
+struct Doors<'a, H> {
+    machines: &'a [(IpAddr, Arc<H>)],
+    open: Vec<Open<'a, H>>,
+}
+
+struct Open<'a, H> {
+    listener: TcpListener,
+    /// The port as the machine knows it.
+    number: u16,
+    host: &'a Arc<H>,
+    acceptor: Option<TlsAcceptor>,
+}
+
+impl<H: Host> Doors<'_, H> {
+    /// Opens one door of all the machines that have it, at a port that may be another than they know.
+    fn take(
+        &mut self,
+        number: u16,
+        port: u16,
+        acceptor: Option<&TlsAcceptor>,
+        has_one: impl Fn(&H) -> bool,
+    ) -> Result<u16, ServeError> {
+        let mut hosts = self.machines.iter().filter(|(_, host)| has_one(host));
+        let addresses: Vec<IpAddr> = hosts.clone().map(|(address, _)| *address).collect();
+        let (port, listeners) = bind_all(&addresses, port)?;
+        let open = listeners.into_iter().zip(hosts.by_ref()).map(|(listener, (_, host))| Open {
+            listener,
+            number,
+            host,
+            acceptor: acceptor.cloned(),
+        });
+        self.open.extend(open);
+        Ok(port)
+    }
+
+    /// What else a machine listens at is at its own number, or nowhere: a courtesy like the web servers.
+    fn take_others(&mut self, web: &mut Web, tls: &mut Web, acceptor: Option<&TlsAcceptor>) {
+        let usual = [SimHost::API_PORT, SimHost::WEB_PORT, SimHost::TLS_PORT];
+        for (address, host) in self.machines {
+            for port in host.ports().into_iter().filter(|port| !usual.contains(port)) {
+                let secure = host.is_secure(port);
+                let kind = if secure { &mut *tls } else { &mut *web };
+                let acceptor = acceptor.filter(|_| secure);
+                if matches!(kind, Web::Off) || secure && acceptor.is_none() {
+                    continue;
+                }
+                match bind_each(&[*address], port) {
+                    Ok(more) => self.open.extend(more.into_iter().map(|listener| Open {
+                        listener,
+                        number: port,
+                        host,
+                        acceptor: acceptor.cloned(),
+                    })),
+                    Err(error) => *kind = Web::Failed(error),
+                }
+            }
+        }
+    }
+}
+
 impl FleetServer {
     /// Listens for every machine. The web servers are a courtesy: when their port cannot be taken the API is served
-    /// all the same, and [`web_error`](Self::web_error) says why.
+    /// all the same, and [`web_error`](Self::web_error) says why. So are those over TLS, and
+    /// [`tls_error`](Self::tls_error).
     ///
     /// Must be called within a tokio runtime with I/O and time.
     ///
@@ -122,50 +232,33 @@ impl FleetServer {
     ) -> Result<Self, ServeError> {
         let machines: Vec<(IpAddr, Arc<H>)> = machines.into_iter().collect();
         let addresses: Vec<IpAddr> = machines.iter().map(|(address, _)| *address).collect();
-        let (api_port, mut listeners) = bind_all(&addresses, options.api_port)?;
-        let mut ports = vec![SimHost::API_PORT; listeners.len()];
-        let web = match options.web_port.map(|port| bind_all(&addresses, port)) {
-            None => Web::Off,
-            Some(Ok((port, more))) => {
-                ports.resize(ports.len() + more.len(), SimHost::WEB_PORT);
-                listeners.extend(more);
-                Web::On(port)
-            }
-            Some(Err(error)) => Web::Failed(error),
-        };
-        // What else a machine listens at is at its own number, or nowhere: a courtesy like the web servers.
-        let mut hosts: Vec<&Arc<H>> =
-            machines.iter().cycle().take(listeners.len()).map(|(_, host)| host).collect();
-        let mut web = web;
-        if !matches!(web, Web::Off) {
-            for (address, host) in &machines {
-                for port in host.ports() {
-                    if [SimHost::API_PORT, SimHost::WEB_PORT].contains(&port) {
-                        continue;
-                    }
-                    match bind_each(&[*address], port) {
-                        Ok(more) => {
-                            listeners.extend(more);
-                            ports.push(port);
-                            hosts.push(host);
-                        }
-                        Err(error) => web = Web::Failed(error),
-                    }
-                }
-            }
+        let mut doors = Doors { machines: &machines, open: Vec::new() };
+        let api_port = doors.take(SimHost::API_PORT, options.api_port, None, |_| true)?;
+        let mut web = Web::of(options.web_port, |port| doors.take(SimHost::WEB_PORT, port, None, |_| true));
+        let secure = |host: &H| host.ports().iter().any(|port| host.is_secure(*port));
+        let any_secure = machines.iter().any(|(_, host)| secure(host));
+        let (mut tls, mut acceptor) = (Web::Off, None);
+        if let Some(port) = options.tls_port.filter(|_| any_secure) {
+            tls = Web::of(Some(port), |port| {
+                acceptor = Some(tls::acceptor()?);
+                let has_one = |host: &H| host.ports().contains(&SimHost::TLS_PORT);
+                doors.take(SimHost::TLS_PORT, port, acceptor.as_ref(), has_one)
+            });
         }
+        doors.take_others(&mut web, &mut tls, acceptor.as_ref());
 
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let mut gates = Vec::with_capacity(listeners.len());
-        for ((listener, port), host) in listeners.into_iter().zip(ports).zip(hosts) {
-            let (gate, watched) = watch::channel(Gate::of(host.connect(port)));
-            gates.push((Arc::clone(host), port, gate));
-            let port = Port { host: Arc::clone(host), number: port, gate: watched, stop: stop.clone() };
+        let mut gates = Vec::with_capacity(doors.open.len());
+        for Open { listener, number, host, acceptor } in doors.open {
+            let (gate, watched) = watch::channel(Gate::of(host.connect(number)));
+            gates.push((Arc::clone(host), number, gate));
+            let port =
+                Port { host: Arc::clone(host), number, tls: acceptor, gate: watched, stop: stop.clone() };
             tasks.spawn(port.serve(listener));
         }
         tasks.spawn(watch_gates(gates, stop.clone()));
-        Ok(Self { api_port, web, addresses, stop, tasks })
+        Ok(Self { api_port, web, tls, addresses, stop, tasks })
     }
 
     /// The port of the API, the same at every address.
@@ -175,18 +268,22 @@ impl FleetServer {
 
     /// The port of the web servers, the same at every address; `None` when there are none.
     pub fn web_port(&self) -> Option<u16> {
-        match self.web {
-            Web::On(port) => Some(port),
-            Web::Off | Web::Failed(_) => None,
-        }
+        self.web.port()
     }
 
     /// Why there are no web servers although they were wanted.
     pub fn web_error(&self) -> Option<&ServeError> {
-        match &self.web {
-            Web::Failed(error) => Some(error),
-            Web::Off | Web::On(_) => None,
-        }
+        self.web.error()
+    }
+
+    /// The port of the web servers over TLS, the same at every address; `None` when no machine has one.
+    pub fn tls_port(&self) -> Option<u16> {
+        self.tls.port()
+    }
+
+    /// Why there are no web servers over TLS although there should be.
+    pub fn tls_error(&self) -> Option<&ServeError> {
+        self.tls.error()
     }
 
     /// Where the APIs listen.

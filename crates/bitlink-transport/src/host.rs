@@ -12,6 +12,11 @@ pub trait Host: Debug + Send + Sync + 'static {
         vec![4028]
     }
 
+    /// Whether it speaks TLS at a port. Only who serves it on real sockets need know: in memory nothing is enciphered.
+    fn is_secure(&self, _port: u16) -> bool {
+        false
+    }
+
     /// Somebody connects to a port.
     fn connect(&self, port: u16) -> Door;
 

@@ -121,15 +121,20 @@ const LAYERS: &[Layer] = &[
         third_party: Allowed::Only(&[
             "async-trait",
             // The other side of the logins.
+            "aes",
             "md-5",
             "rand",
             "rand_pcg",
+            // The other side of TLS, with a certificate of its own making.
+            "rcgen",
+            "rustls",
             "serde_json",
             // What an announced web server answers.
             "simple-dns",
             "socket2",
             "thiserror",
             "tokio",
+            "tokio-rustls",
             "tokio-util",
             "tracing",
         ]),

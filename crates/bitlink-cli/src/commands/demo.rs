@@ -76,7 +76,7 @@ pub(crate) async fn run(args: DemoArgs, console: Console) -> Result<Exit, Failur
 /// Puts the fleet on the usual port, or on a free one where that is taken. Its web servers are at a port of their own: the usual
 /// one is often taken, and not everybody may have it.
 fn serve(simulated: &SimFleet, console: Console) -> Result<FleetServer, Failure> {
-    let usual = ServeOptions::default().with_web_port(Some(0));
+    let usual = ServeOptions::default().with_web_port(Some(0)).with_tls_port(None);
     match simulated.serve(&usual) {
         Err(ServeError::Bind { endpoint, source }) if source.kind() == io::ErrorKind::AddrInUse => {
             let server = simulated.serve(&usual.with_api_port(0)).map_err(|error| cannot_serve(&error))?;

@@ -135,8 +135,8 @@ async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) 
     let reloaded = match args.load() {
         Ok((loaded, plan)) => {
             warn_of_passwords(&loaded);
-            if plan.http_port != started_with.http_port {
-                warn!("web.http_port counts from the next start on");
+            if plan.web != started_with.web {
+                warn!("the ports of web servers count from the next start on");
             }
             service.reconfigure(plan.fleet, plan.service).await.map_err(Failure::from)
         }

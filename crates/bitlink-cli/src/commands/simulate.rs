@@ -6,8 +6,8 @@ use crate::output::json;
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{parse_duration, so_many};
 use bitlink_simulator::{
-    AnnounceOptions, Announcer, Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec, Mix,
-    ServeError, ServeOptions, SimClock, SimFleet, SimHost, Truth,
+    AnnounceOptions, Announcer, ApiDoor, Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec,
+    Mix, ServeError, ServeOptions, SimClock, SimFleet, SimHost, Truth,
 };
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -37,6 +37,9 @@ pub(crate) struct SimulateArgs {
     /// Port of the miners' web servers, or `off` [default: 80 where it can be had]
     #[arg(long, value_name = "PORT|off", value_parser = web_port)]
     http_port: Option<WebPort>,
+    /// Port of the miners' web servers over TLS, or `off` [default: 443 where it can be had]
+    #[arg(long, value_name = "PORT|off", value_parser = web_port)]
+    https_port: Option<WebPort>,
     /// Part of the miners that have a fault, 0 to 1
     #[arg(long, value_name = "RATIO", default_value_t = 0.1, value_parser = ratio)]
     sick: f64,
@@ -52,6 +55,24 @@ pub(crate) struct SimulateArgs {
     /// Part of the miners that answer wrongly, 0 to 1 [default: all, where a defect is named]
     #[arg(long, value_name = "RATIO", value_parser = ratio, requires = "defect")]
     defective: Option<f64>,
+    /// Password of their web servers [default: what they were delivered with]
+    #[arg(long, value_name = "PASSWORD", help_heading = "Access")]
+    password: Option<String>,
+    /// Part of the miners whose password was changed, 0 to 1 [default: all, where one is named]
+    #[arg(long, value_name = "RATIO", value_parser = ratio, requires = "password", help_heading = "Access")]
+    changed: Option<f64>,
+    /// End every session of theirs each time this much has passed
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Access")]
+    session_time: Option<Duration>,
+    /// End a session of theirs after so many requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Access")]
+    session_requests: Option<u32>,
+    /// Part of the miners whose login somebody else holds, 0 to 1
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio, help_heading = "Access")]
+    locked: f64,
+    /// State of their API's port: open, shut, denied or silent
+    #[arg(long, value_name = "STATE", default_value_t = ApiDoor::Open, help_heading = "Access")]
+    api: ApiDoor,
     /// Miners that have just been switched on, instead of having run for days
     #[arg(long)]
     cold: bool,
@@ -151,18 +172,27 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(args: SimulateArgs, console: Console) -> Result<Exit, Failure> {
     let fleet = build(&args)?;
-    let web = match args.http_port {
-        None => Some(SimHost::WEB_PORT),
+    let at = |wanted: Option<WebPort>, usual: u16| match wanted {
+        None => Some(usual),
         Some(WebPort::At(port)) => Some(port),
         Some(WebPort::Off) => None,
     };
     let mut stop = Interruption::new();
-    let options = ServeOptions::default().with_api_port(args.port).with_web_port(web);
+    let options = ServeOptions::default()
+        .with_api_port(args.port)
+        .with_web_port(at(args.http_port, SimHost::WEB_PORT))
+        .with_tls_port(at(args.https_port, SimHost::TLS_PORT));
     let server = fleet.serve(&options).map_err(|error| cannot_serve(&error))?;
-    match server.web_error() {
-        Some(error) if args.http_port.is_some() => return Err(Failure::of(Exit::SomeFailed, error)),
-        Some(error) => console.note(&format!("note: no web servers: {}", json::with_causes(error))),
-        None => {}
+    let courtesies = [
+        (server.web_error(), args.http_port, "no web servers"),
+        (server.tls_error(), args.https_port, "no web servers over TLS"),
+    ];
+    for (error, wanted, what) in courtesies {
+        match error {
+            Some(error) if wanted.is_some() => return Err(Failure::of(Exit::SomeFailed, error)),
+            Some(error) => console.note(&format!("note: {what}: {}", json::with_causes(error))),
+            None => {}
+        }
     }
     let announcer = show(&args, &fleet, server.api_port(), console)?;
     announce(&args, &fleet, &server, console)?;
@@ -197,6 +227,13 @@ fn build(args: &SimulateArgs) -> Result<SimFleet, Failure> {
     spec = spec.with_faults(faults);
     if !args.defect.is_empty() {
         spec = spec.with_defects(args.defective.unwrap_or(1.0), args.defect.clone());
+    }
+    spec = spec
+        .with_sessions(args.session_time, args.session_requests)
+        .with_locked(args.locked)
+        .with_api(args.api);
+    if let Some(password) = &args.password {
+        spec = spec.with_password(args.changed.unwrap_or(1.0), password.clone());
     }
     if let Some(net) = args.bind {
         spec = spec.with_first(first_host(net));
@@ -250,6 +287,7 @@ fn announce(
         "last_ip": truths.last().map(|truth| truth.address),
         "port": server.api_port(),
         "http_port": server.web_port(),
+        "https_port": server.tls_port(),
         "seed": args.seed,
     });
     match args.format {
@@ -282,8 +320,9 @@ fn announce(
 /// The line that says that everything is up. Programs wait for it.
 pub(crate) fn ready_line(truths: &[Truth], server: &FleetServer) -> String {
     let web = server.web_port().map(|port| format!(", web port {port}")).unwrap_or_default();
+    let tls = server.tls_port().map(|port| format!(", TLS port {port}")).unwrap_or_default();
     let miners = so_many(truths.len() as u64, "miner", "miners");
-    format!("ready: {miners} at {}, port {}{web}", place(truths), server.api_port())
+    format!("ready: {miners} at {}, port {}{web}{tls}", place(truths), server.api_port())
 }
 
 /// From where to where miners are.
@@ -335,6 +374,9 @@ fn miner(truth: &Truth, server: &FleetServer) -> Value {
         "condition": condition,
         "faults": truth.faults.iter().map(|fault| fault.kind().name()).collect::<Vec<_>>(),
         "defects": truth.defects.iter().map(|defect| defect.name()).collect::<Vec<_>>(),
+        "password_changed": truth.access.password.is_some(),
+        "locked": truth.access.locked,
+        "api": truth.access.api.name(),
         "expected_status": truth.expected_status(),
     })
 }

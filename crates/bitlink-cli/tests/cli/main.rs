@@ -5,6 +5,7 @@
 // A helper that cannot go on stops its test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod access;
 mod bad_input;
 mod demo;
 mod fleet;

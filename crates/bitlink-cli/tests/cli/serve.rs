@@ -30,6 +30,20 @@ fn message(service: &mut Running, words: &str) -> Value {
     serde_json::from_str(&service.wait_for_err(&format!("\"message\":\"{words}\""))).unwrap()
 }
 
+/// Reads messages until a scan has found so many miners and as many have been read, in whatever order.
+fn found_and_read(service: &mut Running, miners: usize) {
+    let (mut found, mut read) = (None, 0);
+    while found.is_none() || read < miners {
+        let message: Value = serde_json::from_str(&service.wait_for_err("\"message\"")).unwrap();
+        match message["message"].as_str().unwrap() {
+            "looked for miners" => found = Some(message["found"].clone()),
+            "status" => read += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(found, Some(miners.into()));
+}
+
 #[test]
 fn a_service_finds_watches_and_keeps_and_ends_in_good_order() {
     let place = Place::new("serve");
@@ -40,8 +54,7 @@ fn a_service_finds_watches_and_keeps_and_ends_in_good_order() {
     assert_eq!((&started["level"], &started["known"]), (&"INFO".into(), &0.into()));
     let new = message(&mut service, "a new miner");
     assert!(new["address"].as_str().unwrap().starts_with("127.91.70."), "{new}");
-    assert_eq!(message(&mut service, "looked for miners")["found"], 6);
-    message(&mut service, "status");
+    found_and_read(&mut service, 6);
 
     // Others may look at the data, and nobody else may change it.
     let second = run(&options).ended_with(1);
@@ -77,10 +90,7 @@ fn a_service_reads_its_configuration_anew_and_a_wrong_one_changes_nothing() {
     let place = Place::new("reload");
     let fleet = Simulation::start("127.91.71.0/24", "--miners 4 --mix antminer --sick 0");
     let mut service = Running::start(&configured(&place, &fleet, "127.91.71.1-2", ""));
-    assert_eq!(message(&mut service, "looked for miners")["found"], 2);
-    for _ in 0..2 {
-        message(&mut service, "status");
-    }
+    found_and_read(&mut service, 2);
     write_configuration(&place, &fleet, "127.91.71.1-4", "intervall = \"1s\"\n");
     service.signal("HUP");
     let refused = message(&mut service, "the configuration is not changed");
@@ -89,10 +99,7 @@ fn a_service_reads_its_configuration_anew_and_a_wrong_one_changes_nothing() {
     service.signal("HUP");
     message(&mut service, "other settings count");
     // Those that are watched already are not looked for.
-    assert_eq!(message(&mut service, "looked for miners")["found"], 2);
-    for _ in 0..2 {
-        message(&mut service, "status");
-    }
+    found_and_read(&mut service, 2);
     service.signal("TERM");
     assert_eq!(message(&mut service, "the fleet")["miners"], 4);
     service.end().ended_with(0);

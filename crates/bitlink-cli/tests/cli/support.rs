@@ -191,7 +191,8 @@ impl Simulation {
     }
 
     fn start_at(net: &str, options: &str) -> Self {
-        let args = format!("simulate --bind {net} --port 0 --format json --for 120s {options}");
+        let args =
+            format!("simulate --bind {net} --port 0 --https-port off --format json --for 120s {options}");
         let mut child = bitlink(&args).stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let mut documents = serde_json::Deserializer::from_reader(out).into_iter::<Value>();

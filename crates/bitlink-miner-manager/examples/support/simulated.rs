@@ -21,7 +21,7 @@ impl Simulated {
             .build(&clock)?;
         let addresses = fleet.hosts().map(|(address, _)| address).collect();
         let machines: Vec<_> = fleet.hosts().map(|(address, host)| (address, host.clone())).collect();
-        let options = ServeOptions::default().with_api_port(0).with_web_port(None);
+        let options = ServeOptions::default().with_api_port(0).with_web_port(None).with_tls_port(None);
         let server = FleetServer::start(machines, &options)?;
         println!("No address given: talking to {} simulated miners instead.\n", server.endpoints().len());
         Ok(Self { server, addresses })

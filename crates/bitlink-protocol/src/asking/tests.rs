@@ -1,6 +1,7 @@
 //! Logins: the right password first, defaults last, each tried once, and an end to it.
 
 use super::*;
+use crate::dialect::Page;
 use crate::exchange::{ApiReply, Completion};
 
 const PAGE: Question = Question::may_page("info", "/info");
@@ -125,17 +126,23 @@ fn a_login_of_its_own_comes_first_and_again_when_its_session_has_run_out() {
 }
 
 #[test]
-fn pages_that_are_lists_or_text_are_read_too() {
-    let read = |body: &str| {
+fn pages_that_are_lists_are_read_too_and_text_where_a_page_is_open() {
+    const OPEN: Question = Question { ask: Ask::Page(Page { open: true, ..Page::get("/power") }), ..PAGE };
+    let ask = |question: Question, body: &str| {
         let mut session = Session::new(Auth::None, Vec::new(), &[]);
-        let (mut asking, _) = Asking::new(PAGE, &mut session);
+        let (mut asking, _) = Asking::new(question, &mut session);
         match asking.hear(http("200 OK", "", body), &mut session) {
-            Heard::Answer(parsed, _) => parsed.value.root().clone(),
-            _ => panic!("{body}"),
+            Heard::Answer(parsed, _) => Ok(parsed.value.root().clone()),
+            Heard::Failed(error, _) => Err(error),
+            Heard::Again(_) => panic!("{body}"),
         }
     };
+    let read = |body: &str| ask(PAGE, body).unwrap();
     assert_eq!(read("[1,2]")[crate::LIST], serde_json::json!([1, 2]));
-    assert_eq!(read("miner power:3250\n")[crate::TEXT], "miner power:3250");
+    assert_eq!(ask(OPEN, "miner power:3250\n").unwrap()[crate::TEXT], "miner power:3250");
+    for words in ["miner power:3250\n", "<html>busy</html>", "7"] {
+        assert!(matches!(ask(PAGE, words), Err(ProtocolError::Malformed { .. })), "{words}");
+    }
     assert_eq!(read("{\"a\":nan}")["a"], serde_json::Value::Null);
 }
 

@@ -53,6 +53,15 @@ impl Dialect for Mara {
         }
     }
 
+    /// A page that says nothing of the machine does not stand in the place of the API.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        if web::is_useless(heard) {
+            const { &[Question::must("summary"), Question::may("pools")] }
+        } else {
+            &[]
+        }
+    }
+
     fn auth(&self) -> Auth {
         Auth::Digest
     }

@@ -1,6 +1,8 @@
 //! Every fixture is read as a whole miner: identified, then read in full. What is read is kept as a snapshot, together
 //! with what was asked for it.
 
+mod mutated;
+
 use crate::{
     ApiReply, Completion, Conversation, ExchangeFailure, HttpRequest, ProtocolError, ReadMiner, Reading,
     Reply, Request, Step,

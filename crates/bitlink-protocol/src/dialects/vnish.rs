@@ -56,6 +56,11 @@ impl Dialect for Vnish {
         }
     }
 
+    /// A page that says nothing of the machine does not stand in the place of the API.
+    fn more_questions(&self, heard: &Answers) -> &'static [Question] {
+        if web::is_useless(heard) { const { &antminer::QUESTIONS } } else { &[] }
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         if web::read(answers, snapshot, oddities) {
             return;

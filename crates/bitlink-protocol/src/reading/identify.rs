@@ -8,7 +8,7 @@ use crate::dialect::{Answers, Ask, Dialect, Door, Evidence, Page, Question, regi
 use crate::error::{Excerpt, ProtocolError, Service};
 use crate::exchange::{API_DOOR, ExchangeFailure, Reply, Request};
 use crate::record::Oddities;
-use bitlink_model::{Family, Identity, Parsed};
+use bitlink_model::{Anomaly, Family, Identity, Parsed};
 
 /// A miner whose dialect is known.
 #[derive(Debug, Clone)]
@@ -77,6 +77,10 @@ pub struct Identify {
     is_brief: bool,
     /// Why the first question that failed did: what is told when nobody says who it is.
     first_error: Option<ProtocolError>,
+    /// What went wrong with questions of a dialect that is known: told as oddities of the reading that follows.
+    missed: Vec<(&'static str, ProtocolError)>,
+    /// What was odd about pages that a dialect asked for: told likewise.
+    odd: Vec<(&'static str, Vec<Anomaly>)>,
     done: bool,
 }
 
@@ -96,6 +100,20 @@ const OPENING: [Question; 11] = [
     Question::knock("pairing info", Page::get("/api/v1/pairing/info").over_tls()),
     crate::dialects::CCMINER_KNOCK,
 ];
+
+/// What an identification leaves to the reading that follows.
+pub(super) struct Legacy<'a> {
+    /// Doors that it found shut.
+    pub(super) doors: Doors,
+    /// What was answered.
+    pub(super) answers: &'a Answers,
+    /// What was asked.
+    pub(super) asked: &'a [&'static str],
+    /// What went wrong with questions of the dialect.
+    pub(super) missed: Vec<(&'static str, ProtocolError)>,
+    /// What was odd about pages that the dialect asked for.
+    pub(super) odd: Vec<(&'static str, Vec<Anomaly>)>,
+}
 
 impl Identify {
     /// A conversation with a stranger.
@@ -152,6 +170,9 @@ impl Identify {
                 return Ok(Some(request));
             }
             Heard::Answer(Parsed { value, anomalies }, head) => {
+                if self.dialect.is_some() && question.is_page() {
+                    self.odd.push((question.command, anomalies.clone()));
+                }
                 self.oddities.extend(anomalies);
                 self.evidence.answers.insert(question.command, value);
                 (None, head)
@@ -169,7 +190,13 @@ impl Identify {
         match error {
             Some(ProtocolError::MiningProcessDown { .. }) | None => Ok(None),
             // Once the dialect is known, what it would like to know besides is not worth failing for.
-            Some(_) if self.dialect.is_some() => Ok(None),
+            Some(error) if self.dialect.is_some() => {
+                // That a door is shut is nothing odd.
+                if !matches!(error, ProtocolError::NoReply { .. }) {
+                    self.missed.push((question.command, error));
+                }
+                Ok(None)
+            }
             // A machine that is not there at all, or is none of ours for sure, is asked nothing else.
             Some(error) if self.first_error.is_none() && is_final(&error) => Err(error),
             Some(error) => {
@@ -270,9 +297,15 @@ fn is_final(error: &ProtocolError) -> bool {
 }
 
 impl Identify {
-    /// What it leaves to the reading that follows: the doors that it found shut, what was answered, and what was asked.
-    pub(super) fn leaves(&mut self) -> (Doors, &Answers, &[&'static str]) {
-        (std::mem::take(&mut self.doors), &self.evidence.answers, &self.asked)
+    /// What it leaves to the reading that follows.
+    pub(super) fn leaves(&mut self) -> Legacy<'_> {
+        Legacy {
+            doors: std::mem::take(&mut self.doors),
+            answers: &self.evidence.answers,
+            asked: &self.asked,
+            missed: std::mem::take(&mut self.missed),
+            odd: std::mem::take(&mut self.odd),
+        }
     }
 }
 

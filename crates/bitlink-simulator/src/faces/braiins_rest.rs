@@ -46,13 +46,13 @@ impl Face for BraiinsRest {
         let Some(path) = request.path().strip_prefix("/api/v1/") else {
             return Response::html(200, "<!doctype html><html><head><title>Braiins OS</title></head></html>");
         };
-        let token = format!("{:016x}", Seed::new(moment.spec.seed).of("token").bits());
+        let token = moment.token();
         match (request.method, path) {
             ("GET", "version/") => {
                 let version = Record::new().int("major", 1).int("minor", 3).int("patch", 0);
                 return Response::json(Node::from(version).to_json());
             }
-            ("POST", "auth/login") => return login(request, &token),
+            ("POST", "auth/login") => return login(moment, request),
             _ if request.header("authorization") != Some(token.as_str()) => {
                 return refused(401, "unauthorized");
             }
@@ -76,13 +76,16 @@ fn refused(status: u16, words: &str) -> Response {
     Response { status, content_type: "text/plain", ..Response::json(words) }
 }
 
-fn login(request: &Request<'_>, token: &str) -> Response {
+fn login(moment: &Moment<'_>, request: &Request<'_>) -> Response {
+    if let Some(locked) = moment.locked() {
+        return locked;
+    }
     let body: Option<Value> = serde_json::from_slice(request.body).ok();
     let field = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
-    if field("username") != Some("root") || field("password") != Some("root") {
+    if field("username") != Some("root") || field("password") != Some(moment.password("root")) {
         return refused(401, "invalid credentials");
     }
-    Response::json(Node::from(Record::new().text("token", token).int("timeout_s", 3600)).to_json())
+    Response::json(Node::from(Record::new().text("token", moment.token()).int("timeout_s", 3600)).to_json())
 }
 
 fn null() -> Node {

@@ -1,14 +1,13 @@
 //! Elphapex's firmware: Bitmain's pages with units of its own, behind a realm of its own (as public farm software reads it). It
 //! only reads.
 
-use crate::digest::{Guard, md5};
+use crate::digest::Guard;
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use crate::number::index;
-use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 
@@ -58,8 +57,7 @@ impl Face for Elphapex {
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
-        let nonce = md5(&format!("{:016x}", Seed::new(moment.spec.seed).of("nonce").bits()));
-        let guard = Guard { realm: "Daoge Miner", user: "root", password: "root", nonce: &nonce };
+        let guard = Guard::of(moment, "Daoge Miner", "root", "root");
         if !guard.admits(request) {
             return Response::html(401, "401 - Unauthorized")
                 .with_header("WWW-Authenticate", guard.challenge());

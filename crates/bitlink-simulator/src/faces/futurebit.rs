@@ -6,7 +6,6 @@ use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
-use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 
@@ -61,14 +60,18 @@ impl Face for FutureBit {
             return Response::html(308, "").with_header("Location", "/overview");
         }
         let query = String::from_utf8_lossy(request.body);
-        let token = format!("{:016x}", Seed::new(moment.spec.seed).of("token").bits());
+        let token = moment.token();
         let known = request.header("authorization") == Some(format!("Bearer {token}").as_str());
         let refused = |words: &str| {
             Record::new().put("result", null()).put("error", Record::new().text("message", words).into())
         };
         let granted = |result: Record| Record::new().put("result", result.into()).put("error", null());
         let data = if query.contains("Auth{login") {
-            let login = if query.contains("futurebit123") {
+            // As it comes in JSON, quotes included.
+            let password = Node::Text(moment.password("futurebit123").to_owned()).to_json();
+            let login = if moment.spec.access.locked {
+                refused("Another user is logged in")
+            } else if query.contains(&password) {
                 granted(Record::new().text("accessToken", token))
             } else {
                 refused("Incorrect password")

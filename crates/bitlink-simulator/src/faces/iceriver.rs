@@ -7,7 +7,6 @@ use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use crate::number::index;
-use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 
@@ -58,24 +57,25 @@ impl Face for IceRiver {
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
-        // The fields of a form come in the body or in the address.
-        let body = String::from_utf8_lossy(request.body);
-        let query = request.target.split_once('?').map_or("", |(_, query)| query);
-        let asked = |field: &str| body.split('&').chain(query.split('&')).any(|given| given == field);
-        let session = format!("session={:016x}", Seed::new(moment.spec.seed).of("session").bits());
+        let asked = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+        let session = format!("session={}", moment.token());
+        let password = moment.password("12345678");
         match (request.method, request.path()) {
             ("GET", "/") => Response::html(
                 200,
                 "<!DOCTYPE html><html><head><TITLE>用户界面</TITLE></head><body></body></html>",
             ),
-            ("POST", "/user/loginpost") if asked("user=admin") && asked("pwd=12345678") => {
+            ("POST", "/user/loginpost") if moment.spec.access.locked => {
+                answer(2, "another user is logged in", Record::new())
+            }
+            ("POST", "/user/loginpost") if asked("user", "admin") && asked("pwd", password) => {
                 answer(0, "", Record::new()).with_header("Set-Cookie", format!("{session}; Path=/"))
             }
             ("POST", "/user/loginpost") => answer(1, "wrong user name or password", Record::new()),
             _ if request.header("cookie") != Some(session.as_str()) => {
                 Response::html(302, "").with_header("Location", "/user/login")
             }
-            ("POST", "/user/userpanel") if asked("post=4") => answer(0, "", panel(moment)),
+            ("POST", "/user/userpanel") if asked("post", "4") => answer(0, "", panel(moment)),
             _ => answer(1, "unknown request", Record::new()),
         }
     }

@@ -8,7 +8,6 @@ use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs};
 use crate::number::index;
-use crate::seed::Seed;
 use bitlink_model::Family;
 
 /// See the file.
@@ -72,10 +71,8 @@ impl Face for IPollo {
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
         let window = moment.state.when_s / HOUR_S;
-        let secret = |name: &str| {
-            format!("{:016x}", Seed::new(moment.spec.seed).of(&format!("{name} {window}")).bits())
-        };
-        let (stok, cookie) = (secret("stok"), format!("sysauth={}", secret("sysauth")));
+        let token = moment.token();
+        let (stok, cookie) = (format!("{token}{window:x}"), format!("sysauth={window:x}{token}"));
         let session = format!("{LUCI}/;stok={stok}");
         match (request.method, request.path()) {
             ("GET", "/") => {
@@ -84,9 +81,11 @@ impl Face for IPollo {
                 return Response::html(200, page);
             }
             ("POST", LUCI) => {
-                let body = String::from_utf8_lossy(request.body);
-                let given = |field: &str| body.split('&').any(|pair| pair == field);
-                if !(given("luci_username=admin") && given("luci_password=admin")) {
+                if let Some(locked) = moment.locked() {
+                    return locked;
+                }
+                let given = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+                if !(given("luci_username", "admin") && given("luci_password", moment.password("admin"))) {
                     return login();
                 }
                 return Response::html(302, "")

@@ -9,7 +9,6 @@ use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs};
 use crate::number::{index, real, whole};
-use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 
@@ -47,9 +46,16 @@ pub(crate) static FACE: Custom = Custom {
 
 /// A login for a cookie, and a page with the addresses.
 fn web(moment: &Moment<'_>, request: &Request<'_>) -> Response {
-    let session = format!("session={:016x}", Seed::new(moment.spec.seed).of("session").bits());
+    let given = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+    let session = format!("session={}", moment.token());
     match (request.method, request.path()) {
-        ("POST", "/admin/login") if request.body == b"username=admin&password=root" => {
+        ("POST", "/admin/login") if moment.spec.access.locked => Response {
+            status: 423,
+            ..Response::html(200, "<html><body>Another user is logged in</body></html>")
+        },
+        ("POST", "/admin/login")
+            if given("username", "admin") && given("password", moment.password("root")) =>
+        {
             Response::html(302, "")
                 .with_header("Location", "/admin")
                 .with_header("Set-Cookie", format!("{session}; Path=/; HttpOnly"))

@@ -1,5 +1,6 @@
-//! Proto's rig with Proto OS (Proto, MDK API), over plain HTTP as older machines have it. Everybody may read; what changes
-//! something wants a login, and is refused all the same, because the password it was delivered with has not been changed.
+//! Proto's rig with Proto OS (Proto, MDK API), over TLS or, as older machines have it, over plain HTTP. Everybody may read
+//! while the password is the one it was delivered with; then nobody may change anything. Once it has been changed, all but
+//! who it is wants a login.
 
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::Fault;
@@ -8,14 +9,15 @@ use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs};
 use crate::number::{index, whole};
-use crate::seed::Seed;
 use crate::state::Phase;
 use bitlink_model::Family;
 use serde_json::Value;
 
 /// See the file.
 #[derive(Debug)]
-pub(crate) struct Proto;
+pub(crate) struct Proto {
+    pub(crate) tls: bool,
+}
 
 const MODELS: [Model; 1] = [Model {
     make: Some("Proto"),
@@ -54,7 +56,7 @@ impl Face for Proto {
     }
 
     fn doors(&self) -> &'static [Doorway] {
-        &[Doorway::WEB]
+        if self.tls { &[Doorway::TLS] } else { &[Doorway::WEB] }
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
@@ -65,13 +67,20 @@ impl Face for Proto {
         if request.method != "GET" {
             return write(moment, request, path);
         }
+        let open = moment.spec.access.password.is_none() && !moment.spec.access.locked;
+        if !(open || matches!(path, "pairing/info" | "system/status") || knows(moment, request)) {
+            return unauthorized();
+        }
         let document: Node = match path {
             "pairing/info" => Record::new()
                 .text("mac", moment.spec.mac.to_string())
                 .text("cb_sn", moment.spec.serial.as_str())
                 .into(),
             "system" => wrap("system-info", system(moment)),
-            "system/status" => Record::new().flag("onboarded", true).flag("password_set", false).into(),
+            "system/status" => {
+                let changed = moment.spec.access.password.is_some();
+                Record::new().flag("onboarded", true).flag("password_set", changed).into()
+            }
             "network" => wrap("network-info", network(moment)),
             "mining" => wrap("mining-status", mining(moment)),
             "hardware" => wrap("hardware-info", hardware(moment)),
@@ -88,20 +97,31 @@ fn wrap(key: &'static str, record: Record) -> Node {
     Record::new().put(key, record.into()).into()
 }
 
-/// The password is the machine's own: its serial number.
+fn knows(moment: &Moment<'_>, request: &Request<'_>) -> bool {
+    request.header("authorization") == Some(format!("Bearer {}", moment.token()).as_str())
+}
+
+fn unauthorized() -> Response {
+    Response { status: 401, ..Response::json(r#"{"message":"unauthorized"}"#) }
+}
+
+/// The password is the machine's own, its serial number, until somebody changes it.
 fn write(moment: &Moment<'_>, request: &Request<'_>, path: &str) -> Response {
-    let token = format!("{:016x}", Seed::new(moment.spec.seed).of("token").bits());
     if path == "auth/login" {
+        if let Some(locked) = moment.locked() {
+            return locked;
+        }
         let body: Option<Value> = serde_json::from_slice(request.body).ok();
         let password = body.as_ref().and_then(|body| body.get("password")?.as_str());
-        if password != Some(moment.spec.serial.as_str()) {
+        if password != Some(moment.password(&moment.spec.serial)) {
             return Response { status: 401, ..Response::json(r#"{"message":"invalid password"}"#) };
         }
+        let token = moment.token();
         let tokens = Record::new().text("access_token", token.as_str()).text("refresh_token", token.as_str());
         return Response::json(Node::from(tokens).to_json());
     }
-    if request.header("authorization") != Some(format!("Bearer {token}").as_str()) {
-        return Response { status: 401, ..Response::json(r#"{"message":"unauthorized"}"#) };
+    if !knows(moment, request) {
+        return unauthorized();
     }
     Response { status: 403, ..Response::json(r#"{"error":{"code":"DEFAULT_PASSWORD_ACTIVE"}}"#) }
 }

@@ -9,6 +9,7 @@ use crate::call::{Call, CallError};
 use crate::daemon::Part;
 use crate::face::{Content, Document, Doorway, Ending, Face, Form, Moment};
 use crate::fault::{Fault, FaultKind};
+use crate::host::SimHost;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record, ghs, mhs, percent};
@@ -127,11 +128,17 @@ impl Face for Whatsminer {
     }
 
     fn doors(&self) -> &'static [Doorway] {
-        Doorway::API_AND_WEB
+        const { &[Doorway::API, Doorway::WEB, Doorway::TLS] }
     }
 
-    /// Only what the family is known by: everything leads to the login over TLS, which is not simulated.
+    /// Only what the family is known by: everything leads to the login over TLS, which lets nobody in.
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        if request.port == SimHost::TLS_PORT {
+            let page = "<html><head><title>WhatsMiner - LuCI</title></head><body><form method=\"post\" \
+                        action=\"/cgi-bin/luci\"><input name=\"luci_username\"/><input name=\"luci_password\" \
+                        type=\"password\"/></form></body></html>";
+            return Response::html(403, page);
+        }
         Response::html(
             307,
             "<html><body><a href=\"/cgi-bin/luci\">LuCI - Lua Configuration Interface</a></body></html>",

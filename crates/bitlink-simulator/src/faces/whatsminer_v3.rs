@@ -78,7 +78,7 @@ impl Face for WhatsminerV3 {
     }
 
     fn doors(&self) -> &'static [Doorway] {
-        const { &[Doorway::API, Doorway::WEB, Doorway { port: 4433, speaks: Speaks::Frames }] }
+        const { &[Doorway::API, Doorway::WEB, Doorway::TLS, Doorway { port: 4433, speaks: Speaks::Frames }] }
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {

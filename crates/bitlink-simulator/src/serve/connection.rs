@@ -7,9 +7,10 @@ use bitlink_transport::{Act, Host, Script};
 use socket2::SockRef;
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// A client that has sent nothing for this long is dropped (WhatsMiner API manual).
 const IDLE: Duration = Duration::from_secs(10);
@@ -17,25 +18,44 @@ const IDLE: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_mins(2);
 
 /// Serves one client. Hands the connection back when the machine leaves it open.
-pub(super) async fn serve<H: Host>(mut stream: TcpStream, host: &H, port: u16) -> Option<TcpStream> {
+pub(super) async fn serve<H: Host>(
+    mut stream: TcpStream,
+    host: &H,
+    port: u16,
+    tls: Option<&TlsAcceptor>,
+) -> Option<TcpStream> {
     // A refusal to set an option of a socket costs speed only.
     let _ = stream.set_nodelay(true);
-    let request = match timeout(IDLE, read(&mut stream)).await {
-        Ok(Ok(request)) if !request.is_empty() => request,
-        _ => return None,
+    let (end, stream) = match tls {
+        None => (talk(&mut stream, host, port).await, stream),
+        Some(tls) => {
+            // Whoever does not speak TLS is not served.
+            let mut secure = timeout(IDLE, tls.accept(stream)).await.ok()?.ok()?;
+            (talk(&mut secure, host, port).await, secure.into_inner().0)
+        }
     };
-    match timeout(LONGEST, play(&mut stream, host.respond(port, &request))).await {
-        Ok(Ok(End::LeftOpen)) => return Some(stream),
-        Ok(Ok(End::Reset)) => {
+    match end? {
+        End::LeftOpen => return Some(stream),
+        End::Reset => {
             let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         }
-        // The client has gone, or has been served for too long.
-        Ok(Err(_)) | Err(_) => {}
-        Ok(Ok(End::Close)) => {
-            let _ = stream.shutdown().await;
-        }
+        End::Close => {}
     }
     None
+}
+
+/// One request and what comes of it; `None` when the client has gone, or has been served for too long.
+async fn talk<H: Host, S: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut S,
+    host: &H,
+    port: u16,
+) -> Option<End> {
+    let request = timeout(IDLE, read(stream)).await.ok()?.ok().filter(|request| !request.is_empty())?;
+    let end = timeout(LONGEST, play(stream, host.respond(port, &request))).await.ok()?.ok()?;
+    if matches!(end, End::Close) {
+        let _ = stream.shutdown().await;
+    }
+    Some(end)
 }
 
 /// Whether the other side has not closed yet.
@@ -48,7 +68,7 @@ pub(super) fn is_open(stream: &TcpStream) -> bool {
 }
 
 /// The API takes what one read gives, as cgminer does; others read until they have a whole request.
-async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn read<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Vec<u8>> {
     let mut request = vec![0_u8; REQUEST_BYTES];
     let n = stream.read(&mut request).await?;
     request.truncate(n);
@@ -79,10 +99,14 @@ enum End {
     Reset,
 }
 
-async fn play(stream: &mut TcpStream, script: Script) -> io::Result<End> {
+async fn play<S: AsyncWrite + Unpin>(stream: &mut S, script: Script) -> io::Result<End> {
     for act in script.acts {
         match act {
-            Act::Send(bytes) => stream.write_all(&bytes).await?,
+            Act::Send(bytes) => {
+                stream.write_all(&bytes).await?;
+                // What is enciphered may lie in a buffer.
+                stream.flush().await?;
+            }
             Act::Wait(time) => tokio::time::sleep(time).await,
             Act::SendForever(bytes) if bytes.is_empty() => return Ok(End::LeftOpen),
             Act::SendForever(bytes) => loop {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// What somebody who connects meets just now.
@@ -48,10 +49,11 @@ pub(super) fn is_out_of_files(error: &io::Error) -> bool {
 }
 
 /// One port of one machine.
-#[derive(Debug)]
 pub(super) struct Port<H> {
     pub(super) host: Arc<H>,
     pub(super) number: u16,
+    /// What lets clients in, where TLS is spoken.
+    pub(super) tls: Option<TlsAcceptor>,
     pub(super) gate: watch::Receiver<Gate>,
     pub(super) stop: CancellationToken,
 }
@@ -84,7 +86,7 @@ impl<H: Host> Port<H> {
                         biased;
                         changed = self.gate.changed() => if changed.is_err() { return },
                         // A machine that goes down takes its conversation with it.
-                        kept = converse(open, &*self.host, self.number) => held.extend(kept),
+                        kept = converse(open, &*self.host, self.number, self.tls.as_ref()) => held.extend(kept),
                     }
                     held.retain(connection::is_open);
                     if held.len() > HELD {
@@ -112,9 +114,15 @@ impl<H: Host> Port<H> {
 }
 
 /// Takes one client and serves it to its end; hands the connection back when the machine leaves it open.
-async fn converse<H: Host>(listener: &TcpListener, host: &H, port: u16) -> Option<TcpStream> {
+async fn converse<H: Host>(
+    listener: &TcpListener,
+    host: &H,
+    port: u16,
+    tls: Option<&TlsAcceptor>,
+) -> Option<TcpStream> {
     match listener.accept().await {
-        Ok((stream, _)) => connection::serve(stream, host, port).await,
+        // What a conversation needs is there while there is one, and not for every machine that waits for it.
+        Ok((stream, _)) => Box::pin(connection::serve(stream, host, port, tls)).await,
         Err(error) => {
             tracing::warn!(%error, "a simulated miner cannot accept");
             tokio::time::sleep(BREATH).await;

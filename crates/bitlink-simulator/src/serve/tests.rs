@@ -12,7 +12,7 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn options() -> ServeOptions {
-    ServeOptions::default().with_api_port(0).with_web_port(Some(0))
+    ServeOptions::default().with_api_port(0).with_web_port(Some(0)).with_tls_port(Some(0))
 }
 
 fn fleet(miners: usize, first: [u8; 4], face: FaceName) -> SimFleet {

@@ -47,9 +47,14 @@ pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities
     }
 }
 
+/// Whether the page that should tell most came and does not even tell the state.
+pub(super) fn is_useless(answers: &Answers) -> bool {
+    answers.get(BRIEF).is_some_and(|page| !page.root().contains_key("status"))
+}
+
 /// Reads the pages; whether there was anything to read.
 pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) -> bool {
-    let Some(r) = answers.page(BRIEF, oddities) else { return false };
+    let Some(r) = answers.page(BRIEF, oddities).filter(|_| !is_useless(answers)) else { return false };
     snapshot.mining_state = match r.text("status") {
         Some("Mining") => Some(MiningState::Mining),
         Some("Sleep" | "Sleeping" | "Stopped") => Some(MiningState::Stopped),
@@ -88,10 +93,15 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     true
 }
 
-/// The rate now: in GH/s, unless that would be less than a hundredth of the ideal one and TH/s would not.
+/// A board of the smallest machine that the firmware runs on does more.
+const LEAST_HS: f64 = 1e12;
+
+/// The rate now: in GH/s, unless that would be less than a hundredth of the ideal one and TH/s would not. Where the ideal one is
+/// not told, less than any of these machines does.
 fn now(r: Record<'_>, ideal: Option<HashRate>) -> Option<HashRate> {
     let rate = r.ghs("hashrate_realtime")?;
-    let is_ths = ideal.is_some_and(|ideal| rate.as_hs() > 0.0 && rate.as_hs() < ideal.as_hs() / 100.0);
+    let least = ideal.map_or(LEAST_HS, |ideal| ideal.as_hs() / 100.0);
+    let is_ths = rate.as_hs() > 0.0 && rate.as_hs() < least;
     if is_ths { r.quantity("hashrate_realtime", HashRate::from_ths) } else { Some(rate) }
 }
 

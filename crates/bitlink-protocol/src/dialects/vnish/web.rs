@@ -29,6 +29,11 @@ pub(super) const QUESTIONS: [Question; 4] = [
 const MAX_SLOTS: usize = 16;
 const MAX_BOARD: u32 = 16;
 
+/// Whether the page that should tell all came and tells nothing of a miner, not even that there is none just now.
+pub(super) fn is_useless(answers: &Answers) -> bool {
+    answers.get(MINER).is_some_and(|page| !page.root().contains_key("miner"))
+}
+
 /// Who the machine is, where the page tells.
 pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     let Some(r) = answers.page(INFO.command, oddities) else { return };
@@ -57,7 +62,7 @@ pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities
 
 /// Reads the pages; whether there was anything to read.
 pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) -> bool {
-    let Some(page) = answers.page(MINER, oddities) else { return false };
+    let Some(page) = answers.page(MINER, oddities).filter(|_| !is_useless(answers)) else { return false };
     read_identity(answers, &mut snapshot.identity, oddities);
     let system = answers.page(INFO.command, oddities).and_then(|r| r.record("system"));
     snapshot.uptime = system.and_then(|r| r.text("uptime")).and_then(uptime);

@@ -8,7 +8,6 @@ use crate::faces::whatsminer::gateway;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record};
 use crate::number::whole;
-use crate::seed::Seed;
 use crate::state::Phase;
 
 /// What differs between the machines.
@@ -25,8 +24,7 @@ pub(crate) struct Site<'a> {
 
 /// Answers a request.
 pub(crate) fn answer(moment: &Moment<'_>, site: &Site<'_>, request: &Request<'_>) -> Response {
-    let nonce = crate::digest::md5(&format!("{:016x}", Seed::new(moment.spec.seed).of("nonce").bits()));
-    let guard = Guard { realm: "antMiner Configuration", user: "root", password: "root", nonce: &nonce };
+    let guard = Guard::of(moment, "antMiner Configuration", "root", "root");
     if !guard.admits(request) {
         let page = "<html><head><title>401 - Unauthorized</title></head><body><h1>401 - Unauthorized</h1></body></html>";
         return Response::html(401, page).with_header("WWW-Authenticate", guard.challenge());

@@ -8,7 +8,6 @@ use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record};
 use crate::number::{index, real, whole};
-use crate::seed::Seed;
 use crate::state::Phase;
 use serde_json::Value;
 
@@ -20,7 +19,7 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         return Response::html(200, "<!doctype html><html><head><title>Miner UI</title></head></html>");
     }
     let window = moment.state.when_s / HOUR_S;
-    let token = format!("{:016x}", Seed::new(moment.spec.seed).of(&format!("token {window}")).bits());
+    let token = format!("{}{window:x}", moment.token());
     let command = request.path().trim_start_matches('/');
     if command == "token" {
         return login(moment, request, &token);
@@ -74,10 +73,13 @@ fn refusal(moment: &Moment<'_>, words: &str) -> Response {
 }
 
 fn login(moment: &Moment<'_>, request: &Request<'_>, token: &str) -> Response {
+    if let Some(locked) = moment.locked() {
+        return locked;
+    }
     let body: Option<Value> = serde_json::from_slice(request.body).ok();
     let field = |name: &str| body.as_ref().and_then(|body| body.get(name)?.as_str());
     let given = (field("command"), field("user"), field("password"));
-    if request.method != "POST" || given != (Some("token"), Some("admin"), Some("admin")) {
+    if request.method != "POST" || given != (Some("token"), Some("admin"), Some(moment.password("admin"))) {
         return refusal(moment, "Invalid user or password");
     }
     let record = Record::new().text("Name", "admin").count("When", moment.state.when_s).text("Token", token);

@@ -3,23 +3,21 @@
 
 use super::CHAINS;
 use crate::calendar::ago;
-use crate::digest::{Guard, md5};
+use crate::digest::Guard;
 use crate::face::Moment;
 use crate::faces::antminer::{chip_map, slots};
 use crate::faces::whatsminer::gateway;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record, mhs};
 use crate::number::{count, whole};
-use crate::seed::Seed;
 use crate::state::{Phase, PoolState};
 use std::fmt::Display;
 
 /// Answers a request.
 pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
-    let nonce = md5(&format!("{:016x}", Seed::new(moment.spec.seed).of("nonce").bits()));
     let is_volcminer = moment.spec.model.make == Some("VolcMiner");
     let password = if is_volcminer { "ltc@dog" } else { "root" };
-    let guard = Guard { realm: "blackMiner Configuration", user: "root", password, nonce: &nonce };
+    let guard = Guard::of(moment, "blackMiner Configuration", "root", password);
     if !guard.admits(request) {
         return Response::html(401, "<html><head><title>401 - Unauthorized</title></head></html>")
             .with_header("WWW-Authenticate", guard.challenge());

@@ -6,16 +6,16 @@ use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, real};
-use crate::seed::Seed;
 use crate::state::Phase;
+use aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes::{Aes128, Block};
+use std::fmt::Write;
 
 const PASSWORD: &str = "123456789";
-/// The same, as AES-128-CBC with the key that everybody knows makes it (published vector).
-const ENCRYPTED: &str = "bbad7537f4c8b6ea31eea0b3d760e257";
 
 /// Answers a request.
 pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
-    let token = format!("eyJhbGciOiJSUzI1NiJ9.e30.{:016x}", Seed::new(moment.spec.seed).of("token").bits());
+    let token = format!("eyJhbGciOiJSUzI1NiJ9.e30.{}", moment.token());
     if request.method != "GET" {
         return refused(404, "not found");
     }
@@ -46,15 +46,35 @@ fn refused(status: u16, words: &str) -> Response {
 
 /// A wrong password gets an empty token.
 fn login(moment: &Moment<'_>, request: &Request<'_>, token: &str) -> Response {
-    let query = request.target.split_once('?').map_or("", |(_, query)| query);
-    let given = |field: &str| query.split('&').any(|pair| pair == field);
-    let is_encrypted = given("cipher=true");
+    if let Some(locked) = moment.locked() {
+        return locked;
+    }
+    let given = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+    let is_encrypted = given("cipher", "true");
     if moment.spec.model.name == Some("CK5") && !is_encrypted {
         return Response::html(500, "Internal Server Error");
     }
-    let password = if is_encrypted { ENCRYPTED } else { PASSWORD };
-    let right = given("username=admin") && given(&format!("password={password}"));
+    let password = moment.password(PASSWORD);
+    let password = if is_encrypted { encrypted(password) } else { password.to_owned() };
+    let right = given("username", "admin") && given("password", &password);
     Response::json(Node::from(Record::new().text("JWT Token", if right { token } else { "" })).to_json())
+}
+
+/// A password as AES-128-CBC with the key that everybody knows makes it, filled up with 1 to 16 zeros (its owners' scripts).
+fn encrypted(password: &str) -> String {
+    let cipher = Aes128::new(&[b'!'; 16].into());
+    let mut bytes = password.as_bytes().to_vec();
+    bytes.resize((bytes.len() / 16 + 1) * 16, 0);
+    let (mut block, mut out) = (Block::default(), String::new());
+    for piece in bytes.chunks(16) {
+        block.iter_mut().zip(piece).for_each(|(byte, given)| *byte ^= given);
+        cipher.encrypt_block(&mut block);
+        // Writing to a string cannot fail.
+        block.iter().for_each(|byte| {
+            let _ = write!(out, "{byte:02x}");
+        });
+    }
+    out
 }
 
 fn status(moment: &Moment<'_>) -> Record {

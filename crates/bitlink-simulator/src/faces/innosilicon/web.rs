@@ -8,7 +8,6 @@ use crate::fault::{Fault, FaultKind};
 use crate::http::{Request, Response};
 use crate::node::{Node, Record, mhs};
 use crate::number::{count, index, signed, whole};
-use crate::seed::Seed;
 use crate::state::BoardState;
 
 /// How long a token is good.
@@ -21,7 +20,7 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
     };
     let token = token(moment);
     if command == "auth" {
-        return login(request, &token);
+        return login(moment, request, &token);
     }
     let reply = match request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) {
         None => failure("message", "invalid request"),
@@ -33,16 +32,15 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
 
 fn token(moment: &Moment<'_>) -> String {
     let window = moment.state.when_s / HOURS_6_S;
-    format!(
-        "eyJhbGciOiJIUzI1NiJ9.e30.{:016x}",
-        Seed::new(moment.spec.seed).of(&format!("token {window}")).bits()
-    )
+    format!("eyJhbGciOiJIUzI1NiJ9.e30.{}{window:x}", moment.token())
 }
 
-fn login(request: &Request<'_>, token: &str) -> Response {
-    let body = String::from_utf8_lossy(request.body);
-    let given = |field: &str| body.split('&').any(|pair| pair == field);
-    let reply = if given("username=admin") && given("password=admin") {
+fn login(moment: &Moment<'_>, request: &Request<'_>, token: &str) -> Response {
+    if let Some(locked) = moment.locked() {
+        return locked;
+    }
+    let given = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+    let reply = if given("username", "admin") && given("password", moment.password("admin")) {
         success().text("jwt", token)
     } else {
         failure("message", "invalid username or password")

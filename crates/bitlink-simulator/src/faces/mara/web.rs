@@ -1,17 +1,15 @@
 //! The web server of Marathon's firmware, behind HTTP Digest in Bitmain's words, as public clients read it.
 
-use crate::digest::{Guard, md5};
+use crate::digest::Guard;
 use crate::face::Moment;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record, ghs};
 use crate::number::{index, whole};
-use crate::seed::Seed;
 use crate::state::Phase;
 
 /// Answers a request.
 pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
-    let nonce = md5(&format!("{:016x}", Seed::new(moment.spec.seed).of("nonce").bits()));
-    let guard = Guard { realm: "antMiner Configuration", user: "root", password: "root", nonce: &nonce };
+    let guard = Guard::of(moment, "antMiner Configuration", "root", "root");
     if !guard.admits(request) {
         return Response::html(401, "401 - Unauthorized")
             .with_header("WWW-Authenticate", guard.challenge())

@@ -13,7 +13,7 @@ const POOL_SLOTS: usize = 3;
 
 /// Answers a request.
 pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
-    let session = format!("PHPSESSID={:016x}", Seed::new(moment.spec.seed).of("session").bits());
+    let session = format!("PHPSESSID={}", moment.token());
     let page = match (request.method, request.path()) {
         ("GET", "/") => {
             return Response::html(
@@ -22,7 +22,11 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
             );
         }
         ("POST", "/cgi-bin/login.php") => {
-            let known = request.body == b"username=seal&origin_pwd=seal";
+            if let Some(locked) = moment.locked() {
+                return locked;
+            }
+            let given = |name: &str, value: &str| request.field(name).as_deref() == Some(value);
+            let known = given("username", "seal") && given("origin_pwd", moment.password("seal"));
             let reply = Record::new()
                 .int("state", i64::from(!known))
                 .text("msg", if known { "ok" } else { "failed" });

@@ -7,7 +7,6 @@ use crate::fault::Fault;
 use crate::http::{Request, Response};
 use crate::node::{Node, Record, ghs};
 use crate::number::{index, whole};
-use crate::seed::Seed;
 use crate::state::{BoardState, Phase, PoolState};
 use serde_json::Value;
 
@@ -19,11 +18,14 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
             "<!doctype html><html><head><title>AnthillOS</title></head><body><div id=\"root\"></div></body></html>",
         );
     };
-    let token = format!("{:016x}", Seed::new(moment.spec.seed).of("token").bits());
+    let token = moment.token();
     let document = match (request.method, path) {
         ("POST", "unlock") => {
+            if moment.spec.access.locked {
+                return Response { status: 403, ..Response::json(r#"{"unlock_timeout":300}"#) };
+            }
             let body: Option<Value> = serde_json::from_slice(request.body).ok();
-            if body.as_ref().and_then(|body| body.get("pw")?.as_str()) != Some("admin") {
+            if body.as_ref().and_then(|body| body.get("pw")?.as_str()) != Some(moment.password("admin")) {
                 return refused(403, "Incorrect password");
             }
             Record::new().text("token", token)
