@@ -1,7 +1,7 @@
 //! Logins and doors, read as they are in the field: passwords that were changed, sessions that end, a login that somebody
 //! else holds, an API that is shut. In memory, with the real conversations; a few things again on real sockets.
 
-#![allow(clippy::unwrap_used)] // a test stops where it fails
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test stops where it fails
 
 use bitlink_miner_manager::model::{AnomalyKind, MinerSnapshot, Timestamp};
 use bitlink_miner_manager::protocol::{Auth, Identified, ProtocolError, ReadMiner, Reading};

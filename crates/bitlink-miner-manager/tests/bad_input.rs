@@ -1,7 +1,7 @@
 //! Machines and servers that answer badly, asked through everything that a question passes: transport, conversation and
 //! dialect. What must come of it is a named error or an oddity, with the good readings kept, in bounded time.
 
-#![allow(clippy::unwrap_used)] // a test stops where it fails
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test stops where it fails
 
 use bitlink_miner_manager::model::{MinerSnapshot, MiningState};
 use bitlink_miner_manager::protocol::ProtocolError;
@@ -78,7 +78,7 @@ fn snapshot(miner: &Miner) -> MinerSnapshot {
 }
 
 fn rate(snapshot: &MinerSnapshot) -> f64 {
-    snapshot.hashrate.current().map_or(f64::NAN, |rate| rate.as_hs())
+    snapshot.hashrate.current().map_or(f64::NAN, bitlink_miner_manager::model::HashRate::as_hs)
 }
 
 /// Nobody who told no rate is said to be mining, and what is missing has its reason.
