@@ -52,10 +52,16 @@ def told(ours: Ours, field: str, path: str) -> object:
 
 
 # What a peer may mean, by the name that `verdicts.tsv` has for it: the value that it must give then.
+def whole_efficiency(ours: Ours) -> float | None:
+    """Between the two whole numbers that it may be printed as, each of them as near as values of this field may be."""
+    efficiency = told(ours, "power_w", "efficiency_j_per_th")
+    return None if not isinstance(efficiency, (int, float)) else math.floor(efficiency) + 0.5
+
+
 DEFINITIONS: dict[str, Callable[[Ours], object]] = {
     "mean of a board's sensors": lambda ours: ours.board_mean_c,
     "mean of a board's sensors, rounded": lambda ours: rounded(ours.board_mean_c),
-    "efficiency, rounded": lambda ours: rounded(told(ours, "power_w", "efficiency_j_per_th")),
+    "efficiency, rounded or cut": whole_efficiency,
     "mean of a board's chip sensors": lambda ours: ours.chip_mean_c,
     "mean of a board's chip sensors, rounded": lambda ours: rounded(ours.chip_mean_c),
     "the chips' temperature": lambda ours: ours.reading.chip_c,
