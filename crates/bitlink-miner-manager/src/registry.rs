@@ -8,7 +8,7 @@ pub use import::Imported;
 pub use journal::StoreJournal;
 
 use crate::service::control::{self, Refusal};
-use bitlink_model::{Mac, Miner, MinerId, MinerRecord, RecordEdit, Timestamp};
+use bitlink_model::{Mac, Miner, MinerId, MinerRecord, RecordEdit};
 use bitlink_monitor::{Observed, Registry, RegistryChange, RegistryError, Sighting, Sweep};
 use bitlink_store::sheet::{self, LineError, SheetError};
 use bitlink_store::{Reader, Store, StoreError};
@@ -274,15 +274,7 @@ impl FleetRegistry {
             return Ok(control::amend(&self.dir, edits, Vec::new())?);
         }
         self.store()?;
-        for (id, edit) in edits {
-            let record = self.registry.get(*id).filter(|record| record.forgotten.is_none());
-            let mut copy = MinerRecord::clone(record.ok_or(RegistryError::Unknown(*id))?);
-            edit.apply(&mut copy).map_err(RegistryError::from)?;
-        }
-        let mut changed = 0;
-        for (id, edit) in edits {
-            changed += usize::from(self.registry.edit(*id, edit)?);
-        }
+        let changed = self.registry.amend(edits, &[], SystemTime::now().into())?;
         self.save()?;
         Ok(changed)
     }
@@ -297,18 +289,7 @@ impl FleetRegistry {
             return Ok(());
         }
         self.store()?;
-        for id in ids {
-            let known = self.registry.get(*id).filter(|record| record.forgotten.is_none());
-            known.ok_or(RegistryError::Unknown(*id))?;
-        }
-        let now = Timestamp::from(SystemTime::now());
-        for id in ids {
-            match self.registry.forget(*id, now) {
-                // Named twice.
-                Ok(()) | Err(RegistryError::Unknown(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        self.registry.amend(&[], ids, SystemTime::now().into())?;
         self.save()?;
         Ok(())
     }

@@ -7,6 +7,7 @@
 //! two machines have at the same time tells nobody from anybody from then on, and that is reported.
 
 mod amend;
+mod edits;
 mod evidence;
 mod index;
 mod journal;

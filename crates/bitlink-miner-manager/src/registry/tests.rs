@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use bitlink_model::{Edit, Identity, MinerSnapshot, MinerStatus};
+use bitlink_model::{Edit, Identity, MinerSnapshot, MinerStatus, Timestamp};
 use bitlink_monitor::{Change, RegistryJournal};
 use std::fs;
 

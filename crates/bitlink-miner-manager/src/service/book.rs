@@ -126,26 +126,9 @@ impl Book {
         now: Timestamp,
     ) -> Result<usize, RegistryError> {
         let mut inner = self.lock();
-        for id in edits.iter().map(|(id, _)| id).chain(forget) {
-            let known = inner.registry.get(*id).filter(|record| record.forgotten.is_none());
-            known.ok_or(RegistryError::Unknown(*id))?;
-        }
-        for (id, edit) in edits {
-            if let Some(record) = inner.registry.get(*id) {
-                edit.apply(&mut MinerRecord::clone(record))?;
-            }
-        }
-        let mut changed = 0;
-        for (id, edit) in edits {
-            changed += usize::from(inner.registry.edit(*id, edit)?);
-        }
+        let edits: Vec<(MinerId, &RecordEdit)> = edits.iter().map(|(id, edit)| (*id, edit)).collect();
+        let changed = inner.registry.amend(&edits, forget, now)?;
         for id in forget {
-            match inner.registry.forget(*id, now) {
-                Ok(()) => changed += 1,
-                // Named twice.
-                Err(RegistryError::Unknown(_)) => {}
-                Err(error) => return Err(error),
-            }
             inner.vanished.remove(id);
         }
         Ok(changed)
