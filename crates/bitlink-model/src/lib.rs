@@ -9,6 +9,7 @@
 //! * **A value says where it came from.** What a miner reported itself needs no mark; anything derived or taken from
 //!   a data sheet is listed in [`MinerSnapshot::provenance`].
 
+mod action;
 mod identity;
 mod parsed;
 mod record;
@@ -18,6 +19,9 @@ mod time;
 mod units;
 mod view;
 
+pub use action::{
+    Action, ActionKind, Capabilities, FanSetting, FirmwareFile, NetworkSetting, PoolSetting, Secret, Support,
+};
 pub use identity::{Family, Firmware, Identity, Mac, MacError, Make, MinerId, NetworkIdentity};
 pub use parsed::{Anomaly, AnomalyKind, Parsed};
 pub use record::{Edit, EditError, LabelEdit, MinerRecord, Position, RecordEdit, Seen};
