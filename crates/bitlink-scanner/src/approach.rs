@@ -15,8 +15,16 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 /// How long a neighbour keeps its place after it was met: the kernel throws none away that is younger (Linux,
 /// `neigh_forced_gc`).
 const KEPT: Duration = Duration::from_millis(5_200);
-/// How long the kernel asks for a neighbour before it gives up: three times, a second apart, and some time for the answer.
-pub(crate) const ASKED: Duration = Duration::from_millis(3_150);
+/// A place whose holder never comes to meet anybody is free again after this.
+const UNMET: Duration = Duration::from_mins(1);
+/// How long a connection to a neighbour waits of whom nothing is known. Shorter than a second, when the kernel would send its
+/// first packet again: a packet that comes when the neighbour has just been given up lets the kernel ask anew, and the place
+/// is taken for as long again.
+pub(crate) const KNOCK: Duration = Duration::from_millis(900);
+/// When it is known whether anybody is there: the kernel asks three times, a second apart, connection or not.
+pub(crate) const VERDICT: Duration = Duration::from_millis(2_300);
+/// When the kernel gives a neighbour up of whom it has heard nothing.
+const GIVEN_UP: Duration = Duration::from_millis(3_100);
 /// However full the table is, so many places are used: a scan has to end.
 const FEWEST: usize = 64;
 /// How long an ARP request of our own is waited for, one entry for each.
@@ -28,8 +36,8 @@ const ASKS: [Duration; 3] =
 pub(crate) enum Near {
     /// Nothing that matters: it is behind a router, or there is room for all.
     Open,
-    /// It answered, from here.
-    Answered(Mac),
+    /// It answered, from here; it has a place.
+    Answered(Mac, Place),
     /// Nobody has it.
     Nobody,
     /// Whether anybody has it will be known when the kernel has asked.
@@ -119,8 +127,7 @@ impl Approach {
         for wait in ASKS {
             paced().await;
             if let Ok(mac) = timeout_at(Instant::now() + wait, self.neighbours.ask(v4)).await {
-                self.take_place().await;
-                return Near::Answered(mac);
+                return Near::Answered(mac, self.take_place().await);
             }
         }
         Near::Nobody
@@ -131,9 +138,21 @@ impl Approach {
         matches!(ip, IpAddr::V4(ip) if self.neighbours.knows(ip))
     }
 
-    /// A neighbour whom nobody has gives up its place at once: the kernel has marked it as failed.
-    pub(crate) fn nobody(&self, place: Place) {
-        self.lock().places.remove(&place);
+    /// A neighbour has been met: from now on the kernel keeps it for as long as it does. Between the taking of a place and the
+    /// first connection there may be any time, as the scan's limits want it.
+    pub(crate) fn met(&self, place: Place) {
+        let mut taken = self.lock();
+        if taken.places.remove(&place) {
+            taken.places.insert(Place(Instant::now() + KEPT, place.1));
+        }
+    }
+
+    /// So long after it was asked for it is known that nobody has an address; its place is free when the kernel knows it too.
+    pub(crate) fn nobody(&self, place: Place, after: Duration) {
+        let mut taken = self.lock();
+        if taken.places.remove(&place) {
+            taken.places.insert(Place(Instant::now() + GIVEN_UP.saturating_sub(after), place.1));
+        }
     }
 
     async fn take_place(&self) -> Place {
@@ -146,7 +165,7 @@ impl Approach {
                 }
                 if taken.places.len() < self.places() {
                     taken.count += 1;
-                    let place = Place(now + KEPT, taken.count);
+                    let place = Place(now + UNMET, taken.count);
                     taken.places.insert(place);
                     return place;
                 }
@@ -232,9 +251,13 @@ mod tests {
         let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
         let met = join_all((0..200).map(near)).await;
         for (n, near) in (0..200).zip(met) {
-            let expected =
-                if n % 2 == 0 { Near::Answered(Mac::new([2, 0, 0, 0, 0, n])) } else { Near::Nobody };
-            assert_eq!(near, expected);
+            match near {
+                Near::Answered(mac, place) => {
+                    assert_eq!(mac, Mac::new([2, 0, 0, 0, 0, n]));
+                    approach.met(place);
+                }
+                near => assert_eq!((near, n % 2), (Near::Nobody, 1)),
+            }
         }
         assert!(began.elapsed() < KEPT, "100 that answer are as many as there are places");
         approach.come_near([10, 0, 0, 200].into(), || std::future::ready(())).await;
@@ -256,12 +279,17 @@ mod tests {
         let approach = approach(false, 1_000).unwrap();
         let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
         let began = Instant::now();
-        let met = join_all((0..100).map(near)).await;
+        let place = |near: Near| match near {
+            Near::Unknown(place) => place,
+            other => panic!("{other:?}"),
+        };
+        let mut places: Vec<Place> = join_all((0..100).map(near)).await.into_iter().map(place).collect();
         assert_eq!(began.elapsed(), Duration::ZERO);
+        let given_up = places.remove(0);
+        places.into_iter().for_each(|place| approach.met(place));
         tokio::time::advance(Duration::from_secs(3)).await;
-        let [Near::Unknown(given_up), ..] = met[..] else { panic!("{met:?}") };
-        approach.nobody(given_up);
-        near(110).await;
+        approach.nobody(given_up, Duration::from_mins(1));
+        approach.met(place(near(110).await));
         assert_eq!(began.elapsed(), Duration::from_secs(3), "a place was given up");
         near(111).await;
         assert!(began.elapsed() >= KEPT, "the first of those that are still met");

@@ -9,7 +9,7 @@
 //! is knocked at too, since most of what the API leaves out is told there. Where somebody refuses, all doors are knocked at. Where nobody does, the next tries are at the two likeliest, since a
 //! firewall may swallow what goes to one of them (`docs/decisions/0008-one-address-one-target.md`).
 
-use crate::approach::{ASKED, Near};
+use crate::approach::{KNOCK, Near, VERDICT};
 use crate::engine::Shared;
 use crate::outcome::{Outcome, ScanFailure};
 use crate::pace::back_off;
@@ -41,8 +41,8 @@ const LIKELY: usize = 2;
 #[derive(Debug)]
 struct Knocked {
     port: u16,
-    /// Whether anybody has knocked at it.
-    tried: bool,
+    /// How often somebody has knocked at it.
+    tries: u32,
     /// `None` while all was silence.
     outcome: Option<Answer>,
 }
@@ -71,12 +71,19 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
     };
     let mut overflows = 0;
     loop {
-        match approach.come_near(endpoint.ip(), asking).await {
+        let before = match approach.come_near(endpoint.ip(), asking).await {
             Near::Open => return knock_at(shared, endpoint, number, waits, waits).await,
-            Near::Answered(mac) => {
+            Near::Answered(mac, place) => {
                 shared.links.seen(endpoint.ip(), mac);
                 shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: Some(mac) }).await;
-                return knock_at(shared, endpoint, number, waits, waits).await;
+                let before = approach.overflows();
+                let probed = knock_at(shared, endpoint, number, waits, waits).await;
+                approach.met(place);
+                let Probed::Closed(Outcome::Silent) = probed else { return probed };
+                if approach.overflows() == before || overflows == MOST_OVERFLOWS {
+                    return probed;
+                }
+                before
             }
             Near::Nobody => {
                 shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: None }).await;
@@ -85,23 +92,28 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
             Near::Unknown(place) => {
                 shared.stories.tell(endpoint, || ScanStep::GotPlace).await;
                 let before = approach.overflows();
-                let first = knock_at(shared, endpoint, number, Waits::one(ASKED), waits).await;
-                let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
-                // The kernel does not always say that nobody has an address: it limits what it says a second.
+                let first = knock_at(shared, endpoint, number, Waits::one(KNOCK), waits).await;
+                let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else {
+                    approach.met(place);
+                    return first;
+                };
+                sleep(VERDICT - KNOCK).await;
                 if approach.found(endpoint.ip()) {
+                    approach.met(place);
                     return knock_at(shared, endpoint, number, waits, waits).await;
                 }
-                approach.nobody(place);
+                approach.nobody(place, VERDICT);
                 if approach.overflows() == before || overflows == MOST_OVERFLOWS {
                     return Probed::Closed(Outcome::Silent);
                 }
-                // While the table was full nobody was asked for, so its silence means nothing.
-                overflows += 1;
-                approach.narrow(before);
-                count(&shared.tally.table_overflows);
-                shared.stories.tell(endpoint, || ScanStep::TableOverflowed).await;
+                before
             }
-        }
+        };
+        // While the table was full nobody was asked for, so silence meant nothing.
+        overflows += 1;
+        approach.narrow(before);
+        count(&shared.tally.table_overflows);
+        shared.stories.tell(endpoint, || ScanStep::TableOverflowed).await;
     }
 }
 
@@ -117,22 +129,21 @@ async fn knock_at(
     when_alive: Waits,
 ) -> Probed {
     let ports = shared.config.doors_at(endpoint);
-    let mut doors =
-        Address { doors: ports.map(|port| Knocked { port, tried: false, outcome: None }).collect() };
+    let mut doors = Address { doors: ports.map(|port| Knocked { port, tries: 0, outcome: None }).collect() };
     let mut knocks = FuturesUnordered::new();
     let mut lives = false;
     let mut round = 0;
     'rounds: while round < waits.tries() {
         let last = waits.tries().saturating_sub(1);
-        for (index, port) in doors.due(round, last) {
+        for (index, port) in doors.due(round, last, shared.times.loses()) {
             if round > 0 {
                 count(&shared.tally.probe_retries);
             }
             let permit = admitted(shared, &mut knocks, &mut doors).await;
-            doors.knocked(index);
+            let again = doors.knocked(index);
             let endpoint = Endpoint::new(endpoint.ip(), port);
             let knock = Knock { endpoint, number, patience: waits.from(round) };
-            knocks.push(async move { (index, knock.go(shared, permit).await) });
+            knocks.push(async move { (index, knock.go(shared, permit, again).await) });
         }
         // The wait begins when the knocks are on their way, however long that took.
         let until = Instant::now() + waits.after(round);
@@ -207,10 +218,11 @@ impl Address {
         }
     }
 
-    fn knocked(&mut self, index: usize) {
-        if let Some(door) = self.doors.get_mut(index) {
-            door.tried = true;
-        }
+    /// Somebody knocks at a door; returns whether anybody has before.
+    fn knocked(&mut self, index: usize) -> bool {
+        let Some(door) = self.doors.get_mut(index) else { return false };
+        door.tries += 1;
+        door.tries > 1
     }
 
     /// How many doors there is a reason to knock at, the likeliest first. What else there may be of a machine that speaks
@@ -236,13 +248,15 @@ impl Address {
             || lost && !self.shows_life()
     }
 
-    /// Where to knock in a round: the numbers and ports of doors that have not answered.
-    fn due(&self, round: usize, last: usize) -> Vec<(usize, u16)> {
+    /// Where to knock in a round: the numbers and ports of doors that have not answered. Where the network `loses` nothing that
+    /// anybody has noticed, the second likeliest door has had its knock before the last round.
+    fn due(&self, round: usize, last: usize, loses: bool) -> Vec<(usize, u16)> {
         let likely = LIKELY.min(self.doors.len());
         let some = match round {
             _ if self.shows_life() => 0..self.worth_a_knock(),
             0 => 0..1,
-            _ if round == last => 0..likely,
+            _ if round == last && (loses || last < LIKELY) => 0..likely,
+            _ if round == last => 0..1,
             _ => round % likely..round % likely + 1,
         };
         let doors = self.doors.iter().enumerate().skip(some.start).take(some.len());
@@ -255,7 +269,7 @@ impl Address {
 
     /// The doors that did not open.
     fn shut(&self, endpoint: Endpoint) -> Doors {
-        self.doors.iter().filter(|door| door.tried).fold(Doors::default(), |shut, door| {
+        self.doors.iter().filter(|door| door.tries > 0).fold(Doors::default(), |shut, door| {
             let place = if door.port == endpoint.port() { Door::Api } else { Door::Port(door.port) };
             match door.outcome {
                 Some(Answer::Open) => shut,
@@ -290,10 +304,14 @@ struct Knock {
 
 impl Knock {
     /// One try, repeated only while this machine lacks what it takes.
-    async fn go(self, shared: &Shared, mut permit: Permit<'_>) -> Option<Answer> {
+    async fn go(self, shared: &Shared, mut permit: Permit<'_>, again: bool) -> Option<Answer> {
         let mut exhausted = 0_u32;
         loop {
-            match self.once(shared, permit).await {
+            let outcome = self.once(shared, permit).await;
+            if again && matches!(outcome, ProbeOutcome::Open | ProbeOutcome::Refused) {
+                shared.times.lost();
+            }
+            match outcome {
                 ProbeOutcome::Open => return Some(Answer::Open),
                 ProbeOutcome::Refused => return Some(Answer::Refused),
                 ProbeOutcome::Unreachable => return Some(Answer::Unreachable),
@@ -329,5 +347,23 @@ impl Knock {
             }
         }
         probe.outcome
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Where to knock.
+    use super::*;
+
+    #[test]
+    fn the_second_door_is_tried_again_where_packets_are_lost() {
+        let door = |port| Knocked { port, tries: 0, outcome: None };
+        let doors = Address { doors: vec![door(4028), door(80), door(443)] };
+        let ports = |round, last, loses| -> Vec<u16> {
+            doors.due(round, last, loses).into_iter().map(|(_, port)| port).collect()
+        };
+        assert_eq!([ports(0, 2, false), ports(1, 2, false), ports(2, 2, false)], [[4028], [80], [4028]]);
+        assert_eq!(ports(2, 2, true), [4028, 80]);
+        assert_eq!(ports(1, 1, false), [4028, 80], "with two tries the last is the first for it");
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::config::MAX_TRIES;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// On top of every wait that was learnt: this machine's own delay under load.
@@ -63,6 +63,8 @@ pub(crate) struct Times {
     configured: Waits,
     subnets: Option<Box<[Subnet]>>,
     all: Subnet,
+    /// Whether anybody answered who had not answered before.
+    loses: AtomicBool,
 }
 
 impl Times {
@@ -72,7 +74,18 @@ impl Times {
             configured: Waits::of(configured),
             subnets: learns.then(|| (0..SLOTS).map(|_| Subnet::default()).collect()),
             all: Subnet::default(),
+            loses: AtomicBool::new(false),
         }
+    }
+
+    /// Somebody answered a later try and not the one before: it was lost, on the way or by a machine that was busy.
+    pub(crate) fn lost(&self) {
+        self.loses.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything is known to have been lost.
+    pub(crate) fn loses(&self) -> bool {
+        self.loses.load(Ordering::Relaxed)
     }
 
     /// An address answered, by opening or refusing.

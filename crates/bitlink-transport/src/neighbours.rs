@@ -7,6 +7,8 @@ mod arp;
 #[cfg(target_os = "linux")]
 mod linux;
 mod routes;
+#[cfg(target_os = "linux")]
+mod table;
 
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
@@ -22,7 +24,8 @@ pub trait Neighbours: Debug + Send + Sync + 'static {
     /// Whether an address is reached without a router, so that asking for it takes a place in the table.
     fn is_on_link(&self, ip: IpAddr) -> bool;
 
-    /// How many places are left in the table.
+    /// How many places a scan may take in the table. Neighbours of before that nobody has spoken to for some seconds make
+    /// room for new ones, so they do not count.
     fn room(&self) -> usize;
 
     /// How often the table has been full so far, when somebody wanted a place in it; zero where that is not told.

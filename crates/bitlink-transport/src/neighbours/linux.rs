@@ -1,7 +1,8 @@
-//! Neighbours on Linux: routes, interfaces and the table's size from `/proc` and `/sys`, and ARP by a raw socket where this
-//! process may have one.
+//! Neighbours on Linux: routes, interfaces and who is known from `/proc` and `/sys`, the table's size and how often it was full by
+//! netlink, and ARP by a raw socket where this process may have one.
 
 use super::arp::Arp;
+use super::table::Table;
 use super::{Neighbours, Routes};
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
@@ -11,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The table's limit where it is not told, as in a network namespace (`neighbour.c`, `arp_tbl`).
+/// The table's limit where it is not told (`neighbour.c`, `arp_tbl`).
 const USUAL_TABLE: usize = 1_024;
 /// Places that are left to everybody else.
 const RESERVE: usize = 64;
@@ -28,16 +29,18 @@ pub(super) struct SystemNeighbours {
     arp: OnceLock<HashMap<String, Arp>>,
     /// Who is in the kernel's table, and when that was looked up.
     table: Mutex<Option<(Instant, HashMap<Ipv4Addr, Mac>)>>,
+    /// How often the table had been full, and when that was asked.
+    overflows: Mutex<Option<(Instant, u64)>>,
 }
 
-/// The table is looked up no more often than this.
+/// What the system tells is looked up no more often than about this.
 const FRESH: Duration = Duration::from_millis(100);
 
 impl SystemNeighbours {
     /// As the system is now.
     pub(super) fn new() -> Option<Self> {
         let routes = Routes::parse(&fs::read_to_string("/proc/net/route").ok()?, needs_asking);
-        Some(Self { routes, arp: OnceLock::new(), table: Mutex::default() })
+        Some(Self { routes, arp: OnceLock::new(), table: Mutex::default(), overflows: Mutex::default() })
     }
 
     fn arp(&self) -> &HashMap<String, Arp> {
@@ -59,16 +62,20 @@ impl Neighbours for SystemNeighbours {
     }
 
     fn room(&self) -> usize {
-        let read = |path| fs::read_to_string(path).ok();
-        let table =
-            read("/proc/sys/net/ipv4/neigh/default/gc_thresh3").and_then(|text| text.trim().parse().ok());
-        let taken = read("/proc/net/stat/arp_cache").and_then(|text| entries(&text)).unwrap_or(0);
-        table.unwrap_or(USUAL_TABLE).saturating_sub(taken + RESERVE).max(RESERVE)
+        let limit = Table::read().and_then(|table| usize::try_from(table.limit).ok());
+        limit.unwrap_or(USUAL_TABLE).saturating_sub(RESERVE).max(RESERVE)
     }
 
     fn overflows(&self) -> u64 {
-        // Told to the first namespace of the system only.
-        fs::read_to_string("/proc/net/stat/arp_cache").map_or(0, |text| times_full(&text))
+        let mut last = self.overflows.lock().unwrap_or_else(PoisonError::into_inner);
+        match *last {
+            Some((when, times)) if when.elapsed() < FRESH / 2 => times,
+            _ => {
+                let before = last.map_or(0, |(_, times)| times);
+                let times = Table::read().map_or(before, |table| table.times_full);
+                last.insert((Instant::now(), times)).1
+            }
+        }
     }
 
     fn knows(&self, ip: Ipv4Addr) -> bool {
@@ -136,37 +143,10 @@ fn resolved(text: &str) -> HashMap<Ipv4Addr, Mac> {
     text.lines().skip(1).filter_map(entry).collect()
 }
 
-/// How many neighbours the table holds: the first number of the second line, in hexadecimal.
-fn entries(text: &str) -> Option<usize> {
-    usize::from_str_radix(text.lines().nth(1)?.split_whitespace().next()?, 16).ok()
-}
-
-/// How often the table has been full: the column of that name, of all processors, in hexadecimal.
-fn times_full(text: &str) -> u64 {
-    let mut lines = text.lines();
-    let column = lines.next().and_then(|head| head.split_whitespace().position(|name| name == "table_fulls"));
-    let Some(column) = column else { return 0 };
-    let of = |line: &str| u64::from_str_radix(line.split_whitespace().nth(column)?, 16).ok();
-    lines.filter_map(of).sum()
-}
-
 #[cfg(test)]
 mod tests {
     //! What the system tells, and what it tells in other forms.
     use super::*;
-
-    #[test]
-    fn the_number_of_entries_is_hexadecimal() {
-        assert_eq!(entries("entries  allocs\n000000ff 00000002\n000000ff 0\n"), Some(255));
-        assert_eq!(entries(""), None);
-        assert_eq!(entries("entries\nnone\n"), None);
-    }
-
-    #[test]
-    fn a_full_table_is_counted_on_every_processor() {
-        assert_eq!(times_full("entries table_fulls\n000000ff 0000000a\n000000ff 00000006\n"), 16);
-        assert_eq!(times_full("entries allocs\n1 2\n") + times_full(""), 0);
-    }
 
     #[test]
     fn neighbours_that_were_only_asked_for_are_not_known() {
