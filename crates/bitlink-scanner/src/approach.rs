@@ -5,28 +5,23 @@
 
 use bitlink_model::Mac;
 use bitlink_transport::Neighbours;
-use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a neighbour keeps its place after it was met: the kernel throws none away that is younger (Linux,
-/// `neigh_forced_gc`).
-const KEPT: Duration = Duration::from_millis(5_200);
-/// A place whose holder never comes to meet anybody is free again after this.
-const UNMET: Duration = Duration::from_mins(1);
 /// How long a connection to a neighbour waits of whom nothing is known. Shorter than a second, when the kernel would send its
 /// first packet again: a packet that comes when the neighbour has just been given up lets the kernel ask anew, and the place
 /// is taken for as long again.
 pub(crate) const KNOCK: Duration = Duration::from_millis(900);
 /// When it is known whether anybody is there: the kernel asks three times, a second apart, connection or not.
 pub(crate) const VERDICT: Duration = Duration::from_millis(2_300);
-/// When the kernel gives a neighbour up of whom it has heard nothing.
-const GIVEN_UP: Duration = Duration::from_millis(3_100);
 /// However full the table is, so many places are used: a scan has to end.
 const FEWEST: usize = 64;
+/// How often the kernel is asked who keeps a place while somebody waits for one.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long an ARP request of our own is waited for, one entry for each.
 const ASKS: [Duration; 3] =
     [Duration::from_millis(60), Duration::from_millis(120), Duration::from_millis(240)];
@@ -37,22 +32,25 @@ pub(crate) enum Near {
     /// Nothing that matters: it is behind a router, or there is room for all.
     Open,
     /// It answered, from here; it has a place.
-    Answered(Mac, Place),
+    Answered(Mac),
     /// Nobody has it.
     Nobody,
-    /// Whether anybody has it will be known when the kernel has asked.
-    Unknown(Place),
+    /// It has a place; whether anybody has it will be known when the kernel has asked.
+    Unknown,
 }
 
-/// A place in the kernel's table: until when it is taken, and a number that tells it from others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(Instant, u64);
-
-/// The places that are taken, the soonest free first, and how many were ever taken.
+/// The places that are taken.
 #[derive(Debug, Default)]
 struct Taken {
-    places: BTreeSet<Place>,
-    count: u64,
+    /// By addresses that somebody is about to connect to: the kernel may not know of it yet.
+    promised: HashSet<Ipv4Addr>,
+    /// By them, by those that were connected to since, and by those that the kernel named when it was last asked.
+    counted: HashSet<Ipv4Addr>,
+    looked: Option<Instant>,
+    /// Those that the scan is done with; the kernel would keep them for up to three quarters of a minute.
+    done: Vec<Ipv4Addr>,
+    /// Whether the kernel refused to forget anybody.
+    may_not_forget: bool,
     /// How often the table had been full when fewer places were last taken.
     narrowed_at: u64,
 }
@@ -64,6 +62,10 @@ pub(crate) struct Approach {
     asks: bool,
     places: AtomicUsize,
     taken: Mutex<Taken>,
+    /// Whoever waits for a place has this, and the others wait for it, in order.
+    queue: tokio::sync::Mutex<()>,
+    /// Who was there before the scan came.
+    before: HashSet<Ipv4Addr>,
 }
 
 impl Approach {
@@ -76,10 +78,12 @@ impl Approach {
         }
         let asks = neighbours.can_ask();
         Some(Self {
+            before: neighbours.table().into_iter().map(|(ip, _)| ip).collect(),
             neighbours: Arc::clone(neighbours),
             asks,
             places: AtomicUsize::new(room),
             taken: Mutex::default(),
+            queue: tokio::sync::Mutex::default(),
         })
     }
 
@@ -122,12 +126,14 @@ impl Approach {
             return Near::Open;
         }
         if !self.asks {
-            return Near::Unknown(self.take_place().await);
+            self.take_place(v4).await;
+            return Near::Unknown;
         }
         for wait in ASKS {
             paced().await;
             if let Ok(mac) = timeout_at(Instant::now() + wait, self.neighbours.ask(v4)).await {
-                return Near::Answered(mac, self.take_place().await);
+                self.take_place(v4).await;
+                return Near::Answered(mac);
             }
         }
         Near::Nobody
@@ -138,42 +144,58 @@ impl Approach {
         matches!(ip, IpAddr::V4(ip) if self.neighbours.knows(ip))
     }
 
-    /// A neighbour has been met: from now on the kernel keeps it for as long as it does. Between the taking of a place and the
-    /// first connection there may be any time, as the scan's limits want it.
-    pub(crate) fn met(&self, place: Place) {
-        let mut taken = self.lock();
-        if taken.places.remove(&place) {
-            taken.places.insert(Place(Instant::now() + KEPT, place.1));
+    /// An address was connected to, so that the kernel knows of it: from now on its place is taken for as long as the kernel
+    /// says.
+    pub(crate) fn met(&self, ip: IpAddr) {
+        if let IpAddr::V4(ip) = ip {
+            self.lock().promised.remove(&ip);
         }
     }
 
-    /// So long after it was asked for it is known that nobody has an address; its place is free when the kernel knows it too.
-    pub(crate) fn nobody(&self, place: Place, after: Duration) {
-        let mut taken = self.lock();
-        if taken.places.remove(&place) {
-            taken.places.insert(Place(Instant::now() + GIVEN_UP.saturating_sub(after), place.1));
+    /// Nobody will connect to an address again. Should places run short, the kernel is told to forget it.
+    pub(crate) fn done(&self, ip: IpAddr) {
+        if let IpAddr::V4(ip) = ip
+            && !self.before.contains(&ip)
+        {
+            let mut taken = self.lock();
+            if !taken.may_not_forget {
+                taken.done.push(ip);
+            }
         }
     }
 
-    async fn take_place(&self) -> Place {
-        loop {
-            let free = {
+    async fn take_place(&self, ip: Ipv4Addr) {
+        if self.try_to_take(ip) {
+            return;
+        }
+        let _first = self.queue.lock().await;
+        while !self.try_to_take(ip) {
+            let wait = {
                 let mut taken = self.lock();
                 let now = Instant::now();
-                while taken.places.first().is_some_and(|place| place.0 <= now) {
-                    taken.places.pop_first();
+                let next = taken.looked.map_or(now, |looked| looked + LOOK);
+                if next <= now {
+                    let done = std::mem::take(&mut taken.done);
+                    taken.may_not_forget |= !done.is_empty() && !self.neighbours.forget(&done);
+                    taken.looked = Some(now);
+                    taken.counted = &self.neighbours.held() | &taken.promised;
                 }
-                if taken.places.len() < self.places() {
-                    taken.count += 1;
-                    let place = Place(now + UNMET, taken.count);
-                    taken.places.insert(place);
-                    return place;
-                }
-                taken.places.first().map_or(now, |place| place.0)
+                next.saturating_duration_since(now)
             };
-            // Somebody may give a place up before; that is looked for now and then.
-            sleep_until(free.min(Instant::now() + Duration::from_millis(20))).await;
+            if wait > Duration::ZERO {
+                sleep(wait).await;
+            }
         }
+    }
+
+    fn try_to_take(&self, ip: Ipv4Addr) -> bool {
+        let mut taken = self.lock();
+        let free = taken.counted.contains(&ip) || taken.counted.len() < self.places();
+        if free {
+            taken.counted.insert(ip);
+            taken.promised.insert(ip);
+        }
+        free
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Taken> {
@@ -190,9 +212,19 @@ mod tests {
     use std::net::Ipv4Addr;
 
     /// Every even address is somebody's; the first 16 bits are on the link.
-    #[derive(Debug)]
+    #[derive(Debug, Default)]
     struct Street {
         asks: bool,
+        /// Who keeps a place.
+        held: Mutex<HashSet<Ipv4Addr>>,
+        /// Who was to be forgotten; it can be done while this is not told.
+        forgotten: Mutex<Vec<Ipv4Addr>>,
+    }
+
+    impl Street {
+        fn holds(&self, hosts: impl IntoIterator<Item = u8>) {
+            *self.held.lock().unwrap() = hosts.into_iter().map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+        }
     }
 
     #[async_trait]
@@ -207,6 +239,17 @@ mod tests {
 
         fn overflows(&self) -> u64 {
             0
+        }
+
+        fn held(&self) -> HashSet<Ipv4Addr> {
+            self.held.lock().unwrap().clone()
+        }
+
+        fn forget(&self, ips: &[Ipv4Addr]) -> bool {
+            let mut held = self.held.lock().unwrap();
+            ips.iter().for_each(|ip| drop(held.remove(ip)));
+            self.forgotten.lock().unwrap().extend(ips);
+            true
         }
 
         fn knows(&self, ip: Ipv4Addr) -> bool {
@@ -233,8 +276,18 @@ mod tests {
         }
     }
 
-    fn approach(asks: bool, addresses: u64) -> Option<Approach> {
-        Approach::new(Some(&(Arc::new(Street { asks }) as Arc<dyn Neighbours>)), addresses)
+    fn approach(asks: bool, addresses: u64) -> Option<(Arc<Street>, Approach)> {
+        let street = Arc::new(Street { asks, ..Street::default() });
+        let neighbours = Arc::clone(&street) as Arc<dyn Neighbours>;
+        Some((street, Approach::new(Some(&neighbours), addresses)?))
+    }
+
+    fn host(n: u8) -> IpAddr {
+        [10, 0, 0, n].into()
+    }
+
+    async fn near(approach: &Approach, n: u8) -> Near {
+        approach.come_near(host(n), || std::future::ready(())).await
     }
 
     #[test]
@@ -246,27 +299,28 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_may_ask_takes_places_for_those_who_answer_only() {
-        let approach = approach(true, 1_000).unwrap();
+        let (street, approach) = approach(true, 1_000).unwrap();
         let began = Instant::now();
-        let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
-        let met = join_all((0..200).map(near)).await;
+        let met = join_all((0..200).map(|n| near(&approach, n))).await;
         for (n, near) in (0..200).zip(met) {
             match near {
-                Near::Answered(mac, place) => {
-                    assert_eq!(mac, Mac::new([2, 0, 0, 0, 0, n]));
-                    approach.met(place);
-                }
+                Near::Answered(mac) => assert_eq!(mac, Mac::new([2, 0, 0, 0, 0, n])),
                 near => assert_eq!((near, n % 2), (Near::Nobody, 1)),
             }
+            approach.met(host(n));
         }
-        assert!(began.elapsed() < KEPT, "100 that answer are as many as there are places");
-        approach.come_near([10, 0, 0, 200].into(), || std::future::ready(())).await;
-        assert!(began.elapsed() >= KEPT, "one more waits for a place");
+        assert!(began.elapsed() < Duration::from_secs(1), "100 that answer are as many as there are places");
+        street.holds((0..200).step_by(2));
+        let waiting = near(&approach, 200);
+        tokio::pin!(waiting);
+        assert!(timeout_at(Instant::now() + VERDICT, &mut waiting).await.is_err(), "there is no place");
+        street.holds((2..200).step_by(2));
+        assert!(matches!(waiting.await, Near::Answered(_)), "somebody's place is free");
     }
 
     #[test]
     fn a_table_that_ran_over_is_narrowed_once_for_all_who_were_under_way() {
-        let approach = approach(false, 1_000).unwrap();
+        let (_, approach) = approach(false, 1_000).unwrap();
         approach.narrow(0);
         approach.narrow(0);
         assert_eq!(approach.places(), 75);
@@ -275,31 +329,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_may_not_ask_waits_for_a_place_that_somebody_gives_up() {
-        let approach = approach(false, 1_000).unwrap();
-        let near = |n: u8| approach.come_near([10, 0, 0, n].into(), || std::future::ready(()));
-        let began = Instant::now();
-        let place = |near: Near| match near {
-            Near::Unknown(place) => place,
-            other => panic!("{other:?}"),
-        };
-        let mut places: Vec<Place> = join_all((0..100).map(near)).await.into_iter().map(place).collect();
-        assert_eq!(began.elapsed(), Duration::ZERO);
-        let given_up = places.remove(0);
-        places.into_iter().for_each(|place| approach.met(place));
-        tokio::time::advance(Duration::from_secs(3)).await;
-        approach.nobody(given_up, Duration::from_mins(1));
-        approach.met(place(near(110).await));
-        assert_eq!(began.elapsed(), Duration::from_secs(3), "a place was given up");
-        near(111).await;
-        assert!(began.elapsed() >= KEPT, "the first of those that are still met");
-        join_all((112..112 + 98).map(near)).await;
-        assert!(began.elapsed() < KEPT * 2);
-        near(220).await;
+    async fn a_place_is_taken_from_its_promise_until_the_kernel_gives_it_away() {
+        let (street, approach) = approach(false, 1_000).unwrap();
+        join_all((0..100).map(|n| near(&approach, n))).await;
+        let waiting = near(&approach, 110);
+        tokio::pin!(waiting);
+        let soon = || Instant::now() + VERDICT;
         assert!(
-            began.elapsed() >= Duration::from_secs(3) + KEPT,
-            "the place that was taken late is free late"
+            timeout_at(soon(), &mut waiting).await.is_err(),
+            "all are promised, and the kernel knows of none"
         );
-        assert_eq!(approach.come_near([11, 0, 0, 1].into(), || std::future::ready(())).await, Near::Open);
+        street.holds(0..100);
+        (0..100).for_each(|n| approach.met(host(n)));
+        assert!(timeout_at(soon(), &mut waiting).await.is_err(), "all are held");
+        assert_eq!(near(&approach, 7).await, Near::Unknown, "who has a place needs no other");
+        street.holds(1..100);
+        assert_eq!(waiting.await, Near::Unknown);
+        let elsewhere = approach.come_near([11, 0, 0, 1].into(), || std::future::ready(())).await;
+        assert_eq!(elsewhere, Near::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_kernel_is_told_to_forget_whom_the_scan_is_done_with_once_places_run_short() {
+        let (street, approach) = approach(false, 1_000).unwrap();
+        join_all((0..100).map(|n| near(&approach, n))).await;
+        street.holds(0..100);
+        (0..100).for_each(|n| approach.met(host(n)));
+        approach.done(host(3));
+        assert!(street.forgotten.lock().unwrap().is_empty(), "nobody needs a place");
+        assert_eq!(near(&approach, 110).await, Near::Unknown);
+        assert_eq!(*street.forgotten.lock().unwrap(), [Ipv4Addr::new(10, 0, 0, 3)]);
     }
 }

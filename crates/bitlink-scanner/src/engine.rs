@@ -286,6 +286,7 @@ async fn identify_opened(shared: Arc<Shared>, lanes: Arc<Lanes>) {
             Ok(None) | Err(_) => shared.settle(endpoint, Outcome::Failed(ScanFailure::Defect)).await,
         };
         drop(patient.take());
+        shared.is_done(endpoint);
         if flow.is_break() {
             return;
         }
@@ -327,7 +328,15 @@ impl Shared {
             Ok(Probed::Closed(outcome)) => outcome,
             Err(failure) => Outcome::Failed(failure),
         };
+        self.is_done(endpoint);
         self.settle(endpoint, outcome).await
+    }
+
+    /// Nobody will connect to it again.
+    fn is_done(&self, endpoint: Endpoint) {
+        if let Some(approach) = &self.approach {
+            approach.done(endpoint.ip());
+        }
     }
 
     /// Gives an endpoint its outcome, and tells of it when it is worth telling.

@@ -73,12 +73,12 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
     loop {
         let before = match approach.come_near(endpoint.ip(), asking).await {
             Near::Open => return knock_at(shared, endpoint, number, waits, waits).await,
-            Near::Answered(mac, place) => {
+            Near::Answered(mac) => {
                 shared.links.seen(endpoint.ip(), mac);
                 shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: Some(mac) }).await;
                 let before = approach.overflows();
                 let probed = knock_at(shared, endpoint, number, waits, waits).await;
-                approach.met(place);
+                approach.met(endpoint.ip());
                 let Probed::Closed(Outcome::Silent) = probed else { return probed };
                 if approach.overflows() == before || overflows == MOST_OVERFLOWS {
                     return probed;
@@ -89,20 +89,16 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
                 shared.stories.tell(endpoint, || ScanStep::AskedByArp { answered: None }).await;
                 return Probed::Closed(Outcome::Silent);
             }
-            Near::Unknown(place) => {
+            Near::Unknown => {
                 shared.stories.tell(endpoint, || ScanStep::GotPlace).await;
                 let before = approach.overflows();
                 let first = knock_at(shared, endpoint, number, Waits::one(KNOCK), waits).await;
-                let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else {
-                    approach.met(place);
-                    return first;
-                };
+                approach.met(endpoint.ip());
+                let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
                 sleep(VERDICT - KNOCK).await;
                 if approach.found(endpoint.ip()) {
-                    approach.met(place);
                     return knock_at(shared, endpoint, number, waits, waits).await;
                 }
-                approach.nobody(place, VERDICT);
                 if approach.overflows() == before || overflows == MOST_OVERFLOWS {
                     return Probed::Closed(Outcome::Silent);
                 }

@@ -110,6 +110,14 @@ mod tests {
         fn overflows(&self) -> u64 {
             0
         }
+        fn held(&self) -> std::collections::HashSet<Ipv4Addr> {
+            std::collections::HashSet::new()
+        }
+
+        fn forget(&self, _: &[Ipv4Addr]) -> bool {
+            false
+        }
+
         fn knows(&self, ip: Ipv4Addr) -> bool {
             self.mac_of(ip).is_some()
         }

@@ -6,12 +6,15 @@
 mod arp;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod netlink;
 mod routes;
 #[cfg(target_os = "linux")]
 mod table;
 
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
+use std::collections::HashSet;
 use std::fmt::Debug;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -30,6 +33,12 @@ pub trait Neighbours: Debug + Send + Sync + 'static {
 
     /// How often the table has been full so far, when somebody wanted a place in it; zero where that is not told.
     fn overflows(&self) -> u64;
+
+    /// Whose places the kernel would give to nobody else now: those it is asking for, has just heard or has just given up.
+    fn held(&self) -> HashSet<Ipv4Addr>;
+
+    /// Has the kernel forget neighbours, so that their places are free. Takes the right to; returns whether it went well.
+    fn forget(&self, ips: &[Ipv4Addr]) -> bool;
 
     /// Whether the kernel has found out who has an address, as of a moment ago.
     fn knows(&self, ip: Ipv4Addr) -> bool;

@@ -16,9 +16,13 @@ use crate::process;
 
 /// No scan here takes a tenth of this on a quiet machine.
 const SECONDS: &str = "120";
-/// Runs a program without the right to open raw sockets.
-pub(crate) const WITHOUT_RAW: &[&str] =
-    &["setpriv", "--inh-caps=-net_raw", "--ambient-caps=-net_raw", "--bounding-set=-net_raw"];
+/// Runs a program without the rights to open raw sockets and to change the kernel's tables.
+pub(crate) const WITHOUT_RAW: &[&str] = &[
+    "setpriv",
+    "--inh-caps=-net_raw,-net_admin",
+    "--ambient-caps=-net_raw,-net_admin",
+    "--bounding-set=-net_raw,-net_admin",
+];
 /// Runs a program with hardly any descriptors.
 const FEW_DESCRIPTORS: &[&str] = &["prlimit", "--nofile=256:256"];
 

@@ -2,11 +2,12 @@
 //! netlink, and ARP by a raw socket where this process may have one.
 
 use super::arp::Arp;
-use super::table::Table;
+use super::table::{self, Table};
 use super::{Neighbours, Routes};
 use async_trait::async_trait;
 use bitlink_protocol::model::Mac;
-use std::collections::HashMap;
+use nix::net::if_::if_nametoindex;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -74,6 +75,36 @@ impl Neighbours for SystemNeighbours {
                 let before = last.map_or(0, |(_, times)| times);
                 let times = Table::read().map_or(before, |table| table.times_full);
                 last.insert((Instant::now(), times)).1
+            }
+        }
+    }
+
+    fn held(&self) -> HashSet<Ipv4Addr> {
+        table::held().map_or_else(
+            |error| {
+                tracing::debug!(%error, "neighbours are not told by netlink");
+                // Everybody, dead or alive.
+                let all = fs::read_to_string("/proc/net/arp").unwrap_or_default();
+                let ip = |line: &str| line.split_whitespace().next()?.parse().ok();
+                all.lines().skip(1).filter_map(ip).collect()
+            },
+            HashSet::from_iter,
+        )
+    }
+
+    fn forget(&self, ips: &[Ipv4Addr]) -> bool {
+        let mut numbers = HashMap::new();
+        let at = |ip: &Ipv4Addr| {
+            let link = self.routes.link_of(*ip)?;
+            let number = *numbers.entry(link).or_insert_with(|| if_nametoindex(link).unwrap_or(0));
+            Some((number, *ip))
+        };
+        let all: Vec<(u32, Ipv4Addr)> = ips.iter().filter_map(at).collect();
+        match table::forget(&all) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(%error, "neighbours cannot be forgotten");
+                false
             }
         }
     }
