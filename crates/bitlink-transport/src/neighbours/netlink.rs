@@ -45,7 +45,7 @@ pub(super) fn ask(kind: u16, body: &[u8], mut told: impl FnMut(u16, &[u8]) -> bo
 }
 
 /// Has some things done, each a message of this kind; the first that fails ends it. That there is no such thing is no failure.
-pub(super) fn order<'a>(kind: u16, bodies: impl IntoIterator<Item = &'a [u8]>) -> io::Result<()> {
+pub(super) fn order(kind: u16, bodies: &[Vec<u8>]) -> io::Result<()> {
     let mut socket = open()?;
     let mut buffer = vec![0; 4 * 1024];
     for body in bodies {

@@ -80,7 +80,7 @@ pub(super) fn forget(neighbours: &[(u32, Ipv4Addr)]) -> io::Result<()> {
             body
         })
         .collect();
-    order(DELETE_NEIGHBOUR, bodies.iter().map(Vec::as_slice))
+    order(DELETE_NEIGHBOUR, &bodies)
 }
 
 /// `struct ndmsg`: the family, the interface, and nothing else.
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn a_place_is_held_by_a_timer_and_by_youth() {
-        let ip = Some(Ipv4Addr::new(192, 0, 2, 7));
         const STALE: u16 = 0x04;
+        let ip = Some(Ipv4Addr::new(192, 0, 2, 7));
         assert_eq!(held_place(&body_of_neighbour(REACHABLE, 9_000)), ip);
         assert_eq!(held_place(&body_of_neighbour(INCOMPLETE, 0)), ip);
         assert_eq!(held_place(&body_of_neighbour(STALE, 100)), ip);
