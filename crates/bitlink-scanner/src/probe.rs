@@ -95,7 +95,7 @@ pub(crate) async fn probe(shared: &Shared, endpoint: Endpoint, number: u64) -> P
                 let first = knock_at(shared, endpoint, number, Waits::one(KNOCK), waits).await;
                 approach.met(endpoint.ip());
                 let Probed::Closed(Outcome::Silent | Outcome::Unreachable) = first else { return first };
-                sleep(VERDICT - KNOCK).await;
+                sleep(VERDICT.saturating_sub(KNOCK)).await;
                 if approach.found(endpoint.ip()) {
                     return knock_at(shared, endpoint, number, waits, waits).await;
                 }
