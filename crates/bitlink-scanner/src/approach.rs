@@ -247,7 +247,7 @@ mod tests {
 
         fn forget(&self, ips: &[Ipv4Addr]) -> bool {
             let mut held = self.held.lock().unwrap();
-            ips.iter().for_each(|ip| drop(held.remove(ip)));
+            held.retain(|ip| !ips.contains(ip));
             self.forgotten.lock().unwrap().extend(ips);
             true
         }
