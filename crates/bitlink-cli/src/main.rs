@@ -22,10 +22,6 @@ use failure::{Exit, Failure};
 use std::io::Write;
 use std::process::ExitCode;
 
-// See docs/decisions/0015-the-programs-allocator.md.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     report_panics();
     let cli = Cli::parse();
