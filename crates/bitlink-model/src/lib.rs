@@ -11,6 +11,7 @@
 
 mod action;
 mod identity;
+pub mod metric;
 mod parsed;
 mod record;
 mod snapshot;
@@ -23,6 +24,7 @@ pub use action::{
     Action, ActionKind, Capabilities, FanSetting, FirmwareFile, NetworkSetting, PoolSetting, Secret, Support,
 };
 pub use identity::{Family, Firmware, Identity, Mac, MacError, Make, MinerId, NetworkIdentity};
+pub use metric::{Metric, MetricInfo, MetricJoin, MetricNature, MetricPlace, UnknownMetric};
 pub use parsed::{Anomaly, AnomalyKind, Parsed};
 pub use record::{Edit, EditError, LabelEdit, MinerRecord, Position, RecordEdit, Seen};
 pub use snapshot::{
