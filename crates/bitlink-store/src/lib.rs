@@ -7,22 +7,25 @@
 //! * [`repair()`] makes a new file of what can be read of a damaged one, and keeps the damaged one.
 //! * [`sheet`] is the form in which positions, labels and notes come from and go to spreadsheets.
 //!
-//! There is the fleet's registry in it, in tables whose names begin with `registry_`. Readings over time are to come as
-//! further tables of the same file. Nothing here knows networks, miners' protocols or polling.
+//! There is the fleet's registry in it, in tables whose names begin with `registry_`, and readings and events over time, in tables
+//! whose names begin with `history_`: see [`history`]. Nothing here knows networks, miners' protocols or polling.
 
 mod carve;
 mod error;
+pub mod history;
 mod lock;
 mod reader;
 mod repair;
 mod schema;
 pub mod sheet;
 mod table;
+mod upkeep;
 mod writer;
 
 pub use error::StoreError;
 pub use reader::{Contents, Reader};
 pub use repair::{Repaired, repair};
+pub use upkeep::Maintained;
 pub use writer::{RecordChange, Store, StoreOptions};
 
 use std::path::{Path, PathBuf};

@@ -1,9 +1,11 @@
 //! Reading, beside whoever writes. A reader sees the file as it was when it began, and waits for nobody.
 
 use crate::error::StoreError;
+use crate::history::{Event, HistoryReader, Query, Series, Trouble, event, values_at};
 use crate::{database_in, schema, table};
-use bitlink_model::{MinerId, MinerRecord};
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use bitlink_model::{Metric, MinerId, MinerRecord, Timestamp};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +15,8 @@ use std::time::Duration;
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    /// Whether the file is of a version that has history.
+    has_history: bool,
 }
 
 /// What could be read.
@@ -60,13 +64,16 @@ impl Reader {
             }
             Err(error) => return Err(StoreError::file(&path, error)),
         }
-        let reader = Self::connect(path)?;
+        let mut reader = Self::connect(path)?;
         let found = schema::version(&reader.connection, &reader.path)?;
         let known = i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX);
         match found {
             0 => Err(StoreError::Missing { dir: dir.to_path_buf() }),
             found if found > known => Err(StoreError::Newer { path: reader.path, found, known }),
-            _ => Ok(reader),
+            found => {
+                reader.has_history = found >= schema::HISTORY;
+                Ok(reader)
+            }
         }
     }
 
@@ -78,7 +85,7 @@ impl Reader {
         };
         let opened = Connection::open_with_flags(&path, flags).and_then(|c| probe(&c).map(|()| c));
         let error = match opened {
-            Ok(connection) => return Ok(Self { connection, path }),
+            Ok(connection) => return Ok(Self { connection, path, has_history: false }),
             Err(error) => error,
         };
         // Where nothing may be written beside the file, its log cannot be read; without a log there is nothing to miss.
@@ -93,7 +100,7 @@ impl Reader {
         let flags = flags | OpenFlags::SQLITE_OPEN_URI;
         let opened = Connection::open_with_flags(uri, flags).and_then(|c| probe(&c).map(|()| c));
         match opened {
-            Ok(connection) => Ok(Self { connection, path }),
+            Ok(connection) => Ok(Self { connection, path, has_history: false }),
             Err(error) => Err(StoreError::of(&path, error)),
         }
     }
@@ -117,6 +124,68 @@ impl Reader {
             Some(damage) => Err(damage),
             None => Ok(contents.records),
         }
+    }
+}
+
+impl Reader {
+    /// Asks in one view of the file, so that what is being made into chunks meanwhile is seen once.
+    fn ask<T>(&self, nothing: T, ask: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+        if !self.has_history {
+            return Ok(nothing);
+        }
+        let answer = || {
+            let view = self.connection.unchecked_transaction()?;
+            ask(&view)
+        };
+        answer().map_err(|trouble| match trouble {
+            Trouble::Database(error) => StoreError::of(&self.path, error),
+            Trouble::Damaged(what) => StoreError::Corrupt { path: self.path.clone(), detail: what.to_owned() },
+        })
+    }
+
+    /// What metrics of every machine came to in a time that ends at a time: of gauges the mean, of others the last.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn values_at(
+        &self,
+        metrics: &[Metric],
+        at: Timestamp,
+        within: Duration,
+    ) -> Result<BTreeMap<MinerId, BTreeMap<Metric, f64>>, StoreError> {
+        self.ask(BTreeMap::new(), |view| values_at(view, metrics, at.as_unix_millis(), within))
+    }
+}
+
+impl HistoryReader for Reader {
+    fn series(&self, query: &Query) -> Result<Vec<Series>, StoreError> {
+        self.ask(Vec::new(), |view| crate::history::series(view, query))
+    }
+
+    fn events(
+        &self,
+        miner: Option<MinerId>,
+        from: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.ask(Vec::new(), |view| {
+            Ok(event::between(view, miner, from.as_unix_millis(), until.as_unix_millis(), most)?)
+        })
+    }
+
+    fn states_at(&self, at: Timestamp) -> Result<Vec<(MinerId, Vec<Event>)>, StoreError> {
+        self.ask(Vec::new(), |view| Ok(event::states_at(view, at.as_unix_millis())?))
+    }
+
+    fn groups(&self) -> Result<Vec<String>, StoreError> {
+        self.ask(Vec::new(), |view| {
+            let mut select = view
+                .prepare("SELECT name FROM history_series WHERE name IS NOT NULL ORDER BY num")
+                .map_err(Trouble::from)?;
+            let found = select.query_map(params![], |row| row.get(0))?;
+            Ok(found.collect::<rusqlite::Result<_>>()?)
+        })
     }
 }
 

@@ -14,7 +14,12 @@ pub(crate) const APPLICATION: i64 = 0x424c_4d4d;
 /// Names of tables begin with what they belong to. Of the registry: one row for each machine, with the whole record as JSON,
 /// what is needed to look for it in columns of its own, and the checksum of the text, which finds what SQLite does not look
 /// for. `id` is the record's id as a signed number, to be joined with readings over time.
-pub(crate) const STEPS: &[&str] = &["
+///
+/// Of history: `num` is the number under which a machine or group is kept, of which 1,024 are a slab; `history_row` has what is not in
+/// chunks yet, in the order in which it was written, since a clock may go back; a block is of one slab and some time, and its chunks are
+/// those from 256 times its number on. Nothing is looked for in chunks but by their number, so all of them are written at the end.
+pub(crate) const STEPS: &[&str] = &[
+    "
     CREATE TABLE registry_miner (
         id INTEGER PRIMARY KEY,
         record TEXT NOT NULL,
@@ -22,7 +27,42 @@ pub(crate) const STEPS: &[&str] = &["
         last_seen_ms INTEGER NOT NULL,
         forgotten_ms INTEGER
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE history_series (num INTEGER PRIMARY KEY, miner INTEGER, name TEXT) STRICT;
+    CREATE INDEX history_series_miner ON history_series (miner);
+    CREATE TABLE history_row (
+        seq INTEGER PRIMARY KEY,
+        tier INTEGER NOT NULL,
+        slab INTEGER NOT NULL,
+        at_ms INTEGER NOT NULL,
+        data BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX history_row_slab ON history_row (tier, slab, at_ms);
+    CREATE TABLE history_block (
+        id INTEGER PRIMARY KEY,
+        tier INTEGER NOT NULL,
+        slab INTEGER NOT NULL,
+        from_ms INTEGER NOT NULL,
+        until_ms INTEGER NOT NULL,
+        bytes INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX history_block_slab ON history_block (tier, slab, until_ms);
+    CREATE TABLE history_chunk (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
+    CREATE TABLE history_event (
+        id INTEGER PRIMARY KEY,
+        at_ms INTEGER NOT NULL,
+        miner INTEGER,
+        kind INTEGER NOT NULL,
+        data TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX history_event_at ON history_event (at_ms);
+    CREATE INDEX history_event_miner ON history_event (miner, kind, at_ms);
+",
+];
+
+/// The step that brought history.
+pub(crate) const HISTORY: i64 = 2;
 
 /// Which format a file has. Zero is a file in which nothing was ever kept.
 pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {

@@ -1,15 +1,19 @@
 //! Writing: one thread owns the one connection that writes, and commits together what waits together.
 
 use crate::error::StoreError;
+use crate::history::{Compacted, Expired, HistoryConfig, HistoryStatus, HistoryWriter, Ingest, RecordError, Shared, Tick};
 use crate::lock::Lock;
 use crate::reader::Reader;
+use crate::upkeep::{Maintained, Upkeep, Worker};
 use crate::{database_in, schema, table};
 use bitlink_model::{MinerId, MinerRecord};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// Something to be kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,22 +45,68 @@ impl StoreOptions {
 
 type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
-struct Job {
-    changes: Vec<RecordChange>,
+pub(crate) struct Job {
+    work: Work,
     done: Done,
+}
+
+/// What the thread does.
+pub(crate) enum Work {
+    Records(Vec<RecordChange>),
+    Tick(Box<Tick>),
+    Compacted(Box<Compacted>),
+    Forget(i64),
+}
+
+/// Where work is handed in, by the store and by its own upkeep.
+#[derive(Clone)]
+pub(crate) struct Jobs(SyncSender<Job>);
+
+impl std::fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Jobs")
+    }
+}
+
+impl Jobs {
+    pub(crate) fn submit(
+        &self,
+        work: Work,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        match self.0.send(Job { work, done: Box::new(done) }) {
+            Ok(()) => Ok(()),
+            Err(_gone) => Err(StoreError::Closed),
+        }
+    }
+
+    /// Hands work in and waits until it is on the disk.
+    pub(crate) fn run(&self, work: Work) -> Result<(), StoreError> {
+        let (told, outcome) = mpsc::sync_channel(1);
+        self.submit(work, move |result| {
+            // Whoever asked has gone away.
+            let _ = told.send(result);
+        })?;
+        outcome.recv().unwrap_or(Err(StoreError::Closed))
+    }
 }
 
 /// Most jobs that wait for the thread before the next one has to wait itself.
 const QUEUE: usize = 64;
 /// Most jobs that are committed together.
 const TOGETHER: usize = 64;
+/// Most ticks that wait: one of 10,000 machines takes some 15 MB meanwhile.
+const TICKS: usize = 4;
 
 /// The one that may write in a data directory. Dropping it finishes what waits and closes the file.
 #[derive(Debug)]
 pub struct Store {
     dir: PathBuf,
-    jobs: Option<SyncSender<Job>>,
+    jobs: Option<Jobs>,
     thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Makes rows into chunks and removes what is old, while history is kept.
+    worker: Mutex<Option<Worker>>,
     upgraded_from: Option<PathBuf>,
     /// Last, so that the directory is free only when the file is closed.
     _lock: Lock,
@@ -87,15 +137,18 @@ impl Store {
         let (connection, upgraded_from) = connect(&path, options, steps)?;
         let (jobs, waiting) = mpsc::sync_channel(QUEUE);
         let thread = thread::Builder::new().name("bitlink-store".to_owned());
+        let shared = Arc::new(Shared::default());
         let work = {
-            let path = path.clone();
-            move || work(connection, &path, &waiting)
+            let (path, shared) = (path.clone(), Arc::clone(&shared));
+            move || work(connection, &path, &waiting, &shared)
         };
         let thread = thread.spawn(work).map_err(|source| StoreError::file(&path, source))?;
         Ok(Self {
             dir: dir.to_path_buf(),
-            jobs: Some(jobs),
+            jobs: Some(Jobs(jobs)),
             thread: Some(thread),
+            shared,
+            worker: Mutex::new(None),
             upgraded_from,
             _lock: lock,
         })
@@ -116,12 +169,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] and others; then nothing of it was kept, and it can be tried again.
     pub fn write(&self, changes: Vec<RecordChange>) -> Result<(), StoreError> {
-        let (told, outcome) = mpsc::sync_channel(1);
-        self.submit(changes, move |result| {
-            // Whoever asked has gone away.
-            let _ = told.send(result);
-        })?;
-        outcome.recv().unwrap_or(Err(StoreError::Closed))
+        self.jobs()?.run(Work::Records(changes))
+    }
+
+    fn jobs(&self) -> Result<&Jobs, StoreError> {
+        self.jobs.as_ref().ok_or(StoreError::Closed)
     }
 
     /// The same without waiting: `done` is called from the store's thread when it is on the disk or could not be kept. Blocks
@@ -134,11 +186,44 @@ impl Store {
         changes: Vec<RecordChange>,
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
-        let jobs = self.jobs.as_ref().ok_or(StoreError::Closed)?;
-        match jobs.send(Job { changes, done: Box::new(done) }) {
-            Ok(()) => Ok(()),
-            Err(_gone) => Err(StoreError::Closed),
-        }
+        self.jobs()?.submit(Work::Records(changes), done)
+    }
+
+    /// Keeps history from now on. Called again, with other settings. A thread beside that of the store makes rows into chunks and
+    /// removes what is old.
+    ///
+    /// # Errors
+    /// [`StoreError::File`]: the thread cannot be started.
+    pub fn keep_history(&self, config: HistoryConfig) -> Result<(), StoreError> {
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        // The old one ends before the new one begins.
+        drop(worker.take());
+        *worker = Some(Worker::start(self.upkeep(config)?)?);
+        self.shared.is_on.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes no more history. What there is stays, and can be read.
+    pub fn stop_history(&self) {
+        self.shared.is_on.store(false, Ordering::Relaxed);
+        drop(self.worker.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Takes ticks without a thread that makes rows into chunks: whoever calls this calls [`Store::maintain`].
+    pub fn keep_history_unattended(&self) {
+        self.shared.is_on.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes rows into chunks and removes what is old, as of the last tick, and returns when that is on the disk. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others; nothing is lost then, and it can be tried again.
+    pub fn maintain(&self, config: &HistoryConfig) -> Result<Maintained, StoreError> {
+        self.upkeep(config.clone())?.run()
+    }
+
+    fn upkeep(&self, config: HistoryConfig) -> Result<Upkeep, StoreError> {
+        Ok(Upkeep::new(&self.dir, self.jobs()?.clone(), Arc::clone(&self.shared), config))
     }
 
     /// A connection that reads what has been committed, and never waits for this store.
@@ -150,8 +235,36 @@ impl Store {
     }
 }
 
+impl HistoryWriter for Store {
+    fn record(&self, tick: Tick, done: Done) -> Result<(), RecordError> {
+        if !self.shared.is_on.load(Ordering::Relaxed) {
+            return Err(RecordError::Off);
+        }
+        let Some(jobs) = &self.jobs else { return Err(RecordError::Closed) };
+        let waiting = self.shared.waiting.fetch_add(1, Ordering::Relaxed);
+        let refused = if waiting < TICKS {
+            match jobs.0.try_send(Job { work: Work::Tick(Box::new(tick)), done }) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(_)) => RecordError::Behind { waiting },
+                Err(TrySendError::Disconnected(_)) => RecordError::Closed,
+            }
+        } else {
+            RecordError::Behind { waiting }
+        };
+        self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        Err(refused)
+    }
+
+    fn history_status(&self) -> HistoryStatus {
+        self.shared.status()
+    }
+}
+
 impl Drop for Store {
     fn drop(&mut self) {
+        // It hands in work, so it ends first.
+        drop(self.worker.get_mut().unwrap_or_else(PoisonError::into_inner).take());
         self.jobs = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -199,24 +312,22 @@ fn configure(connection: &Connection, options: &StoreOptions) -> rusqlite::Resul
 }
 
 /// The thread: waits for work, takes what has come meanwhile along, and answers when it is on the disk.
-fn work(mut connection: Connection, path: &Path, waiting: &Receiver<Job>) {
+fn work(mut connection: Connection, path: &Path, waiting: &Receiver<Job>, shared: &Shared) {
+    let mut ingest = Ingest::default();
     while let Ok(first) = waiting.recv() {
         let mut jobs = vec![first];
         jobs.extend(waiting.try_iter().take(TOGETHER - 1));
-        let outcome = commit(&mut connection, &jobs).map_err(|error| StoreError::of(path, error));
+        let began = Instant::now();
+        let outcome = commit(&mut connection, &mut ingest, &jobs).map_err(|error| StoreError::of(path, error));
         match outcome {
             // What is too much together may fit one by one.
             Err(StoreError::Full { .. }) if jobs.len() > 1 => {
                 for job in jobs {
-                    let outcome = commit(&mut connection, std::slice::from_ref(&job));
-                    (job.done)(outcome.map_err(|error| StoreError::of(path, error)));
+                    let outcome = commit(&mut connection, &mut ingest, std::slice::from_ref(&job));
+                    finish(job, outcome.map_err(|error| StoreError::of(path, error)), began, shared);
                 }
             }
-            outcome => {
-                for job in jobs {
-                    (job.done)(outcome.clone());
-                }
-            }
+            outcome => jobs.into_iter().for_each(|job| finish(job, outcome.clone(), began, shared)),
         }
     }
     if let Err((_, error)) = connection.close() {
@@ -224,15 +335,52 @@ fn work(mut connection: Connection, path: &Path, waiting: &Receiver<Job>) {
     }
 }
 
-fn commit(connection: &mut Connection, jobs: &[Job]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for change in jobs.iter().flat_map(|job| &job.changes) {
-        match change {
-            RecordChange::Put(record) => table::put(&transaction, record)?,
-            RecordChange::Drop(id) => table::drop(&transaction, *id)?,
-        }
+fn finish(job: Job, outcome: Result<(), StoreError>, began: Instant, shared: &Shared) {
+    if let Work::Tick(tick) = &job.work {
+        shared.waiting.fetch_sub(1, Ordering::Relaxed);
+        let failing = match &outcome {
+            Ok(()) => {
+                shared.ticks.fetch_add(1, Ordering::Relaxed);
+                shared.values.fetch_add(tick.value_count() as u64, Ordering::Relaxed);
+                let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+                shared.last_write_us.store(took, Ordering::Relaxed);
+                shared.last_at.store(tick.at, Ordering::Relaxed);
+                None
+            }
+            Err(error) => {
+                shared.dropped.fetch_add(1, Ordering::Relaxed);
+                Some(error.to_string())
+            }
+        };
+        Shared::say(&shared.failing, failing);
     }
-    transaction.commit()
+    (job.done)(outcome);
+}
+
+fn commit(connection: &mut Connection, ingest: &mut Ingest, jobs: &[Job]) -> rusqlite::Result<()> {
+    let done = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
+        for job in jobs {
+            match &job.work {
+                Work::Records(changes) => records(&transaction, changes)?,
+                Work::Tick(tick) => ingest.write(&transaction, tick)?,
+                Work::Compacted(compacted) => compacted.write(&transaction)?,
+                Work::Forget(block) => Expired::delete(&transaction, *block)?,
+            }
+        }
+        transaction.commit()
+    });
+    if done.is_err() {
+        // Numbers that were given out are not.
+        ingest.forget();
+    }
+    done
+}
+
+fn records(connection: &Connection, changes: &[RecordChange]) -> rusqlite::Result<()> {
+    changes.iter().try_for_each(|change| match change {
+        RecordChange::Put(record) => table::put(connection, record),
+        RecordChange::Drop(id) => table::drop(connection, *id),
+    })
 }
 
 #[cfg(test)]
@@ -290,7 +438,7 @@ mod tests {
 
         // The older program refuses the newer file, and can have the copy.
         let refused = Store::open(&place.0).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 2, known: 1, .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused}");
         assert!(matches!(Reader::open(&place.0), Err(StoreError::Newer { .. })));
         std::fs::copy(copy, database_in(&place.0)).unwrap();
         assert_eq!(Store::open(&place.0).unwrap().reader().unwrap().records().unwrap(), [record(7)]);
