@@ -81,6 +81,7 @@ mod service;
 pub use bitlink_model as model;
 pub use bitlink_protocol as protocol;
 pub use bitlink_store as store;
+pub use bitlink_store::history;
 pub use bitlink_transport as transport;
 
 pub use bitlink_model::{

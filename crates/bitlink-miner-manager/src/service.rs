@@ -7,6 +7,7 @@ pub(crate) mod control;
 #[cfg(not(unix))]
 #[path = "service/no_control.rs"]
 pub(crate) mod control;
+mod recorder;
 mod task;
 
 use crate::error::Error;
@@ -18,8 +19,11 @@ use bitlink_monitor::{
     RegistryError, RegistryJournal, SystemClock,
 };
 use bitlink_scanner::{ScanReport, ScanTargets};
+use bitlink_store::StoreError;
+use bitlink_store::history::{HistoryConfig, HistoryReader, HistoryStatus};
 use bitlink_transport::ListenConfig;
 use book::Book;
+use recorder::Recorder;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +49,8 @@ pub struct ServiceConfig {
     /// For how long a machine must not have been heard of to be [vanished](ServiceEvent::Vanished); default 1 h, 1 min to
     /// 30 days. Long enough for an update of its firmware.
     pub vanished_after: Duration,
+    /// Whether readings are kept over time, and for how long; default yes, as [`HistoryConfig`] says.
+    pub history: Option<HistoryConfig>,
 }
 
 impl Default for ServiceConfig {
@@ -55,6 +61,7 @@ impl Default for ServiceConfig {
             listen: None,
             rescan: Some(Duration::from_mins(15)),
             vanished_after: Duration::from_hours(1),
+            history: Some(HistoryConfig::default()),
         }
     }
 }
@@ -97,6 +104,13 @@ impl ServiceConfig {
         self
     }
 
+    /// With readings that are kept over time in another way, or not.
+    #[must_use]
+    pub fn with_history(mut self, history: Option<HistoryConfig>) -> Self {
+        self.history = history;
+        self
+    }
+
     /// Whether every setting is within its range.
     ///
     /// # Errors
@@ -108,6 +122,9 @@ impl ServiceConfig {
         }
         if self.vanished_after < Duration::from_mins(1) || self.vanished_after > LONGEST {
             return wrong("vanished_after", "1 min to 30 days");
+        }
+        if let Some(Err((setting, allowed))) = self.history.as_ref().map(HistoryConfig::validate) {
+            return wrong(setting, allowed);
         }
         Ok(())
     }
@@ -174,6 +191,16 @@ pub enum ServiceEvent {
     },
     /// What could not be kept is kept now.
     KeptAgain,
+    /// Readings are not kept, while miners are watched all the same. Told once.
+    NotRecorded {
+        /// Why not.
+        reason: String,
+    },
+    /// Readings are kept again.
+    RecordedAgain {
+        /// Of how many rounds none are kept.
+        missed: u64,
+    },
     /// Other settings count from now on.
     Reconfigured,
     /// The reader was too slow: so many events are left out here.
@@ -192,6 +219,10 @@ pub struct Pulse {
     pub scanned_at: Option<Instant>,
     /// Why what is known cannot be kept, while it cannot.
     pub not_kept: Option<String>,
+    /// Why readings are not kept, while they should be and are not.
+    pub not_recorded: Option<String>,
+    /// How keeping them goes.
+    pub history: Option<HistoryStatus>,
     /// Time between two rounds.
     pub interval: Duration,
 }
@@ -242,6 +273,17 @@ impl Service {
         let damage = registry.damage().map(ToString::to_string);
         let dir = registry.dir().to_path_buf();
         let (registry, journal) = registry.into_parts();
+        let recorder = match &journal {
+            Some(journal) => {
+                let store = journal.store();
+                let states = self.last_states(&store);
+                Some(Recorder::new(store, states.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "what was known last is not told; it is recorded anew");
+                    Vec::new()
+                })))
+            }
+            None => None,
+        };
         let not_kept = journal.is_none().then(|| damage.unwrap_or_else(|| AmendError::ReadOnly.to_string()));
         let journal = journal.map(|journal| Arc::new(journal) as Arc<dyn RegistryJournal>);
         // Without the lock of the directory the door may be another's.
@@ -253,12 +295,18 @@ impl Service {
                 None
             }
         });
-        self.start_with((registry, journal), not_kept, door)
+        self.start_with((registry, journal), recorder, not_kept, door)
+    }
+
+    /// What was recorded last of every machine.
+    fn last_states(&self, store: &bitlink_store::Store) -> Result<recorder::States, StoreError> {
+        store.reader()?.states_at(self.clock.now())
     }
 
     fn start_with(
         self,
         kept: (Registry, Option<Arc<dyn RegistryJournal>>),
+        recorder: Option<Recorder>,
         not_kept: Option<String>,
         door: Option<control::Door>,
     ) -> Result<ServiceStream, Error> {
@@ -266,7 +314,7 @@ impl Service {
         let (news, events) = broadcast::channel(EVENTS);
         let (commands, orders) = mpsc::channel(COMMANDS);
         let weak = news.downgrade();
-        let (task, parts) = Task::start(self, kept, not_kept, news, orders);
+        let (task, parts) = Task::start(self, kept, recorder, (not_kept, news), orders);
         let handle = ServiceHandle {
             commands,
             events: weak,

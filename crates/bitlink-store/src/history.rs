@@ -188,6 +188,12 @@ pub trait HistoryWriter: fmt::Debug + Send + Sync + 'static {
 
     /// How it goes.
     fn history_status(&self) -> HistoryStatus;
+
+    /// Takes ticks from now on, or with other settings than before; `None`: takes none any more.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn keep_history(&self, config: Option<HistoryConfig>) -> Result<(), StoreError>;
 }
 
 /// What is asked of whoever reads history.

@@ -37,7 +37,7 @@ pub(crate) struct Upkeep {
     path: PathBuf,
     jobs: Jobs,
     shared: Arc<Shared>,
-    config: HistoryConfig,
+    config: Arc<Mutex<HistoryConfig>>,
     clock: Mutex<Clock>,
 }
 
@@ -75,6 +75,7 @@ impl Clock {
 
 impl Upkeep {
     pub(crate) fn new(dir: &Path, jobs: Jobs, shared: Arc<Shared>, config: HistoryConfig) -> Self {
+        let config = Arc::new(Mutex::new(config));
         Self { path: database_in(dir), jobs, shared, config, clock: Mutex::default() }
     }
 
@@ -112,7 +113,8 @@ impl Upkeep {
             done.made += 1;
         }
         if is_believed {
-            let expired = expired(&connection, &self.config, at).map_err(failed)?;
+            let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let expired = expired(&connection, &config, at).map_err(failed)?;
             for block in expired.blocks {
                 if stop.load(Ordering::Relaxed) {
                     break;
@@ -135,20 +137,26 @@ impl Upkeep {
 #[derive(Debug)]
 pub(crate) struct Worker {
     stop: Arc<(AtomicBool, Mutex<()>, Condvar)>,
+    config: Arc<Mutex<HistoryConfig>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Worker {
     pub(crate) fn start(upkeep: Upkeep) -> Result<Self, StoreError> {
         let stop = Arc::new((AtomicBool::new(false), Mutex::new(()), Condvar::new()));
-        let path = upkeep.path.clone();
+        let (path, config) = (upkeep.path.clone(), Arc::clone(&upkeep.config));
         let work = {
             let stop = Arc::clone(&stop);
             move || work(&upkeep, &stop)
         };
         let thread = thread::Builder::new().name("bitlink-history".to_owned()).spawn(work);
         let thread = thread.map_err(|source| StoreError::file(&path, source))?;
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self { stop, config, thread: Some(thread) })
+    }
+
+    /// From now on with other settings.
+    pub(crate) fn configure(&self, config: HistoryConfig) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
     }
 }
 

@@ -189,26 +189,6 @@ impl Store {
         self.jobs()?.submit(Work::Records(changes), done)
     }
 
-    /// Keeps history from now on. Called again, with other settings. A thread beside that of the store makes rows into chunks and
-    /// removes what is old.
-    ///
-    /// # Errors
-    /// [`StoreError::File`]: the thread cannot be started.
-    pub fn keep_history(&self, config: HistoryConfig) -> Result<(), StoreError> {
-        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
-        // The old one ends before the new one begins.
-        drop(worker.take());
-        *worker = Some(Worker::start(self.upkeep(config)?)?);
-        self.shared.is_on.store(true, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Takes no more history. What there is stays, and can be read.
-    pub fn stop_history(&self) {
-        self.shared.is_on.store(false, Ordering::Relaxed);
-        drop(self.worker.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-
     /// Takes ticks without a thread that makes rows into chunks: whoever calls this calls [`Store::maintain`].
     pub fn keep_history_unattended(&self) {
         self.shared.is_on.store(true, Ordering::Relaxed);
@@ -219,11 +199,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`] and others; nothing is lost then, and it can be tried again.
     pub fn maintain(&self, config: &HistoryConfig) -> Result<Maintained, StoreError> {
-        self.upkeep(config.clone())?.run()
+        self.upkeep(config)?.run()
     }
 
-    fn upkeep(&self, config: HistoryConfig) -> Result<Upkeep, StoreError> {
-        Ok(Upkeep::new(&self.dir, self.jobs()?.clone(), Arc::clone(&self.shared), config))
+    fn upkeep(&self, config: &HistoryConfig) -> Result<Upkeep, StoreError> {
+        Ok(Upkeep::new(&self.dir, self.jobs()?.clone(), Arc::clone(&self.shared), config.clone()))
     }
 
     /// A connection that reads what has been committed, and never waits for this store.
@@ -258,6 +238,21 @@ impl HistoryWriter for Store {
 
     fn history_status(&self) -> HistoryStatus {
         self.shared.status()
+    }
+
+    /// A thread beside that of the store makes rows into chunks and removes what is old, from the first time on.
+    fn keep_history(&self, config: Option<HistoryConfig>) -> Result<(), StoreError> {
+        let Some(config) = config else {
+            self.shared.is_on.store(false, Ordering::Relaxed);
+            return Ok(());
+        };
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*worker {
+            Some(worker) => worker.configure(config),
+            None => *worker = Some(Worker::start(self.upkeep(&config)?)?),
+        }
+        self.shared.is_on.store(true, Ordering::Relaxed);
+        Ok(())
     }
 }
 

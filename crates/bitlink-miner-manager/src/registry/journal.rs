@@ -19,6 +19,11 @@ impl StoreJournal {
     pub(super) fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
+
+    /// The store itself, which keeps history too.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
 }
 
 impl RegistryJournal for StoreJournal {

@@ -1,6 +1,7 @@
 //! The one task of a service: it owns the monitor, the scan that is running and what is being kept, and brings them together.
 
 use super::book::{Book, News};
+use super::recorder::{Recorder, Turn};
 use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -48,6 +49,7 @@ pub(super) struct Task {
     clock: Arc<dyn Clock>,
     book: Book,
     journal: Option<Arc<dyn RegistryJournal>>,
+    recorder: Option<Recorder>,
     monitor: MonitorStream,
     handle: MonitorHandle,
     events: broadcast::Sender<ServiceEvent>,
@@ -131,8 +133,8 @@ impl Task {
     pub(super) fn start(
         service: Service,
         (registry, journal): (Registry, Option<Arc<dyn RegistryJournal>>),
-        not_kept: Option<String>,
-        events: broadcast::Sender<ServiceEvent>,
+        recorder: Option<Recorder>,
+        (not_kept, events): (Option<String>, broadcast::Sender<ServiceEvent>),
         orders: mpsc::Receiver<Command>,
     ) -> (Self, Parts) {
         let Service { fleet, config, clock } = service;
@@ -147,6 +149,8 @@ impl Task {
             scanning_since: None,
             scanned_at: None,
             not_kept,
+            not_recorded: None,
+            history: None,
             interval: fleet.monitor_config().interval,
         });
         let parts = Parts { book: book.clone(), monitor: handle.clone(), pulse: pulses };
@@ -156,6 +160,7 @@ impl Task {
             clock,
             book,
             journal,
+            recorder,
             monitor,
             handle,
             events,
@@ -188,6 +193,7 @@ impl Task {
         }
         self.look_up();
         self.listen();
+        self.keep_history();
         loop {
             self.do_what_is_due(Instant::now()).await;
             let news = Arc::clone(&self.book.news);
@@ -292,6 +298,9 @@ impl Task {
             if let News::Met { change: Change::Moved { from }, .. } = &news {
                 self.heard.insert(from.ip());
             }
+            if let (Some(recorder), News::Met { record, absorbed: Some(gone), .. }) = (&mut self.recorder, &news) {
+                recorder.absorbed(*gone, record.id, self.clock.now());
+            }
             self.tell(match news {
                 News::Met { record, change, displaced, absorbed } => {
                     ServiceEvent::Met { record, change, displaced, absorbed }
@@ -304,8 +313,20 @@ impl Task {
     }
 
     fn pass_on(&mut self, event: MonitorEvent) {
-        if matches!(event, MonitorEvent::FullSnapshot(_)) {
-            self.pulse.send_modify(|pulse| pulse.round_at = Instant::now());
+        match &event {
+            MonitorEvent::FullSnapshot(fleet) => {
+                self.pulse.send_modify(|pulse| pulse.round_at = Instant::now());
+                if let Some(recorder) = &mut self.recorder {
+                    let turn = self.book.look(|registry| recorder.record(fleet, registry, self.clock.now()));
+                    self.recorded(turn);
+                }
+            }
+            MonitorEvent::StatusChanged { miner, .. } => {
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.note(miner, self.clock.now());
+                }
+            }
+            _ => {}
         }
         self.tell(ServiceEvent::Monitor(event));
     }
@@ -501,6 +522,7 @@ impl Task {
                     self.listening = None;
                     self.listen();
                 }
+                self.keep_history();
                 let of = self.scan.as_ref().and_then(|scan| scan.networks.as_ref());
                 if of != Some(&self.config.networks) {
                     self.scan = None;
@@ -511,6 +533,33 @@ impl Task {
             Command::Rescan => self.next_scan = Some(Instant::now()),
             Command::Shutdown => {}
         }
+    }
+
+    // -- history
+
+    fn keep_history(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        if let Err(error) = recorder.configure(self.config.history.clone(), self.clock.now()) {
+            let reason = error.to_string();
+            self.pulse.send_modify(|pulse| pulse.not_recorded = Some(reason.clone()));
+            self.tell(ServiceEvent::NotRecorded { reason });
+        }
+    }
+
+    fn recorded(&mut self, turn: Turn) {
+        match turn {
+            Turn::Same => {}
+            Turn::Failing(reason) => {
+                self.pulse.send_modify(|pulse| pulse.not_recorded = Some(reason.clone()));
+                self.tell(ServiceEvent::NotRecorded { reason });
+            }
+            Turn::Again { missed } => {
+                self.pulse.send_modify(|pulse| pulse.not_recorded = None);
+                self.tell(ServiceEvent::RecordedAgain { missed });
+            }
+        }
+        let status = self.recorder.as_ref().map(Recorder::status);
+        self.pulse.send_modify(|pulse| pulse.history = status);
     }
 
     // -- keeping
@@ -562,6 +611,9 @@ impl Task {
             self.pass_on(event);
         }
         self.tell_news();
+        if let Some(recorder) = &mut self.recorder {
+            recorder.stop(self.clock.now());
+        }
         let last = async {
             if let Some(keeping) = &mut self.keeping {
                 let outcome = (&mut keeping.done).await;

@@ -5,6 +5,7 @@ use bitlink_model::{Miner, MinerId, MinerStatus, Severity, Timestamp};
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Something that happened at a time.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,6 +213,26 @@ impl Facts {
             facts.boards.entry(board.slot).or_insert(BoardFact { serial, chips, present: board.present });
         }
         facts
+    }
+
+    /// A number that is another when the facts of a machine are others, and is quicker to have than these.
+    pub fn fingerprint(miner: &Miner) -> u64 {
+        let mut hash = DefaultHasher::new();
+        (miner.ip, miner.port).hash(&mut hash);
+        if let Some(snapshot) = &miner.snapshot {
+            let identity = &snapshot.identity;
+            (&miner.model, &identity.hostname, &snapshot.tuning.mode).hash(&mut hash);
+            if let Some(firmware) = &identity.firmware {
+                (firmware.family.to_string(), &firmware.version).hash(&mut hash);
+            }
+            for pool in &snapshot.pools {
+                (pool.id, &pool.url, &pool.user).hash(&mut hash);
+            }
+            for board in &snapshot.boards {
+                (board.slot, &board.serial, board.chips, board.present).hash(&mut hash);
+            }
+        }
+        hash.finish()
     }
 
     /// What is known with what is known anew: what a reading leaves out is as it was.

@@ -1,6 +1,6 @@
 //! Sums over machines: what is said of a site, a rack or the whole fleet.
 
-use bitlink_model::{Metric, MetricJoin, MinerSnapshot, MinerStatus, metric};
+use bitlink_model::{Metric, MetricJoin, MinerStatus};
 use std::collections::BTreeMap;
 
 /// Values of a group, gathered machine by machine.
@@ -16,8 +16,8 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Takes a machine in: its status, and its reading while that is live.
-    pub fn add(&mut self, status: MinerStatus, live: Option<&MinerSnapshot>) {
+    /// Takes a machine in: its status, and the values of its reading while that is live.
+    pub fn add(&mut self, status: MinerStatus, live: Option<&[(Metric, i64)]>) {
         self.miners += 1;
         match status {
             MinerStatus::Active => self.active += 1,
@@ -26,19 +26,21 @@ impl Sums {
             MinerStatus::Dead => self.dead += 1,
             _ => {}
         }
-        let Some(snapshot) = live else { return };
+        let Some(values) = live else { return };
         self.live += 1;
-        metric::walk(snapshot, |metric, value| match metric.info().join {
-            MetricJoin::Sum => {
-                let sum = self.values.entry(metric).or_default();
-                *sum = sum.saturating_add(value);
+        for (metric, value) in values {
+            match metric.info().join {
+                MetricJoin::Sum => {
+                    let sum = self.values.entry(*metric).or_default();
+                    *sum = sum.saturating_add(*value);
+                }
+                MetricJoin::Max => {
+                    let most = self.values.entry(*metric).or_insert(*value);
+                    *most = (*value).max(*most);
+                }
+                _ => {}
             }
-            MetricJoin::Max => {
-                let most = self.values.entry(metric).or_insert(value);
-                *most = value.max(*most);
-            }
-            _ => {}
-        });
+        }
     }
 
     /// The values. Absent is what no machine says; the efficiency is that of the sums.
