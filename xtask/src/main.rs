@@ -4,6 +4,7 @@
 //! part of the product depends on it.
 
 mod bench;
+mod bench_history;
 mod bench_monitor;
 mod bench_scan;
 mod ci;
@@ -69,6 +70,8 @@ enum Command {
     BenchScan(bench_scan::BenchScanArgs),
     /// Measure reading and watching over real sockets; needs Linux, root and iproute2
     BenchMonitor(bench_monitor::BenchMonitorArgs),
+    /// Measure what recording readings over time costs
+    BenchHistory(bench_history::BenchHistoryArgs),
     /// Scan flat and broken networks of namespaces; needs Linux, root and iproute2
     Netns {
         /// Fail, rather than skip, when the namespaces cannot be made
@@ -169,6 +172,7 @@ fn run(command: Command) -> Result<bool> {
         Command::Bench(passed_on) => vec![bench::measure(passed_on.args)],
         Command::BenchScan(args) => vec![bench_scan::step(args)],
         Command::BenchMonitor(args) => vec![bench_monitor::step(args)],
+        Command::BenchHistory(args) => vec![bench_history::step(args)],
         Command::Netns { required } => vec![netns::step(required)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],

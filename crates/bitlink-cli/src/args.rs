@@ -32,6 +32,8 @@ Examples:
   bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
   bitlink fleet list                  the miners that were met, wherever they are now
+  bitlink history 192.168.1.100       what was read of a miner over time
+  bitlink diff 02:05 02:15            what changed at 02:10
   bitlink serve 192.168.1.0/24        look for miners, watch them and keep account of them, for months
 
 Exit codes: 0 fine, 1 something failed on the way, 2 wrong use, 3 nothing found,
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
     Fleet(commands::fleet::FleetArgs),
+    History(commands::history::HistoryArgs),
+    Diff(commands::diff::DiffArgs),
     Serve(commands::serve::ServeArgs),
     Config(commands::config::ConfigArgs),
     #[command(hide = true)]
@@ -107,6 +111,12 @@ mod tests {
             "bitlink fleet import places.csv --partial",
             "bitlink fleet export places.csv",
             "bitlink fleet repair",
+            "bitlink history 192.168.1.100 --since 6h --metric hashrate --metric fan.0.speed,power --step 15m",
+            "bitlink history fleet --since 2026-11-01 --until 02:10 --format ndjson --data /var/lib/bitlink",
+            "bitlink history --list-metrics",
+            "bitlink diff 02:05 02:15 --data /var/lib/bitlink",
+            "bitlink diff 24h --format json",
+            "bitlink fleet list --at 2026-11-26T02:10 --format csv",
             "bitlink serve 192.168.1.0/24 --data /var/lib/bitlink --log-format json",
             "bitlink serve --config /etc/bitlink/bitlink.toml",
             "bitlink config check /etc/bitlink/bitlink.toml",

@@ -3,9 +3,11 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod detect;
+pub(crate) mod diff;
 pub(crate) mod fleet;
 pub(crate) mod generate;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod listen;
 pub(crate) mod monitor;
 pub(crate) mod scan;

@@ -14,6 +14,7 @@ mod reach;
 mod settings;
 mod table;
 mod text;
+mod times;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -62,6 +63,8 @@ fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure>
             Command::Simulate(args) => commands::simulate::run(args, console).await,
             Command::Detect(args) => commands::detect::run(&args, console),
             Command::Fleet(args) => commands::fleet::run(&args, console),
+            Command::Diff(args) => commands::diff::run(&args, console),
+            Command::History(args) => commands::history::run(&args, console),
             Command::Serve(args) => commands::serve::run(args, verbose, console).await,
             Command::Config(args) => commands::config::run(&args, console),
             Command::Completions(args) => commands::generate::completions(&args),

@@ -4,6 +4,7 @@
 use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
+use bitlink_miner_manager::history::HistoryConfig;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};
 use bitlink_miner_manager::{
     Credentials, Fleet, ListenConfig, MonitorConfig, NetworkProfile, RuleBook, ScanConfig, ScanTargets,
@@ -31,6 +32,7 @@ pub(crate) struct Settings {
     scan: Scan,
     listen: Listen,
     monitor: Watching,
+    history: History,
     web: Web,
     login: Vec<Login>,
     pub(crate) log: Log,
@@ -100,6 +102,58 @@ impl Default for Watching {
             vanished_after: Time(ServiceConfig::default().vanished_after),
         }
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct History {
+    enabled: bool,
+    raw: Time,
+    quarter_hours: Time,
+    six_hours: Time,
+    most: OrOff<Bytes>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let usual = HistoryConfig::default();
+        Self {
+            enabled: true,
+            raw: Time(usual.raw),
+            quarter_hours: Time(usual.quarter),
+            six_hours: Time(usual.six_hours),
+            most: usual.most_bytes.map_or(OrOff::Off, |bytes| OrOff::On(Bytes(bytes))),
+        }
+    }
+}
+
+/// A number of bytes as a text with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bytes(u64);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_bytes(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("expected a size like \"500MB\" or \"20GB\""))
+    }
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let letters = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(letters);
+    let each: u64 = match unit.trim() {
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "TB" => 1_000_000_000_000,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(each)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -317,6 +371,8 @@ impl Loaded {
             .with_rescan(settings.scan.every.on().map(|time| time.0))
             .with_vanished_after(watching.vanished_after.0);
         wrong.at("scan.every, monitor.vanished_after", service.validate());
+        let service = service.with_history(self.history());
+        wrong.at("history", service.validate());
 
         let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
@@ -343,6 +399,15 @@ impl Loaded {
     fn tcp(&self) -> TcpConfig {
         let Web { http_port, https_port } = self.settings.web;
         TcpConfig::default().with_web_port(http_port.max(1)).with_tls_port(https_port.max(1))
+    }
+
+    fn history(&self) -> Option<HistoryConfig> {
+        let History { enabled, raw, quarter_hours, six_hours, most } = &self.settings.history;
+        let usual = HistoryConfig::default()
+            .with_raw(raw.0)
+            .with_quarter(quarter_hours.0)
+            .with_six_hours(six_hours.0);
+        enabled.then(|| usual.with_most_bytes(most.on().map(|bytes| bytes.0)))
     }
 
     fn listen(&self) -> Option<ListenConfig> {
@@ -459,6 +524,7 @@ mod tests {
         assert_eq!(set.monitor, usual.monitor);
         assert_eq!(Scan { ports: Vec::new(), concurrency: None, ..set.scan }, usual.scan);
         assert_eq!((set.web, set.log), (usual.web, usual.log));
+        assert_eq!(set.history, usual.history);
         assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
     }
 
@@ -477,6 +543,9 @@ mod tests {
             ("[[login]]\nuser = \"root\"", "login: one of password"),
             ("[[login]]\nuser = \"root\"\npassword_file = \"no-such-file\"", "no-such-file"),
             ("[web]\nhttp_port = 0", "web.http_port"),
+            ("[history]\nraw = \"1h\"", "history: "),
+            ("[history]\nmost = \"1MB\"", "at least 16 MiB"),
+            ("[history]\nmost = \"20\"", "expected a size"),
         ] {
             let told = refused(text);
             assert!(told.contains(words), "{text:?}: {told}");

@@ -223,7 +223,7 @@ impl FleetRegistry {
     }
 
     /// The machine that a text names: its id or the beginning of it, a hardware address, an address with or without port, a
-    /// serial number, or a host name.
+    /// serial number, a host name, or a label that it alone has.
     ///
     /// # Errors
     /// [`RegistryFailure::NotKnown`] or [`RegistryFailure::Ambiguous`].
@@ -238,7 +238,7 @@ impl FleetRegistry {
         let same = |a: &str| a.eq_ignore_ascii_case(text);
         let is_at = |at: Option<SocketAddr>| at.is_some_and(|at| Some(at.ip()) == ip || Some(at) == endpoint);
         // In this order: the first by which anything is known decides.
-        let ways: [&dyn Fn(&MinerRecord) -> bool; 8] = [
+        let ways: [&dyn Fn(&MinerRecord) -> bool; 9] = [
             &|record| is_id && record.id.to_string() == lower,
             &|record| mac.is_some() && record.mac() == mac,
             &|record| is_at(record.endpoint),
@@ -247,6 +247,7 @@ impl FleetRegistry {
             &|record| record.identity.hostname.as_deref().is_some_and(same),
             &|record| is_beginning && record.id.to_string().starts_with(&lower),
             &|record| is_at(record.last_endpoint()),
+            &|record| record.labels.iter().any(|label| same(label)),
         ];
         for way in ways {
             let found: Vec<MinerId> =

@@ -277,10 +277,13 @@ impl Service {
             Some(journal) => {
                 let store = journal.store();
                 let states = self.last_states(&store);
-                Some(Recorder::new(store, states.unwrap_or_else(|error| {
-                    tracing::warn!(%error, "what was known last is not told; it is recorded anew");
-                    Vec::new()
-                })))
+                Some(Recorder::new(
+                    store,
+                    states.unwrap_or_else(|error| {
+                        tracing::warn!(%error, "what was known last is not told; it is recorded anew");
+                        Vec::new()
+                    }),
+                ))
             }
             None => None,
         };

@@ -231,6 +231,11 @@ metrics! {
     MINERS_DEAD = 197 Group "miners_dead" ["" 0] Gauge None "Miners of status dead";
 }
 
+const FIRST: &MetricInfo = match KINDS {
+    [first, ..] => first,
+    [] => panic!("there are no metrics"),
+};
+
 impl Metric {
     /// The same metric of another board, fan, pool or power supply; `None` beyond what is kept apart, and for readings of the
     /// machine as a whole.
@@ -248,7 +253,8 @@ impl Metric {
     pub fn of_sensor(self, board: u32, sensor: usize) -> Option<Self> {
         let board = u16::try_from(board).ok().filter(|board| *board < PARTS)?;
         let sensor = u16::try_from(sensor).ok().filter(|sensor| *sensor < SENSORS)?;
-        (self.info().place == MetricPlace::BoardSensor).then_some(Self { index: board * SENSORS + sensor, ..self })
+        (self.info().place == MetricPlace::BoardSensor)
+            .then_some(Self { index: board * SENSORS + sensor, ..self })
     }
 
     /// Which board, fan, pool or power supply it is of.
@@ -262,10 +268,9 @@ impl Metric {
 
     /// What is to be known of its kind.
     pub fn info(self) -> &'static MetricInfo {
-        match KINDS.binary_search_by_key(&self.kind, |info| info.code) {
-            Ok(found) => KINDS.get(found).unwrap_or(&KINDS[0]),
-            Err(_none) => &KINDS[0],
-        }
+        let found = KINDS.binary_search_by_key(&self.kind, |info| info.code);
+        // Nobody makes one of another kind.
+        found.ok().and_then(|found| KINDS.get(found)).unwrap_or(FIRST)
     }
 
     /// Its number in what is kept.
@@ -275,7 +280,8 @@ impl Metric {
 
     /// The metric of a number; `None` where this version knows none.
     pub fn from_code(code: u32) -> Option<Self> {
-        let metric = Self { kind: u16::try_from(code >> 16).ok()?, index: u16::try_from(code & 0xffff).ok()? };
+        let metric =
+            Self { kind: u16::try_from(code >> 16).ok()?, index: u16::try_from(code & 0xffff).ok()? };
         let info = KINDS.get(KINDS.binary_search_by_key(&metric.kind, |info| info.code).ok()?)?;
         let most = match info.place {
             MetricPlace::Miner | MetricPlace::Group => 1,
@@ -287,9 +293,9 @@ impl Metric {
 
     /// A number in the metric's unit as it is kept; `None` for what is no number or far beyond any reading.
     pub fn keep(self, value: f64) -> Option<i64> {
-        let kept = (value * 10_f64.powi(i32::from(self.info().decimals))).round();
         // Beyond this not every whole number is one.
         const MOST: f64 = 9_007_199_254_740_992.0;
+        let kept = (value * 10_f64.powi(i32::from(self.info().decimals))).round();
         #[allow(clippy::cast_possible_truncation, reason = "it is whole and in range")]
         (kept.abs() <= MOST).then_some(kept as i64)
     }

@@ -7,21 +7,29 @@
 //! in one of the two whatever happens meanwhile. Groups of machines, as the fleet and its sites, are series like machines, summed before
 //! they are written.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "numbers of rows, places, columns and bits are bounded far below what these types hold"
+)]
+
 mod answer;
 mod bits;
 mod chunk;
 mod compact;
+mod compare;
 pub(crate) mod event;
 mod export;
 mod ingest;
 mod query;
+mod retention;
 mod row;
 mod status;
 mod sums;
 mod tick;
-mod retention;
 
 pub use answer::{Sample, Series};
+pub use compare::{Changed, Difference, StateAt};
 pub use event::{BoardFact, Event, EventKind, Facts, FindingFact, PoolFact, StatusFact};
 pub use export::{write_csv, write_ndjson};
 pub use query::{Query, SeriesName, Step};
@@ -32,8 +40,8 @@ pub use tick::Tick;
 pub(crate) use compact::{Compacted, Failure, due, prepare};
 pub(crate) use ingest::Ingest;
 pub(crate) use query::{Trouble, series, values_at};
-pub(crate) use status::Shared;
 pub(crate) use retention::{Expired, expired};
+pub(crate) use status::Shared;
 
 use crate::error::StoreError;
 use bitlink_model::{MinerId, Timestamp};

@@ -129,7 +129,11 @@ impl Reader {
 
 impl Reader {
     /// Asks in one view of the file, so that what is being made into chunks meanwhile is seen once.
-    fn ask<T>(&self, nothing: T, ask: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, StoreError> {
+    fn ask<T>(
+        &self,
+        nothing: T,
+        ask: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, StoreError> {
         if !self.has_history {
             return Ok(nothing);
         }
@@ -139,7 +143,9 @@ impl Reader {
         };
         answer().map_err(|trouble| match trouble {
             Trouble::Database(error) => StoreError::of(&self.path, error),
-            Trouble::Damaged(what) => StoreError::Corrupt { path: self.path.clone(), detail: what.to_owned() },
+            Trouble::Damaged(what) => {
+                StoreError::Corrupt { path: self.path.clone(), detail: what.to_owned() }
+            }
         })
     }
 

@@ -3,7 +3,7 @@
 
 use crate::database_in;
 use crate::error::StoreError;
-use crate::history::{HistoryConfig, Shared, due, expired, prepare};
+use crate::history::{Failure, HistoryConfig, Shared, due, expired, prepare};
 use crate::writer::{Jobs, Work};
 use rusqlite::{Connection, OpenFlags};
 use std::io;
@@ -102,34 +102,55 @@ impl Upkeep {
             clock.saw(at, Instant::now());
             clock.is_believed(Instant::now())
         };
+        // What is old goes also where there is no room to make chunks: that makes some.
+        let made = self.make(&connection, at, stop, &mut done);
+        let removed = if is_believed { self.remove(&connection, at, stop, &mut done) } else { Ok(None) };
+        made?;
+        Shared::say(&self.shared.upkeep, removed?);
+        Ok(done)
+    }
+
+    fn make(
+        &self,
+        connection: &Connection,
+        at: i64,
+        stop: &AtomicBool,
+        done: &mut Maintained,
+    ) -> Result<(), StoreError> {
+        let failed = |error| StoreError::of(&self.path, error);
         while !stop.load(Ordering::Relaxed)
-            && let Some(due) = due(&connection, at).map_err(failed)?
+            && let Some(due) = due(connection, at).map_err(failed)?
         {
-            let compacted = prepare(&connection, due).map_err(|error| match error {
-                crate::history::Failure::Database(error) => failed(error),
-                error => StoreError::file(&self.path, io::Error::other(error)),
+            let compacted = prepare(connection, due).map_err(|error| match error {
+                Failure::Database(error) => failed(error),
+                error @ Failure::Compressor(_) => StoreError::file(&self.path, io::Error::other(error)),
             })?;
             self.jobs.run(Work::Compacted(Box::new(compacted)))?;
             done.made += 1;
         }
-        if is_believed {
-            let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let expired = expired(&connection, &config, at).map_err(failed)?;
-            for block in expired.blocks {
-                if stop.load(Ordering::Relaxed) {
-                    break;
-                }
-                self.jobs.run(Work::Forget(block))?;
-                done.removed += 1;
+        Ok(())
+    }
+
+    /// Says by how much it is not enough.
+    fn remove(
+        &self,
+        connection: &Connection,
+        at: i64,
+        stop: &AtomicBool,
+        done: &mut Maintained,
+    ) -> Result<Option<String>, StoreError> {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let expired = expired(connection, &config, at).map_err(|error| StoreError::of(&self.path, error))?;
+        for block in expired.blocks {
+            if stop.load(Ordering::Relaxed) {
+                break;
             }
-            let too_much = expired.too_much.map(|bytes| {
-                format!("{bytes} bytes more are in use than may be, and nothing that is left may go")
-            });
-            Shared::say(&self.shared.upkeep, too_much);
-        } else {
-            Shared::say(&self.shared.upkeep, None);
+            self.jobs.run(Work::Forget(block))?;
+            done.removed += 1;
         }
-        Ok(done)
+        Ok(expired.too_much.map(|bytes| {
+            format!("{bytes} bytes more are in use than may be, and nothing that is left may go")
+        }))
     }
 }
 

@@ -1,7 +1,9 @@
 //! Writing: one thread owns the one connection that writes, and commits together what waits together.
 
 use crate::error::StoreError;
-use crate::history::{Compacted, Expired, HistoryConfig, HistoryStatus, HistoryWriter, Ingest, RecordError, Shared, Tick};
+use crate::history::{
+    Compacted, Expired, HistoryConfig, HistoryStatus, HistoryWriter, Ingest, RecordError, Shared, Tick,
+};
 use crate::lock::Lock;
 use crate::reader::Reader;
 use crate::upkeep::{Maintained, Upkeep, Worker};
@@ -313,7 +315,8 @@ fn work(mut connection: Connection, path: &Path, waiting: &Receiver<Job>, shared
         let mut jobs = vec![first];
         jobs.extend(waiting.try_iter().take(TOGETHER - 1));
         let began = Instant::now();
-        let outcome = commit(&mut connection, &mut ingest, &jobs).map_err(|error| StoreError::of(path, error));
+        let outcome =
+            commit(&mut connection, &mut ingest, &jobs).map_err(|error| StoreError::of(path, error));
         match outcome {
             // What is too much together may fit one by one.
             Err(StoreError::Full { .. }) if jobs.len() > 1 => {
@@ -382,7 +385,8 @@ fn records(connection: &Connection, changes: &[RecordChange]) -> rusqlite::Resul
 mod tests {
     //! The format: older ones are brought up to date, and newer ones left alone.
     use super::*;
-    use bitlink_model::{Identity, Timestamp};
+    use crate::history::{HistoryReader, Query, SeriesName};
+    use bitlink_model::{Identity, Metric, Timestamp};
 
     fn record(n: u64) -> MinerRecord {
         let at = Timestamp::from_unix_millis(i64::try_from(n).unwrap());
@@ -437,6 +441,39 @@ mod tests {
         assert!(matches!(Reader::open(&place.0), Err(StoreError::Newer { .. })));
         std::fs::copy(copy, database_in(&place.0)).unwrap();
         assert_eq!(Store::open(&place.0).unwrap().reader().unwrap().records().unwrap(), [record(7)]);
+    }
+
+    #[test]
+    fn a_store_from_before_history_is_read_migrated_and_recorded_into() {
+        let place = Place::new("before-history");
+        let older = Store::open_at(&place.0, &StoreOptions::default(), &schema::STEPS[..1]).unwrap();
+        older.write(vec![RecordChange::Put(Arc::new(record(7)))]).unwrap();
+        drop(older);
+        let all = Query::new(
+            SeriesName::Miner(MinerId::from_u64(7)),
+            Timestamp::from_unix_millis(0),
+            Timestamp::from_unix_millis(10_000),
+        );
+        let reader = Reader::open(&place.0).unwrap();
+        assert_eq!(reader.records().unwrap(), [record(7)]);
+        assert!(reader.series(&all).unwrap().is_empty() && reader.groups().unwrap().is_empty());
+        drop(reader);
+
+        let newer = Store::open(&place.0).unwrap();
+        let copy = newer.upgraded_from().unwrap().to_path_buf();
+        let mut tick = Tick::new(Timestamp::from_unix_millis(1_000));
+        tick.values(MinerId::from_u64(7), tick.at(), [(Metric::POWER, 325_000)]);
+        let refused = newer.record(tick.clone(), Box::new(|_| {}));
+        assert_eq!(refused, Err(RecordError::Off), "nobody has asked for history yet");
+        newer.keep_history_unattended();
+        let (told, kept) = mpsc::channel();
+        newer.record(tick, Box::new(move |outcome| told.send(outcome).unwrap())).unwrap();
+        kept.recv().unwrap().unwrap();
+        let reader = newer.reader().unwrap();
+        assert_eq!(reader.series(&all).unwrap()[0].samples[0].last, 3250.0);
+        assert_eq!(reader.records().unwrap(), [record(7)]);
+        let version = schema::version(&Connection::open(&copy).unwrap(), &copy).unwrap();
+        assert_eq!(version, 1, "the copy is as it was");
     }
 
     #[test]

@@ -112,8 +112,16 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-store",
         ours: Allowed::Only(&["bitlink-model"]),
-        // The embedded database, and the sheets of positions. A compressor joins this row with the readings over time.
-        third_party: Allowed::Only(&["csv", "rusqlite", "serde", "serde_json", "thiserror", "tracing"]),
+        // The embedded database, the sheets of positions, and the compressor of readings over time.
+        third_party: Allowed::Only(&[
+            "csv",
+            "pco",
+            "rusqlite",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tracing",
+        ]),
     },
     Layer {
         name: "bitlink-simulator",

@@ -1,6 +1,7 @@
 //! `bitlink fleet`: the machines that are known, by whatever address. Looks at and changes what is kept on this machine; sends nothing
 //! to any miner.
 
+mod at;
 mod edit;
 mod list;
 mod sheet;
@@ -23,7 +24,7 @@ pub(crate) struct FleetArgs {
 }
 
 const MINERS: &str = "\
-Miners are named by id (or how it begins), hardware address, address, serial number or host name.
+Miners are named by id (or how it begins), hardware address, address, serial number, host name or label.
 `bitlink scan TARGET... --save` takes up what it finds.";
 
 /// What there is to do.

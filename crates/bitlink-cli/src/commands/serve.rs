@@ -156,7 +156,12 @@ fn warn_of_passwords(loaded: &Loaded) {
 /// What there is to say in one line, for the service manager.
 fn status_line(service: &ServiceHandle) -> String {
     let Coverage { miners, active, warning, dead, .. } = service.state().coverage;
-    let kept = if service.pulse().not_kept.is_some() { "; CANNOT KEEP DATA" } else { "" };
+    let pulse = service.pulse();
+    let kept = match (pulse.not_kept.is_some(), pulse.not_recorded.is_some()) {
+        (true, _) => "; CANNOT KEEP DATA",
+        (false, true) => "; CANNOT RECORD READINGS",
+        (false, false) => "",
+    };
     let miners = so_many(u64::try_from(miners).unwrap_or(u64::MAX), "miner", "miners");
     format!("{miners}: {active} active, {warning} in warning, {dead} dead{kept}")
 }
@@ -228,6 +233,10 @@ fn tell(event: &ServiceEvent) {
             error!(error = %with_causes(error), waiting, "what is known cannot be kept; miners are watched all the same");
         }
         ServiceEvent::KeptAgain => info!("what is known is kept again"),
+        ServiceEvent::NotRecorded { reason } => {
+            error!(error = %clean(reason), "readings are not recorded; miners are watched all the same");
+        }
+        ServiceEvent::RecordedAgain { missed } => info!(missed, "readings are recorded again"),
         ServiceEvent::Reconfigured => info!("other settings count"),
         ServiceEvent::Lagged(missed) => warn!(missed, "messages were left out"),
         _ => {}

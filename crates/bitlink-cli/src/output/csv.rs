@@ -95,7 +95,7 @@ pub(crate) fn outcome(out: &mut impl Write, endpoint: SocketAddr, outcome: &Outc
 }
 
 /// A value, by who wrote it.
-enum Field {
+pub(crate) enum Field {
     /// This program.
     Ours(String),
     /// Somebody else: it may be made to harm the program that reads it.
@@ -103,11 +103,11 @@ enum Field {
 }
 
 #[allow(clippy::needless_pass_by_value)] // a line is written once, and reads better without a column of &
-fn ours(value: impl ToString) -> Field {
+pub(crate) fn ours(value: impl ToString) -> Field {
     Field::Ours(value.to_string())
 }
 
-fn theirs(value: Option<impl ToString>) -> Field {
+pub(crate) fn theirs(value: Option<impl ToString>) -> Field {
     value.map_or_else(|| Field::Ours(String::new()), |value| Field::Theirs(value.to_string()))
 }
 
@@ -116,7 +116,7 @@ fn number(value: f64) -> String {
     if value.is_finite() { format!("{}", (value * 1e6).round() / 1e6) } else { String::new() }
 }
 
-fn record(out: &mut impl Write, fields: impl IntoIterator<Item = Field>) -> io::Result<()> {
+pub(crate) fn record(out: &mut impl Write, fields: impl IntoIterator<Item = Field>) -> io::Result<()> {
     let line: Vec<String> = fields.into_iter().map(Field::text).collect();
     // RFC 4180 ends lines so.
     write!(out, "{}\r\n", line.join(","))

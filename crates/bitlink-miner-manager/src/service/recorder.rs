@@ -59,7 +59,7 @@ impl Recorder {
             let known = known.entry(miner).or_default();
             for event in events {
                 match event.kind {
-                    EventKind::Status(status) => known.status = Some(status),
+                    EventKind::Status(told) => known.status = Some(told),
                     EventKind::Facts(facts) => known.facts = facts,
                     _ => {}
                 }
@@ -80,7 +80,11 @@ impl Recorder {
         }
     }
 
-    pub(super) fn configure(&mut self, config: Option<HistoryConfig>, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn configure(
+        &mut self,
+        config: Option<HistoryConfig>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let is_on = config.is_some();
         if !is_on && !self.is_on {
             return Ok(());
@@ -181,7 +185,9 @@ impl Recorder {
 
     fn hand_over(&mut self, mut tick: Tick, turn: Turn) -> Turn {
         let events: Vec<Event> = self.waiting.drain(..).collect();
-        events.iter().for_each(|event| tick.event(event.clone()));
+        for event in &events {
+            tick.event(event.clone());
+        }
         if tick.is_empty() {
             return turn;
         }

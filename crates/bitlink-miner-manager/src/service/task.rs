@@ -298,7 +298,9 @@ impl Task {
             if let News::Met { change: Change::Moved { from }, .. } = &news {
                 self.heard.insert(from.ip());
             }
-            if let (Some(recorder), News::Met { record, absorbed: Some(gone), .. }) = (&mut self.recorder, &news) {
+            if let (Some(recorder), News::Met { record, absorbed: Some(gone), .. }) =
+                (&mut self.recorder, &news)
+            {
                 recorder.absorbed(*gone, record.id, self.clock.now());
             }
             self.tell(match news {

@@ -19,9 +19,26 @@ fn names_and_numbers_lead_back_to_the_metric_and_none_is_used_twice() {
         assert_eq!(kind.info().code, u16::try_from(kind.code() >> 16).unwrap());
     }
     assert_eq!(names.len(), codes.len());
-    assert!(names.contains("board.2.chip_sensor.31") && names.contains("fan.3.speed") && names.contains("power"));
-    assert_eq!(Metric::BOARD_CHIP_TEMPERATURE.of(1).unwrap().code(), 68 << 16 | 1, "what is kept is read for years");
-    for text in ["", "fan", "fan.x.speed", "fan.-1.speed", "fan.+1.speed", "fan.256.speed", "board.0.chip_sensor", "board.0.chip_sensor.32", "power.0", "fan.0.chips"] {
+    assert!(
+        names.contains("board.2.chip_sensor.31") && names.contains("fan.3.speed") && names.contains("power")
+    );
+    assert_eq!(
+        Metric::BOARD_CHIP_TEMPERATURE.of(1).unwrap().code(),
+        68 << 16 | 1,
+        "what is kept is read for years"
+    );
+    for text in [
+        "",
+        "fan",
+        "fan.x.speed",
+        "fan.-1.speed",
+        "fan.+1.speed",
+        "fan.256.speed",
+        "board.0.chip_sensor",
+        "board.0.chip_sensor.32",
+        "power.0",
+        "fan.0.chips",
+    ] {
         assert!(text.parse::<Metric>().is_err(), "{text}");
     }
     for code in [0, 57 << 16, 1 << 16 | 1, u32::MAX, 96 << 16 | 256] {
@@ -63,7 +80,11 @@ fn every_number_of_a_snapshot_has_a_metric() {
     let text = include_str!("full.json");
     let snapshot: MinerSnapshot = serde_json::from_str(text).unwrap();
     let written: serde_json::Value = serde_json::from_str(text).unwrap();
-    assert_eq!(serde_json::to_value(&snapshot).unwrap(), written, "the sample has every field as it is written");
+    assert_eq!(
+        serde_json::to_value(&snapshot).unwrap(),
+        written,
+        "the sample has every field as it is written"
+    );
     let mut numbers = 0;
     count(&written, &mut numbers);
     // `observed_at`, the slot, three indexes and ids; `chip_temperature` of the board counts as the hottest; rates by window
@@ -85,7 +106,8 @@ fn count(value: &serde_json::Value, numbers: &mut usize) {
         serde_json::Value::Array(list) => list.iter().for_each(|value| count(value, numbers)),
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                let is_state = ["present", "active", "connected", "light_on", "status"].contains(&name.as_str());
+                let is_state =
+                    ["present", "active", "connected", "light_on", "status"].contains(&name.as_str());
                 let is_alive = name == "status" && value == "alive";
                 *numbers += usize::from(is_state && (value.is_boolean() || is_alive));
                 count(value, numbers);

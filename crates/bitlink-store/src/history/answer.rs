@@ -72,7 +72,11 @@ impl Summary {
     }
 
     /// The other way round, from columns in the order of [`Stat::ALL`].
-    pub(crate) fn from_columns(nature: MetricNature, readings: i64, [last, mean, min, max]: [Option<i64>; 4]) -> Option<Self> {
+    pub(crate) fn from_columns(
+        nature: MetricNature,
+        readings: i64,
+        [last, mean, min, max]: [Option<i64>; 4],
+    ) -> Option<Self> {
         let (last, min, max) = (last?, min?, max?);
         let base = match nature {
             MetricNature::Gauge => mean?,
@@ -163,7 +167,9 @@ mod tests {
 
     fn gather(values: &[i64]) -> Gathered {
         let mut gathered = Gathered::default();
-        values.iter().for_each(|value| gathered.add(&Summary::of(*value)));
+        for value in values {
+            gathered.add(&Summary::of(*value));
+        }
         gathered
     }
 

@@ -2,8 +2,8 @@
 //! the database gives out room in whole pages.
 
 use super::bits::{Cursor, bitmap, checksum, is_set, put_signed, put_varint, rank};
-use pco::standalone::{simple_compress, simple_decompress_into};
 use pco::ChunkConfig;
+use pco::standalone::{simple_compress, simple_decompress_into};
 
 /// Machines whose chunks lie together.
 pub(crate) const TOGETHER: usize = 4;
@@ -61,7 +61,13 @@ pub(crate) struct ChunkBuilder {
 
 impl ChunkBuilder {
     /// The next column: in which of the rows it has a value, and the values.
-    pub(crate) fn column(&mut self, key: u64, rows: usize, at: &[u32], values: &[i64]) -> Result<(), pco::errors::PcoError> {
+    pub(crate) fn column(
+        &mut self,
+        key: u64,
+        rows: usize,
+        at: &[u32],
+        values: &[i64],
+    ) -> Result<(), pco::errors::PcoError> {
         let start = self.data.len();
         let is_partial = at.len() < rows;
         if is_partial {
@@ -124,6 +130,7 @@ impl<'a> Chunk<'a> {
     }
 
     /// A column, with a value for each row that has one. `None`: there is no such column. `Some(None)`: it is broken.
+    #[allow(clippy::option_option, reason = "there is none, and it cannot be read, are two things")]
     pub(crate) fn column(&self, key: u64) -> Option<Option<Vec<Option<i64>>>> {
         let found = self.columns.binary_search_by_key(&key, |(key, ..)| *key).ok()?;
         let (_, is_partial, bytes) = self.columns.get(found)?;
@@ -149,7 +156,9 @@ pub(crate) fn bundle(chunks: &[(u8, Vec<u8>)]) -> Vec<u8> {
         body.push(*place);
         put_varint(&mut body, chunk.len() as u64);
     }
-    chunks.iter().for_each(|(_, chunk)| body.extend(chunk));
+    for (_, chunk) in chunks {
+        body.extend(chunk);
+    }
     let mut out = vec![VERSION];
     out.extend(checksum(&body).to_le_bytes());
     out.extend(body);
@@ -208,7 +217,8 @@ mod tests {
     fn build(times: &[i64], columns: &Columns) -> Vec<u8> {
         let mut builder = ChunkBuilder::default();
         for (number, column) in columns.iter().enumerate() {
-            let has: Vec<u32> = column.iter().enumerate().filter(|(_, v)| v.is_some()).map(|(row, _)| row as u32).collect();
+            let has: Vec<u32> =
+                column.iter().enumerate().filter(|(_, v)| v.is_some()).map(|(row, _)| row as u32).collect();
             let values: Vec<i64> = column.iter().flatten().copied().collect();
             builder.column(number as u64 * 3, times.len(), &has, &values).unwrap();
         }

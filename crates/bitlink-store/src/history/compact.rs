@@ -76,10 +76,17 @@ pub(crate) struct Compacted {
 impl Compacted {
     /// Writes it and deletes the rows. In a transaction of the caller.
     pub(crate) fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // First, so that a full disk has the room that they took.
+        let mut delete = connection.prepare_cached("DELETE FROM history_row WHERE seq = ?1")?;
+        for row in &self.rows {
+            delete.execute([row])?;
+        }
         if !self.bundles.is_empty() {
-            let block: i64 = connection
-                .query_row("SELECT coalesce(max(id), 0) + 1 FROM history_block", [], |row| row.get(0))?;
-            let mut put = connection.prepare_cached("INSERT INTO history_chunk (id, data) VALUES (?1, ?2)")?;
+            let block: i64 =
+                connection
+                    .query_row("SELECT coalesce(max(id), 0) + 1 FROM history_block", [], |row| row.get(0))?;
+            let mut put =
+                connection.prepare_cached("INSERT INTO history_chunk (id, data) VALUES (?1, ?2)")?;
             for (number, data) in &self.bundles {
                 put.execute(params![block * BLOCK + number, data])?;
             }
@@ -90,15 +97,12 @@ impl Compacted {
             put.execute(params![block, self.tier.number(), self.slab, self.from, self.until, bytes as i64])?;
         }
         if let Some(tier) = self.tier.next() {
-            let mut put = connection
-                .prepare_cached("INSERT INTO history_row (tier, slab, at_ms, data) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut put = connection.prepare_cached(
+                "INSERT INTO history_row (tier, slab, at_ms, data) VALUES (?1, ?2, ?3, ?4)",
+            )?;
             for (at, data) in &self.next {
                 put.execute(params![tier.number(), self.slab, at, data])?;
             }
-        }
-        let mut delete = connection.prepare_cached("DELETE FROM history_row WHERE seq = ?1")?;
-        for row in &self.rows {
-            delete.execute([row])?;
         }
         Ok(())
     }
@@ -135,15 +139,23 @@ pub(crate) fn prepare(connection: &Connection, due: Due) -> Result<Compacted, Fa
     }
     let mut rows = Vec::with_capacity(data.len());
     for (at, bytes) in &data {
-        match Row::parse(bytes) {
-            Some(row) => rows.push((*at, row)),
-            None => tracing::error!(at, slab, tier = %tier, "a row of history is damaged and is left out"),
+        if let Some(row) = Row::parse(bytes) {
+            rows.push((*at, row));
+        } else {
+            tracing::error!(at, slab, tier = %tier, "a row of history is damaged and is left out");
         }
     }
     let mut work = Transposing::new(tier, &rows);
     work.all()?;
-    let mut compacted =
-        Compacted { tier, slab, rows: numbers, bundles: Vec::new(), next: Vec::new(), from: i64::MAX, until: i64::MIN };
+    let mut compacted = Compacted {
+        tier,
+        slab,
+        rows: numbers,
+        bundles: Vec::new(),
+        next: Vec::new(),
+        from: i64::MAX,
+        until: i64::MIN,
+    };
     work.finish(&mut compacted)?;
     Ok(compacted)
 }
@@ -281,7 +293,8 @@ impl<'a> Transposing<'a> {
             let columns = Stat::ALL.map(|stat| row.column(key(code, stat)));
             let mut in_order = columns.map(|column| column.map(|column| column.iter(row.len())));
             for (place, weight) in places.iter().zip(weights) {
-                let values = in_order.each_mut().map(|column| column.as_mut().and_then(Iterator::next).flatten());
+                let values =
+                    in_order.each_mut().map(|column| column.as_mut().and_then(Iterator::next).flatten());
                 let summary = match self.tier {
                     Tier::Raw => values.first().copied().flatten().map(Summary::of),
                     _ => Summary::from_columns(nature, *weight, values),
@@ -294,7 +307,9 @@ impl<'a> Transposing<'a> {
         for (bucket, (builder, ranks)) in self.next.iter_mut().zip(&self.ranks).enumerate() {
             let mut columns: BTreeMap<Stat, (Vec<u16>, Vec<i64>)> = BTreeMap::new();
             for (place, rank) in ranks {
-                let Some(summary) = gathered.get(place * count + bucket).and_then(|gathered| gathered.summary(nature)) else {
+                let Some(summary) =
+                    gathered.get(place * count + bucket).and_then(|gathered| gathered.summary(nature))
+                else {
                     continue;
                 };
                 for (stat, value) in summary.columns(nature) {

@@ -33,7 +33,7 @@ impl Event {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EventKind {
     /// Its status or its findings are these from now on.
@@ -238,6 +238,7 @@ impl Facts {
     /// What is known with what is known anew: what a reading leaves out is as it was.
     #[must_use]
     pub fn or(mut self, before: &Self) -> Self {
+        #[allow(clippy::ref_option, reason = "one is cloned from the other")]
         fn keep<T: Clone>(now: &mut Option<T>, before: &Option<T>) {
             if now.is_none() {
                 now.clone_from(before);
@@ -327,7 +328,8 @@ pub(crate) fn states_at(connection: &Connection, at: i64) -> rusqlite::Result<Ve
     for miner in miners {
         let mut events = Vec::new();
         for kind in [STATUS, FACTS, ABSORBED] {
-            let found: rusqlite::Result<Vec<Option<Event>>> = last.query_map(params![miner, kind, at], event)?.collect();
+            let found: rusqlite::Result<Vec<Option<Event>>> =
+                last.query_map(params![miner, kind, at], event)?.collect();
             events.extend(found?.into_iter().flatten());
         }
         let is_gone = events.iter().any(|event| matches!(event.kind, EventKind::Absorbed { .. }));
@@ -336,4 +338,62 @@ pub(crate) fn states_at(connection: &Connection, at: i64) -> rusqlite::Result<Ve
         }
     }
     Ok(states)
+}
+
+#[cfg(test)]
+mod tests {
+    //! What happened is read as it was written, and only what matters is told to have changed.
+    use super::*;
+    use bitlink_model::{Board, Finding, MinerSnapshot, Pool, Rule};
+
+    fn miner() -> Miner {
+        let mut snapshot = MinerSnapshot::default();
+        let mut pool = Pool::default();
+        pool.id = 1;
+        pool.url = Some("stratum+tcp://pool.example:3333".to_owned());
+        snapshot.pools.push(pool);
+        let mut board = Board::in_slot(2);
+        board.serial = Some("B".repeat(1_000));
+        board.chips = Some(114);
+        snapshot.boards.push(board);
+        snapshot.tuning.mode = Some("Normal".to_owned());
+        Miner::from_snapshot([192, 0, 2, 1].into(), 4028, MinerStatus::Active, snapshot)
+    }
+
+    #[test]
+    fn what_happened_is_read_as_it_was_written() {
+        let mut miner = miner();
+        miner.findings = vec![Finding::new(Rule::new("fan_slow"), Severity::Warning, "fan 2 at 900 rpm")];
+        let facts = Facts::of(&miner);
+        assert_eq!(facts.boards[&2].serial.as_ref().map(String::len), Some(LONGEST), "a text is cut");
+        for kind in [
+            EventKind::Status(StatusFact::of(&miner)),
+            EventKind::Facts(facts),
+            EventKind::Absorbed { into: miner.id },
+            EventKind::Started,
+            EventKind::Gap { ticks: 3, reason: "full".to_owned() },
+        ] {
+            let text = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<EventKind>(&text).unwrap(), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_in_words_are_no_change_and_what_is_left_out_is_as_it_was() {
+        let mut miner = miner();
+        let finding = |words: &str| Finding::new(Rule::new("chip_hot"), Severity::Warning, words);
+        miner.findings = vec![finding("91 °C")];
+        let before = StatusFact::of(&miner);
+        miner.findings = vec![finding("92 °C")];
+        assert!(!StatusFact::of(&miner).differs(&before));
+        miner.findings.clear();
+        assert!(StatusFact::of(&miner).differs(&before));
+
+        let (facts, print) = (Facts::of(&miner), Facts::fingerprint(&miner));
+        let snapshot = miner.snapshot.as_mut().unwrap();
+        snapshot.pools.clear();
+        snapshot.tuning.mode = None;
+        assert_ne!(Facts::fingerprint(&miner), print);
+        assert_eq!(Facts::of(&miner).or(&facts), facts);
+    }
 }

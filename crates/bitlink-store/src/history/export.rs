@@ -46,7 +46,8 @@ fn lines<'a>(of: &'a str, series: &'a [Series]) -> impl Iterator<Item = Line<'a>
 /// Those of the writer.
 pub fn write_csv(to: impl Write, of: &str, series: &[Series]) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(to);
-    writer.write_record(["at_ms", "of", "metric", "unit", "step", "last", "min", "mean", "max", "readings"])?;
+    writer
+        .write_record(["at_ms", "of", "metric", "unit", "step", "last", "min", "mean", "max", "readings"])?;
     let text = |number: Option<f64>| number.map(|number| number.to_string()).unwrap_or_default();
     for line in lines(of, series) {
         let Line { at_ms, of, metric, unit, step, last, min, mean, max, readings } = line;

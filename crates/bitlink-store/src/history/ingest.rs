@@ -55,7 +55,8 @@ impl Numbers {
         if number >= MOST_MINERS {
             return Ok(None);
         }
-        let mut insert = connection.prepare_cached("INSERT INTO history_series (num, miner) VALUES (?1, ?2)")?;
+        let mut insert =
+            connection.prepare_cached("INSERT INTO history_series (num, miner) VALUES (?1, ?2)")?;
         insert.execute(params![number, miner.as_u64().cast_signed()])?;
         self.next_miner += 1;
         self.miners.insert(miner, number);
@@ -70,7 +71,8 @@ impl Numbers {
         if number as usize >= SLAB {
             return Ok(None);
         }
-        let mut insert = connection.prepare_cached("INSERT INTO history_series (num, name) VALUES (?1, ?2)")?;
+        let mut insert =
+            connection.prepare_cached("INSERT INTO history_series (num, name) VALUES (?1, ?2)")?;
         insert.execute(params![number, name])?;
         self.next_group += 1;
         self.groups.insert(name.to_owned(), number);
@@ -90,7 +92,8 @@ impl Ingest {
             Some(numbers) => numbers,
             none => none.insert(Numbers::load(connection)?),
         };
-        let mut entries: Vec<(u32, i64, &Range<usize>)> = Vec::with_capacity(tick.readings.len() + tick.groups.len());
+        let mut entries: Vec<(u32, i64, &Range<usize>)> =
+            Vec::with_capacity(tick.readings.len() + tick.groups.len());
         let mut left_out = 0_u64;
         for (name, values) in &tick.groups {
             match numbers.group(connection, name)? {

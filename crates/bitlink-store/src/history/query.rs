@@ -127,16 +127,19 @@ fn numbers(connection: &Connection, of: &SeriesName) -> rusqlite::Result<Vec<u32
 fn suited(connection: &Connection, numbers: &[u32], from: i64, until: i64) -> rusqlite::Result<Tier> {
     const HOUR: i64 = 3_600_000;
     let span = until.saturating_sub(from);
-    let mut tier = match span {
-        ..=90_000_000 => Tier::Raw,
-        ..=2_678_400_000 => Tier::Quarter,
-        _ => Tier::SixHours,
+    let mut tier = if span <= 25 * HOUR {
+        Tier::Raw
+    } else if span <= 31 * 24 * HOUR {
+        Tier::Quarter
+    } else {
+        Tier::SixHours
     };
     let Some(slab) = numbers.first().map(|number| slab(*number)) else { return Ok(tier) };
     while let Some(next) = tier.next() {
         let (own, coarser) = (oldest(connection, tier, slab)?, oldest(connection, next, slab)?);
         let reaches = own.is_some_and(|own| own <= from.saturating_add(HOUR / 4));
-        let helps = coarser.is_some_and(|coarser| own.is_none_or(|own| coarser < own.saturating_sub(6 * HOUR)));
+        let helps =
+            coarser.is_some_and(|coarser| own.is_none_or(|own| coarser < own.saturating_sub(6 * HOUR)));
         if reaches || !helps {
             break;
         }
@@ -158,7 +161,13 @@ fn slab(number: u32) -> i64 {
 }
 
 /// The blocks of a slab that have something of a time, in the order in which they were written.
-fn blocks(connection: &Connection, tier: Tier, slab: i64, from: i64, until: i64) -> rusqlite::Result<Vec<i64>> {
+fn blocks(
+    connection: &Connection,
+    tier: Tier,
+    slab: i64,
+    from: i64,
+    until: i64,
+) -> rusqlite::Result<Vec<i64>> {
     let mut select = connection.prepare_cached(
         "SELECT id FROM history_block WHERE tier = ?1 AND slab = ?2 AND until_ms >= ?3 AND from_ms < ?4 ORDER BY id",
     )?;
@@ -168,13 +177,20 @@ fn blocks(connection: &Connection, tier: Tier, slab: i64, from: i64, until: i64)
 
 /// The rows of a slab that may have something of a time, in the order in which they were written. Only their numbers: sorting does
 /// not carry their bytes along.
-fn rows(connection: &Connection, tier: Tier, slab: i64, from: i64, until: i64) -> rusqlite::Result<Vec<(i64, i64)>> {
+fn rows(
+    connection: &Connection,
+    tier: Tier,
+    slab: i64,
+    from: i64,
+    until: i64,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
     let mut select = connection.prepare_cached(
         "SELECT seq, at_ms FROM history_row WHERE tier = ?1 AND slab = ?2 AND at_ms >= ?3 AND at_ms < ?4 ORDER BY seq",
     )?;
     let late = if tier == Tier::Raw { LATE } else { 0 };
-    let found = select
-        .query_map(params![tier.number(), slab, from, until.saturating_add(late)], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let found = select.query_map(params![tier.number(), slab, from, until.saturating_add(late)], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
     found.collect()
 }
 
@@ -218,31 +234,38 @@ impl Found {
                             self.values.entry(code).or_default().push((at, summary));
                         }
                     } else if at < self.until {
-                        gathered.entry(code).or_default().entry(bucket(self.tier, at)).or_default().add(&summary);
+                        gathered
+                            .entry(code)
+                            .or_default()
+                            .entry(bucket(self.tier, at))
+                            .or_default()
+                            .add(&summary);
                     }
                 };
-                match &self.codes {
-                    Some(codes) => {
-                        for code in codes {
-                            if let Some(summary) = summary_in(&row, tier, member, *code) {
-                                take(*code, summary);
-                            }
+                if let Some(codes) = &self.codes {
+                    for code in codes {
+                        if let Some(summary) = summary_in(&row, tier, member, *code) {
+                            take(*code, summary);
                         }
                     }
-                    None => {
-                        let mut codes: Vec<u32> =
-                            row.columns().iter().filter(|c| c.key != READINGS).map(|c| (c.key >> 2) as u32).collect();
-                        codes.dedup();
-                        for code in codes {
-                            if let Some(summary) = summary_in(&row, tier, member, code) {
-                                take(code, summary);
-                            }
+                } else {
+                    let mut codes: Vec<u32> = row
+                        .columns()
+                        .iter()
+                        .filter(|c| c.key != READINGS)
+                        .map(|c| (c.key >> 2) as u32)
+                        .collect();
+                    codes.dedup();
+                    for code in codes {
+                        if let Some(summary) = summary_in(&row, tier, member, code) {
+                            take(code, summary);
                         }
                     }
                 }
             }
             for (code, buckets) in gathered {
-                let summaries = buckets.into_iter().filter_map(|(at, all)| Some((at, all.summary(nature(code))?)));
+                let summaries =
+                    buckets.into_iter().filter_map(|(at, all)| Some((at, all.summary(nature(code))?)));
                 self.values.entry(code).or_default().extend(summaries);
             }
         }
@@ -250,14 +273,13 @@ impl Found {
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>) -> Result<(), Trouble> {
-        let codes: Vec<u32> = match &self.codes {
-            Some(codes) => codes.iter().copied().collect(),
-            None => {
-                let mut codes: Vec<u32> =
-                    chunk.keys().filter(|key| *key != READINGS).map(|key| (key >> 2) as u32).collect();
-                codes.dedup();
-                codes
-            }
+        let codes: Vec<u32> = if let Some(codes) = &self.codes {
+            codes.iter().copied().collect()
+        } else {
+            let mut codes: Vec<u32> =
+                chunk.keys().filter(|key| *key != READINGS).map(|key| (key >> 2) as u32).collect();
+            codes.dedup();
+            codes
         };
         let column = |key| match chunk.column(key) {
             Some(Some(values)) => Ok(Some(values)),
@@ -323,7 +345,9 @@ fn joined(tier: Tier, nature: MetricNature, same: &[(i64, Summary)]) -> Option<S
         return same.last().map(|(_, summary)| *summary);
     }
     let mut gathered = Gathered::default();
-    same.iter().for_each(|(_, summary)| gathered.add(summary));
+    for (_, summary) in same {
+        gathered.add(summary);
+    }
     gathered.summary(nature)
 }
 
@@ -347,7 +371,8 @@ pub(crate) fn values_at(
     let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
     let mut miners: BTreeMap<u32, MinerId> = BTreeMap::new();
     {
-        let mut select = connection.prepare_cached("SELECT num, miner FROM history_series WHERE miner IS NOT NULL")?;
+        let mut select =
+            connection.prepare_cached("SELECT num, miner FROM history_series WHERE miner IS NOT NULL")?;
         let mut found = select.query([])?;
         while let Some(row) = found.next()? {
             miners.insert(row.get(0)?, MinerId::from_u64(row.get::<_, i64>(1)?.cast_unsigned()));
@@ -360,12 +385,20 @@ pub(crate) fn values_at(
         for tier in Tier::ALL {
             let from = bucket(tier, at.saturating_sub(within));
             let mut per_place: BTreeMap<usize, Found> = BTreeMap::new();
-            let new = || Found { tier, from, until: at.saturating_add(1), codes: Some(codes.clone()), values: BTreeMap::new() };
+            let new = || Found {
+                tier,
+                from,
+                until: at.saturating_add(1),
+                codes: Some(codes.clone()),
+                values: BTreeMap::new(),
+            };
             for block in blocks(connection, tier, slab, from, at.saturating_add(1))? {
-                let mut fetch = connection.prepare_cached("SELECT id, data FROM history_chunk WHERE id BETWEEN ?1 AND ?2")?;
+                let mut fetch = connection
+                    .prepare_cached("SELECT id, data FROM history_chunk WHERE id BETWEEN ?1 AND ?2")?;
                 let mut found = fetch.query([block * BLOCK, block * BLOCK + BLOCK - 1])?;
                 while let Some(row) = found.next()? {
-                    let first = usize::try_from(row.get::<_, i64>(0)? - block * BLOCK).unwrap_or(0) * TOGETHER;
+                    let first =
+                        usize::try_from(row.get::<_, i64>(0)? - block * BLOCK).unwrap_or(0) * TOGETHER;
                     let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
                     for (place, bytes) in unbundle_all(bytes)? {
                         let found = per_place.entry(first + usize::from(place)).or_insert_with(new);
@@ -375,7 +408,9 @@ pub(crate) fn values_at(
             }
             for (seq, row_at) in rows(connection, tier, slab, from, at.saturating_add(1))? {
                 let mut fetch = connection.prepare_cached("SELECT data FROM history_row WHERE seq = ?1")?;
-                let Some(bytes) = fetch.query_row([seq], |row| row.get::<_, Vec<u8>>(0)).optional()? else { continue };
+                let Some(bytes) = fetch.query_row([seq], |row| row.get::<_, Vec<u8>>(0)).optional()? else {
+                    continue;
+                };
                 let row = Row::parse(&bytes).ok_or(BROKEN_ROW)?;
                 for (member, place) in row.places().enumerate() {
                     let at = row_at.saturating_add(row.offset(member).unwrap_or(0));

@@ -33,13 +33,18 @@ const fn least(tier: Tier) -> i64 {
 }
 
 /// What goes by its age at a time, and what goes because there is too much.
-pub(crate) fn expired(connection: &Connection, config: &HistoryConfig, now: i64) -> rusqlite::Result<Expired> {
+pub(crate) fn expired(
+    connection: &Connection,
+    config: &HistoryConfig,
+    now: i64,
+) -> rusqlite::Result<Expired> {
     let mut expired = Expired::default();
     let mut freed = 0_i64;
     for tier in Tier::ALL {
         let age = i64::try_from(config.age(tier).as_millis()).unwrap_or(i64::MAX);
-        let mut select =
-            connection.prepare_cached("SELECT id, bytes FROM history_block WHERE tier = ?1 AND until_ms < ?2 ORDER BY id")?;
+        let mut select = connection.prepare_cached(
+            "SELECT id, bytes FROM history_block WHERE tier = ?1 AND until_ms < ?2 ORDER BY id",
+        )?;
         let mut rows = select.query(params![tier.number(), now.saturating_sub(age)])?;
         while let Some(row) = rows.next()? {
             expired.blocks.push(row.get(0)?);

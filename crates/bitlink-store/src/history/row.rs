@@ -218,7 +218,9 @@ mod tests {
         let mut builder = RowBuilder::default();
         for (place, (offset, columns)) in members {
             builder.member(*place, *offset);
-            columns.iter().for_each(|(key, value)| builder.value(*key, *value));
+            for (key, value) in columns {
+                builder.value(*key, *value);
+            }
         }
         builder.finish()
     }

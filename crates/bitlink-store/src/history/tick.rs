@@ -59,9 +59,9 @@ impl Tick {
         self.events.push(event);
     }
 
-    /// Takes the events out again, of a tick that was not kept.
-    pub fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
+    /// What happened.
+    pub fn events(&self) -> &[Event] {
+        &self.events
     }
 
     /// How many readings of machines are in it.

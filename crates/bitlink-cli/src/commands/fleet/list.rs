@@ -1,5 +1,6 @@
 //! `list` and `show`: the machines that are known, and everything that is known of one.
 
+use super::at;
 use crate::columns::address;
 use crate::console::{self, Console};
 use crate::failure::{Exit, Failure};
@@ -30,6 +31,9 @@ pub(crate) struct ListArgs {
     /// Those that were forgotten, and no others
     #[arg(long)]
     forgotten: bool,
+    /// The fleet as it was at a time, as far as `bitlink serve` has recorded it: 02:10, 2026-11-26T02:10, or 6h (ago)
+    #[arg(long, value_name = "TIME", conflicts_with = "forgotten")]
+    at: Option<String>,
 }
 
 /// Show everything that is known of a miner, and since when
@@ -80,6 +84,19 @@ pub(crate) fn list(args: &ListArgs, data: &Data, console: Console) -> Result<Exi
         args.label.iter().all(|label| record.labels.contains(label.trim()))
             && (!args.unplaced || record.position.is_unknown())
     };
+    if let Some(at) = &args.at {
+        let form = match args.format {
+            ListFormat::Table => at::Form::Table,
+            ListFormat::Json => at::Form::Json,
+            ListFormat::Csv => at::Form::Csv,
+        };
+        let is_wanted = |id| match registry.registry().get(id) {
+            Some(record) => wanted(&record.as_ref()),
+            // Who is not known any more has no label and no place.
+            None => args.label.is_empty() && !args.unplaced,
+        };
+        return at::list(&data.dir()?, at, form, is_wanted, console);
+    }
     let records: Vec<&MinerRecord> = all.into_iter().map(AsRef::as_ref).filter(wanted).collect();
     match args.format {
         ListFormat::Json => {
