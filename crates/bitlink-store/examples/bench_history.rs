@@ -305,22 +305,21 @@ fn size(dir: &Path) -> u64 {
 
 /// Processor time of this process. Linux.
 fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<u64> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or("")
-        .split_whitespace()
-        .filter_map(|field| field.parse().ok())
-        .collect();
-    // After the state, which is no number: user time is the 14th field of all and system time the 15th.
-    fields.get(10..12).map_or(0.0, |times| times.iter().sum::<u64>() as f64 / 100.0)
+    seconds_of("/proc/self/stat")
 }
 
-/// Processor time of this thread. Linux.
+/// Processor time of this thread, counted as that of the process is, so that one can be taken from the other. Linux.
 fn thread_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    stat.split_whitespace().next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+    seconds_of("/proc/thread-self/stat")
+}
+
+fn seconds_of(file: &str) -> f64 {
+    let stat = fs::read_to_string(file).unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+    // The terminal's group is -1 where there is none.
+    let fields: Vec<i64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // After the state, which is no number: user time is the 14th field of all and system time the 15th.
+    fields.get(10..12).map_or(0.0, |times| times.iter().sum::<i64>() as f64 / 100.0)
 }
 
 fn written_bytes() -> u64 {
