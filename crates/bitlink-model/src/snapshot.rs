@@ -9,8 +9,10 @@ use crate::units::{
     Current, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature, Voltage,
 };
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+
+mod provenance;
+
+pub use provenance::{Provenance, Source};
 
 /// Declares a record of optional readings: every field defaults to unknown and is left out of the output while it is,
 /// but for those in brackets, which number the record within its list.
@@ -543,45 +545,6 @@ pub enum Severity {
     Warning,
     /// Stops the machine or endangers it.
     Critical,
-}
-
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Source {
-    /// The miner said so.
-    Reported,
-    /// Computed from what the miner said.
-    Derived,
-    /// The miner's own estimate, not a measurement.
-    Estimated,
-    /// Seen on the network on the way to the miner, which did not say it.
-    Observed,
-    /// From the data sheet of its model.
-    Nameplate,
-}
-
-/// Sources of the values that the miner did not report directly, by serialised field name ("hashrate.expected_hs").
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Provenance(BTreeMap<Cow<'static, str>, Source>);
-
-impl Provenance {
-    /// Marks a value.
-    pub fn mark(&mut self, field: &'static str, source: Source) {
-        self.0.insert(Cow::Borrowed(field), source);
-    }
-
-    /// Where a value comes from. Fields that nobody marked were reported.
-    pub fn of(&self, field: &str) -> Source {
-        self.0.get(field).copied().unwrap_or(Source::Reported)
-    }
-
-    /// The marked fields, in order of name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, Source)> {
-        self.0.iter().map(|(field, source)| (field.as_ref(), *source))
-    }
 }
 
 impl MinerSnapshot {

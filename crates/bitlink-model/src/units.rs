@@ -2,6 +2,9 @@
 //!
 //! No arithmetic beyond what readings need: these types carry measurements, they are not a units library.
 
+mod finite;
+
+use finite::Finite;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -38,20 +41,17 @@ macro_rules! quantity {
         $( $(#[$udoc:meta])* $from:ident / $get:ident: $op:tt $factor:literal; )+
     ) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+        #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(try_from = "f64", into = "f64")]
-        pub struct $name(f64);
+        pub struct $name(Finite);
 
         impl $name {
             fn checked(base: f64) -> Result<Self, UnitError> {
-                if !base.is_finite() {
-                    return Err(UnitError::NotFinite { quantity: $quantity });
-                }
+                let finite = Finite::new(base).ok_or(UnitError::NotFinite { quantity: $quantity })?;
                 if base < $min {
                     return Err(UnitError::OutOfRange { quantity: $quantity, unit: $unit, value: base });
                 }
-                // -0.0 would print as "-0".
-                Ok(Self(if base == 0.0 { 0.0 } else { base }))
+                Ok(Self(finite))
             }
 
             $(
@@ -65,7 +65,7 @@ macro_rules! quantity {
 
                 #[doc = concat!("The value as counted by [`", stringify!($name), "::", stringify!($from), "`].")]
                 pub fn $get(self) -> f64 {
-                    quantity!(@out self.0, $op $factor)
+                    quantity!(@out self.0.get(), $op $factor)
                 }
             )+
         }
@@ -79,22 +79,25 @@ macro_rules! quantity {
 
         impl From<$name> for f64 {
             fn from(value: $name) -> f64 {
-                value.0
+                value.0.get()
             }
         }
 
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{} {}", self.0, $unit)
+                write!(f, "{} {}", self.0.get(), $unit)
             }
         }
 
-        // The smallest value is finite and total order holds because NaN cannot be constructed.
-        impl Eq for $name {}
-        #[allow(clippy::derive_ord_xor_partial_ord)]
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
         impl Ord for $name {
             fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                self.0.total_cmp(&other.0)
+                self.0.get().total_cmp(&other.0.get())
             }
         }
     };
@@ -199,33 +202,34 @@ quantity! {
 
 impl HashRate {
     /// Nothing at all: a miner that says it hashes at zero, which is not the same as one that says nothing.
-    pub const ZERO: Self = Self(0.0);
+    pub const ZERO: Self = Self(Finite::ZERO);
 
     /// The sum of what is known; `None` when nothing is.
     pub fn sum(rates: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
-        rates
-            .into_iter()
-            .flatten()
-            .fold(None, |total: Option<Self>, rate| Some(Self(total.map_or(0.0, |t| t.0) + rate.0)))
+        let rates = rates.into_iter().flatten().map(Self::as_hs);
+        // More than there are numbers for is not known.
+        rates.reduce(|total, rate| total + rate).and_then(|total| Self::from_hs(total).ok())
     }
 
     /// This rate as a share of another; `None` when the other is zero.
     pub fn ratio_to(self, whole: Self) -> Option<Ratio> {
-        (whole.0 > 0.0).then_some(Ratio(self.0 / whole.0))
+        (whole > Self::ZERO).then(|| Ratio::from_fraction(self.as_hs() / whole.as_hs()).ok()).flatten()
     }
 }
 
 impl Efficiency {
     /// Power over hash rate; `None` for a miner that does not hash.
     pub fn of(power: Power, rate: HashRate) -> Option<Self> {
-        (rate.0 > 0.0).then_some(Self(power.0 / rate.as_ths()))
+        (rate > HashRate::ZERO)
+            .then(|| Self::from_joules_per_terahash(power.as_watts() / rate.as_ths()).ok())
+            .flatten()
     }
 }
 
 impl fmt::Display for HashRate {
     /// In the largest unit that keeps at least one digit before the point, two decimals unless a precision is given.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (factor, unit) = match self.0 {
+        let (factor, unit) = match self.as_hs() {
             v if v >= 1e15 => (1e15, "PH/s"),
             v if v >= 1e12 || v == 0.0 => (1e12, "TH/s"),
             v if v >= 1e9 => (1e9, "GH/s"),
@@ -233,7 +237,7 @@ impl fmt::Display for HashRate {
             v if v >= 1e3 => (1e3, "kH/s"),
             _ => (1.0, "H/s"),
         };
-        write!(f, "{:.*} {unit}", f.precision().unwrap_or(2), self.0 / factor)
+        write!(f, "{:.*} {unit}", f.precision().unwrap_or(2), self.as_hs() / factor)
     }
 }
 
@@ -242,7 +246,7 @@ macro_rules! display {
     ($($name:ident $precision:literal $unit:literal),+ $(,)?) => { $(
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!("{:.*} ", $unit), f.precision().unwrap_or($precision), self.0)
+                write!(f, concat!("{:.*} ", $unit), f.precision().unwrap_or($precision), self.0.get())
             }
         }
     )+ };

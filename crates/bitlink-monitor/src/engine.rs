@@ -64,7 +64,8 @@ pub(crate) struct Engine {
     started: Instant,
     schedule: Schedule<Endpoint>,
     desk: Desk,
-    members: BTreeMap<Endpoint, Member>,
+    /// Each in a box: a tree keeps room for almost twice as many as it has.
+    members: BTreeMap<Endpoint, Box<Member>>,
     /// Where each machine was last heard.
     homes: HashMap<MinerId, Endpoint>,
     /// Every poll that runs. Dropping the engine ends them.
@@ -209,7 +210,7 @@ impl Engine {
             if tell {
                 self.events.0.push(MonitorEvent::Added(Arc::clone(&member.miner)));
             }
-            self.members.insert(*endpoint, member);
+            self.members.insert(*endpoint, Box::new(member));
             self.changed = true;
         }
         self.schedule.extend(endpoints, self.started.elapsed());
@@ -279,7 +280,7 @@ impl Engine {
             }
             Err(miss) => member.missed(now, &miss, &self.desk),
         };
-        let pace = self.members.get(&endpoint).map_or(Pace::Regular, Member::pace);
+        let pace = self.members.get(&endpoint).map_or(Pace::Regular, |member| member.pace());
         self.schedule.done(&endpoint, now, pace);
         self.changed = true;
         if change.came_back {
@@ -334,12 +335,13 @@ impl Engine {
     /// A miner that was dead has answered. What had silenced it may have silenced its neighbours and be over: those that are
     /// backing off are asked at their next beat.
     fn expect_neighbours(&mut self, endpoint: Endpoint, now: Duration) {
-        let silent = |(_, member): &(&Endpoint, &Member)| matches!(member.pace(), Pace::Backoff(_));
         let first =
             self.members.range(..endpoint).rev().take_while(|(other, _)| subnet(other) == subnet(&endpoint));
         let last = self.members.range(endpoint..).take_while(|(other, _)| subnet(other) == subnet(&endpoint));
-        for (neighbour, _) in first.chain(last).filter(silent) {
-            self.schedule.expect(neighbour, now);
+        for (neighbour, member) in first.chain(last) {
+            if matches!(member.pace(), Pace::Backoff(_)) {
+                self.schedule.expect(neighbour, now);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Other settings for an engine that runs. What is known of the miners stays: their states, what they are called, since when
 //! something is wrong with them, and what is remembered of them.
 
-use super::{Engine, Member};
+use super::Engine;
 use crate::config::MonitorConfig;
 use crate::health::Resolver;
 
@@ -20,7 +20,7 @@ impl Engine {
         if before.credentials != config.credentials {
             self.credentials = config.credentials.clone().into();
             // They may have got past a web server by a name that counts no longer.
-            self.members.values_mut().for_each(Member::ask_anew);
+            self.members.values_mut().for_each(|member| member.ask_anew());
         }
         if before.rules != config.rules || before.interval != config.interval {
             self.desk.rules = resolver(config);
@@ -29,7 +29,7 @@ impl Engine {
             }
         }
         if before.interval != config.interval {
-            self.members.values_mut().for_each(Member::skip_gap);
+            self.members.values_mut().for_each(|member| member.skip_gap());
             self.next_full = self.next_full.min(now + config.interval);
         }
         self.schedule.set_interval(config.interval, config.dead_pause, now);

@@ -68,7 +68,8 @@ impl Trend {
 /// Shares counted over a window that ends now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ShareWindow {
-    samples: VecDeque<(Timestamp, Counts)>,
+    /// A dozen at most, the oldest first.
+    samples: Vec<(Timestamp, Counts)>,
     last: Option<(Timestamp, Counts)>,
 }
 
@@ -110,14 +111,16 @@ impl ShareWindow {
         }
         self.last = Some((now, counts));
         let step = rules.shares_window / 10;
-        if self.samples.back().is_none_or(|(at, _)| now.since(*at) >= step) {
-            self.samples.push_back((now, counts));
+        if self.samples.last().is_none_or(|(at, _)| now.since(*at) >= step) {
+            // A fleet has tens of thousands of these.
+            self.samples.reserve_exact(1);
+            self.samples.push((now, counts));
         }
         // The oldest sample is the last one that is not inside the window.
         while self.samples.get(1).is_some_and(|(at, _)| now.since(*at) >= rules.shares_window) {
-            self.samples.pop_front();
+            self.samples.remove(0);
         }
-        let (_, base) = self.samples.front()?;
+        let (_, base) = self.samples.first()?;
         Some(Counts {
             accepted: counts.accepted.saturating_sub(base.accepted),
             rejected: counts.rejected.saturating_sub(base.rejected),

@@ -6,7 +6,6 @@ use super::gates::{Key, Seen};
 use super::rules::{Limit, rule};
 use bitlink_model::{Evidence, Finding, MinerSnapshot, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Hashes that a share of difficulty 1 stands for, on average.
@@ -29,7 +28,8 @@ struct Work {
 /// Work over a window that ends now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WorkWindow {
-    samples: VecDeque<Work>,
+    /// Half a dozen at most, the oldest first.
+    samples: Vec<Work>,
     last: Option<Work>,
 }
 
@@ -91,13 +91,14 @@ impl WorkWindow {
         };
         let work = Work { at: now, difficulty, shares: accepted, squares, reported };
         self.last = Some(work);
-        if self.samples.back().is_none_or(|back| now.since(back.at) >= window / Self::SAMPLES) {
-            self.samples.push_back(work);
+        if self.samples.last().is_none_or(|back| now.since(back.at) >= window / Self::SAMPLES) {
+            self.samples.reserve_exact(1);
+            self.samples.push(work);
         }
         while self.samples.get(1).is_some_and(|second| now.since(second.at) >= window) {
-            self.samples.pop_front();
+            self.samples.remove(0);
         }
-        Self::proof(self.samples.front()?, &work)
+        Self::proof(self.samples.first()?, &work)
     }
 
     fn proof(from: &Work, to: &Work) -> Option<Proof> {

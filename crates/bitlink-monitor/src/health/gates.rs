@@ -2,7 +2,6 @@
 
 use super::rules::rule;
 use bitlink_model::{Finding, Rule, Severity, Timestamp};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Which gate: a rule may watch several parts (fan 2, board 0) at several severities.
@@ -24,9 +23,9 @@ pub(super) enum Seen {
     Good,
 }
 
-/// Every gate that is not simply at rest.
+/// Every gate that is not simply at rest, in order. There are few, and a fleet has as many of these as miners.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Gates(BTreeMap<Key, Gate>);
+pub(super) struct Gates(Vec<(Key, Gate)>);
 
 #[derive(Debug, Clone)]
 struct Gate {
@@ -35,7 +34,7 @@ struct Gate {
     /// When that was last seen.
     seen: Timestamp,
     /// Set once it has lasted long enough.
-    raised: Option<Finding>,
+    raised: Option<Box<Finding>>,
 }
 
 /// Findings that say nothing new while another one stands that is no milder: (hidden, by).
@@ -72,22 +71,19 @@ impl Gates {
         tell: impl FnOnce() -> Finding,
     ) {
         match seen {
-            Seen::Good => {
-                self.0.remove(&key);
-            }
-            Seen::Between => match self.0.get_mut(&key) {
+            Seen::Good => self.remove(&key),
+            Seen::Between => match self.get_mut(&key) {
                 Some(gate) if gate.raised.is_some() => {
                     gate.seen = now;
-                    gate.raised = Some(tell().since(gate.since));
+                    gate.raised = Some(Box::new(tell().since(gate.since)));
                 }
-                _ => {
-                    self.0.remove(&key);
-                }
+                _ => self.remove(&key),
             },
             Seen::Bad => {
                 let shown = if lasted >= hold { now.minus(lasted) } else { now };
-                let gate =
-                    self.0.entry(key).or_insert_with(|| Gate { since: shown, seen: now, raised: None });
+                let Some(gate) = self.entry(key, || Gate { since: shown, seen: now, raised: None }) else {
+                    return;
+                };
                 // Not watched for long, or the clock was set back: it may not have lasted.
                 let unwatched = gate.raised.is_none() && now.since(gate.seen) > longest_gap;
                 if unwatched || now < gate.since {
@@ -98,23 +94,48 @@ impl Gates {
                     gate.since = gate.since.min(shown);
                 }
                 if gate.raised.is_some() || now.since(gate.since) >= hold {
-                    gate.raised = Some(tell().since(gate.since));
+                    gate.raised = Some(Box::new(tell().since(gate.since)));
                 }
             }
+        }
+    }
+
+    fn place(&self, key: &Key) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.cmp(key))
+    }
+
+    fn get_mut(&mut self, key: &Key) -> Option<&mut Gate> {
+        let place = self.place(key).ok()?;
+        self.0.get_mut(place).map(|(_, gate)| gate)
+    }
+
+    /// The gate of a key, a new one where there is none. Always one.
+    fn entry(&mut self, key: Key, new: impl FnOnce() -> Gate) -> Option<&mut Gate> {
+        let place = self.place(&key).unwrap_or_else(|place| {
+            self.0.insert(place, (key, new()));
+            place
+        });
+        self.0.get_mut(place).map(|(_, gate)| gate)
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Ok(place) = self.place(key) {
+            self.0.remove(place);
         }
     }
 
     /// Takes a rule back altogether: it does not apply now.
     pub(super) fn excuse(&mut self, rule: &Rule) {
         if !self.0.is_empty() {
-            self.0.retain(|key, _| key.rule != *rule);
+            self.0.retain(|(key, _)| key.rule != *rule);
         }
     }
 
     /// A limit is no more: all of a rule, or of one severity.
     pub(super) fn drop_limit(&mut self, rule: &Rule, severity: Option<Severity>) {
-        self.0
-            .retain(|key, _| key.rule != *rule || severity.is_some_and(|severity| key.severity != severity));
+        self.0.retain(|(key, _)| {
+            key.rule != *rule || severity.is_some_and(|severity| key.severity != severity)
+        });
     }
 
     pub(super) fn clear(&mut self) {
