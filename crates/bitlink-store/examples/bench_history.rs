@@ -60,6 +60,7 @@ fn ingest(dir: &Path, miners: u64, hours: u64) {
     }
     let used = cpu_seconds() - before.0 - made;
     let written = written_bytes() - before.1;
+    let kept = store.history_status().values;
     drop(store);
     let size = size(&place.0);
     let share = used / (hours as f64 * 3_600.0);
@@ -68,10 +69,7 @@ fn ingest(dir: &Path, miners: u64, hours: u64) {
         share * 100.0,
         samples as f64 / used / 1e6
     );
-    println!(
-        "| samples counted | {samples} of {} | all |",
-        miners * READINGS * hours * 360 + hours * 360 * 8
-    );
+    println!("| samples on the disk | {kept} of {samples} | all |");
     println!("| a tick on the disk, at worst | {:.0} ms | |", worst_us as f64 / 1e3);
     let per = |bytes: u64| bytes as f64 / samples as f64;
     println!("| disk, index and log included | {:.3} B a sample | ≤ 1 B |", per(size));
