@@ -109,6 +109,25 @@ pub struct Session {
 }
 
 impl Session {
+    /// The same credentials for a door that wants another proof; what is known of it is kept where it is the same.
+    pub(crate) fn with_auth(mut self, auth: Auth) -> Self {
+        if std::mem::discriminant(&auth) != std::mem::discriminant(&self.auth) {
+            (self.which, self.proven, self.digest, self.pass) = (0, false, None, None);
+        }
+        self.auth = auth;
+        self
+    }
+
+    /// Whose name and password has been seen to work.
+    pub(crate) fn proven_credentials(&self) -> Option<&Credentials> {
+        self.credentials.get(self.which).filter(|_| self.proven)
+    }
+
+    /// Whose names and passwords may be tried, in order.
+    pub(crate) fn credentials(&self) -> &[Credentials] {
+        &self.credentials
+    }
+
     pub(crate) fn new(auth: Auth, own: Vec<Credentials>, defaults: &[(&str, &str)]) -> Self {
         let defaults_from = own.len();
         let defaults = defaults.iter().map(|(user, password)| Credentials::new(*user, *password));
@@ -219,13 +238,114 @@ impl Session {
     }
 }
 
+/// A page on its way through the door, login included.
+#[derive(Debug)]
+pub(crate) struct Knocking {
+    /// What it is called in errors.
+    name: &'static str,
+    page: HttpRequest,
+    logging_in: bool,
+    tries: u32,
+}
+
+/// What a reply means for getting in.
+pub(crate) enum Passed {
+    /// Nothing: this must be sent first or again.
+    Again(HttpRequest),
+    /// The reply is the page's own.
+    In,
+    /// There is no way in.
+    Failed(ProtocolError),
+}
+
+impl Knocking {
+    /// A page, and the first request towards it.
+    pub(crate) fn new(
+        name: &'static str,
+        page: HttpRequest,
+        session: &mut Session,
+    ) -> (Self, Result<HttpRequest, ProtocolError>) {
+        let logging_in = session.needs_login();
+        let first = session.open(&page);
+        let knocking = Self { name, page, logging_in, tries: 0 };
+        let first = first.ok_or_else(|| knocking.denied());
+        (knocking, first)
+    }
+
+    /// Whether what was sent last is a login and not the page.
+    pub(crate) const fn is_logging_in(&self) -> bool {
+        self.logging_in
+    }
+
+    /// Takes a reply.
+    pub(crate) fn hear(&mut self, reply: &HttpReply, session: &mut Session) -> Passed {
+        self.tries += 1;
+        if self.tries > MAX_TRIES {
+            return Passed::Failed(self.denied());
+        }
+        if self.logging_in {
+            return self.logged_in(reply, session);
+        }
+        if matches!(reply.status, 401 | 403) || session.is_expired(reply) {
+            return match session.challenged(&self.page, reply, self.tries) {
+                Some(request) => {
+                    self.logging_in = matches!(session.auth, Auth::Login(_));
+                    Passed::Again(request)
+                }
+                None => Passed::Failed(self.denied()),
+            };
+        }
+        if reply.is_success() && !matches!(session.auth, Auth::None) {
+            // Only a question that was put with a proof shows that the proof is good.
+            session.proven |= session.digest.is_some()
+                || session.pass.is_some()
+                || session.basic
+                || matches!(session.auth, Auth::Basic);
+        }
+        Passed::In
+    }
+
+    fn logged_in(&mut self, reply: &HttpReply, session: &mut Session) -> Passed {
+        let Auth::Login(login) = session.auth else { return Passed::Failed(self.denied()) };
+        // Locked (RFC 4918) and too many requests (RFC 6585) say that another password would not do either.
+        let taken = match login.accept(reply) {
+            Err(Refusal::WrongCredentials | Refusal::WrongWay) if matches!(reply.status, 423 | 429) => {
+                Err(Refusal::Locked(Excerpt::of_bytes(&reply.body).to_string()))
+            }
+            taken => taken,
+        };
+        let next = match taken {
+            Ok(pass) => {
+                session.pass = Some(pass);
+                session.proven = true;
+                self.logging_in = false;
+                Some(session.dress(&self.page))
+            }
+            Err(Refusal::WrongWay) if session.way + 1 < login.ways() => {
+                session.way += 1;
+                session.login()
+            }
+            Err(Refusal::Locked(words)) => {
+                return Passed::Failed(ProtocolError::Locked {
+                    question: self.name.to_owned(),
+                    message: Excerpt::of(&words),
+                });
+            }
+            Err(_) => session.next_credentials().and_then(|()| session.login()),
+        };
+        next.map_or_else(|| Passed::Failed(self.denied()), Passed::Again)
+    }
+
+    fn denied(&self) -> ProtocolError {
+        ProtocolError::AccessDenied { question: self.name.to_owned() }
+    }
+}
+
 /// One question on its way.
 #[derive(Debug)]
 pub(crate) struct Asking {
     question: Question,
-    page: Option<HttpRequest>,
-    logging_in: bool,
-    tries: u32,
+    knocking: Option<Knocking>,
 }
 
 /// What came of a step of a question.
@@ -244,27 +364,17 @@ const MAX_TRIES: u32 = 12;
 impl Asking {
     /// Puts a question.
     pub(crate) fn new(question: Question, session: &mut Session) -> (Self, Result<Request, ProtocolError>) {
-        let mut asking = Self { question, page: None, logging_in: false, tries: 0 };
+        let mut asking = Self { question, knocking: None };
         let request = match question.ask {
             Ask::Command | Ask::CommandAt { .. } | Ask::Text { .. } => asking.command(),
             Ask::Frame { port, body } => Ok(FrameRequest { port, body: body.as_bytes().into() }.into()),
             // A stranger's marks are wanted, not its secrets.
-            Ask::Knock(page) => {
-                let page = page.request();
-                asking.page = Some(page.clone());
-                Ok(page.into())
-            }
-            Ask::Page(page) if page.open => {
-                let page = page.request();
-                asking.page = Some(page.clone());
-                Ok(page.into())
-            }
+            Ask::Knock(page) => Ok(page.request().into()),
+            Ask::Page(page) if page.open => Ok(page.request().into()),
             Ask::Page(page) => {
-                let page = page.request();
-                let first = session.open(&page);
-                asking.logging_in = session.needs_login();
-                asking.page = Some(page);
-                first.map(Request::from).ok_or_else(|| asking.denied())
+                let (knocking, first) = Knocking::new(question.command, page.request(), session);
+                asking.knocking = Some(knocking);
+                first.map(Request::from)
             }
         };
         (asking, request)
@@ -299,7 +409,7 @@ impl Asking {
             Err(failure) => return Heard::Failed(no_reply(command, failure), Vec::new()),
         };
         let head: Vec<u8> = reply.bytes.iter().copied().take(HEAD).collect();
-        let Some(page) = self.page.clone() else {
+        if !self.question.is_page() {
             let reply = match self.question.ask {
                 Ask::Frame { .. } => ApiReply { bytes: unframe(&reply.bytes).to_vec(), ..reply },
                 _ => reply,
@@ -311,7 +421,7 @@ impl Asking {
                 }
                 Err(error) => Heard::Failed(error, head),
             };
-        };
+        }
         let raw = reply;
         let reply = match HttpReply::parse(command, &raw) {
             Ok(reply) => reply,
@@ -329,28 +439,12 @@ impl Asking {
                 Err(error) => Heard::Failed(error, head),
             };
         }
-        self.tries += 1;
-        if self.tries > MAX_TRIES {
-            return Heard::Failed(self.denied(), head);
-        }
-        if self.logging_in {
-            return self.logged_in(&page, &reply, session, head);
-        }
-        if matches!(reply.status, 401 | 403) || session.is_expired(&reply) {
-            return match session.challenged(&page, &reply, self.tries) {
-                Some(request) => {
-                    self.logging_in = matches!(session.auth, Auth::Login(_));
-                    Heard::Again(request.into())
-                }
-                None => Heard::Failed(self.denied(), head),
-            };
-        }
-        if reply.is_success() && !matches!(session.auth, Auth::None) {
-            // Only a question that was put with a proof shows that the proof is good.
-            session.proven |= session.digest.is_some()
-                || session.pass.is_some()
-                || session.basic
-                || matches!(session.auth, Auth::Basic);
+        if let Some(knocking) = &mut self.knocking {
+            match knocking.hear(&reply, session) {
+                Passed::Again(request) => return Heard::Again(request.into()),
+                Passed::Failed(error) => return Heard::Failed(error, head),
+                Passed::In => {}
+            }
         }
         match decode_page(command, &reply) {
             // Words in the place of data, as of a server that is busy, are no answer. Only open pages are text.
@@ -361,48 +455,6 @@ impl Asking {
             Ok(parsed) => Heard::Answer(parsed, head),
             Err(error) => Heard::Failed(error, head),
         }
-    }
-
-    fn logged_in(
-        &mut self,
-        page: &HttpRequest,
-        reply: &HttpReply,
-        session: &mut Session,
-        head: Vec<u8>,
-    ) -> Heard {
-        let Auth::Login(login) = session.auth else { return Heard::Failed(self.denied(), head) };
-        // Locked (RFC 4918) and too many requests (RFC 6585) say that another password would not do either.
-        let taken = match login.accept(reply) {
-            Err(Refusal::WrongCredentials | Refusal::WrongWay) if matches!(reply.status, 423 | 429) => {
-                Err(Refusal::Locked(Excerpt::of_bytes(&reply.body).to_string()))
-            }
-            taken => taken,
-        };
-        let next = match taken {
-            Ok(pass) => {
-                session.pass = Some(pass);
-                session.proven = true;
-                self.logging_in = false;
-                Some(session.dress(page))
-            }
-            Err(Refusal::WrongWay) if session.way + 1 < login.ways() => {
-                session.way += 1;
-                session.login()
-            }
-            Err(Refusal::Locked(words)) => {
-                let locked = ProtocolError::Locked {
-                    question: self.question.command.to_owned(),
-                    message: Excerpt::of(&words),
-                };
-                return Heard::Failed(locked, head);
-            }
-            Err(_) => session.next_credentials().and_then(|()| session.login()),
-        };
-        next.map_or_else(|| Heard::Failed(self.denied(), head), |request| Heard::Again(request.into()))
-    }
-
-    fn denied(&self) -> ProtocolError {
-        ProtocolError::AccessDenied { question: self.question.command.to_owned() }
     }
 }
 

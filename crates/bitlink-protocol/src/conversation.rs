@@ -42,3 +42,11 @@ impl<C: Conversation + ?Sized> Conversation for Box<C> {
         (**self).step(outcome)
     }
 }
+
+impl<C: Conversation + ?Sized> Conversation for &mut C {
+    type Output = C::Output;
+
+    fn step(&mut self, outcome: Option<Result<Reply, ExchangeFailure>>) -> Step<Self::Output> {
+        (**self).step(outcome)
+    }
+}

@@ -3,12 +3,13 @@
 //! A dialect says how its firmware is known, what to ask of it, and how to read the answers. It is a delta on the
 //! generic replies: one file, its fixtures, and its row in the registry.
 
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::decode::{Document, Status};
 use crate::exchange::API_DOOR;
 use crate::http::{HttpRequest, TLS_PORT, WEB_PORT};
 use crate::record::{Oddities, Record};
-use bitlink_model::{Family, Identity, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, MinerSnapshot};
 use std::fmt::Debug;
 
 /// Where the CGMiner API listens.
@@ -65,6 +66,29 @@ pub trait Dialect: Debug + Sync {
     /// What it is delivered with: tried last, and told of when it still works.
     fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[]
+    }
+
+    /// What it can be told to do. What is not in the answer it cannot, or nobody knows how.
+    fn capabilities(&self, _identity: &Identity) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// How it is told. Asked only for what [`capabilities`](Self::capabilities) has.
+    ///
+    /// # Errors
+    /// [`ActError`] where it cannot be told that, or not with this setting.
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        Err(ActError::unsupported(order.action.kind()))
+    }
+
+    /// How its web server wants to know who gives orders, where that differs from how it wants to know who asks.
+    fn acting_auth(&self) -> Auth {
+        self.auth()
+    }
+
+    /// What it is delivered with, for giving orders.
+    fn acting_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        self.default_credentials()
     }
 
     /// Whether a refusal means that the mining program is still coming up. A miner that says so is read as starting,

@@ -62,6 +62,14 @@ pub enum ProtocolError {
         /// The miner's words, printable.
         message: Excerpt,
     },
+    /// Miner: it understood what it was told to do, and does not do it.
+    #[error("{question} was refused: {reason}")]
+    Refused {
+        /// The command that was given.
+        question: String,
+        /// The miner's words, printable.
+        reason: Excerpt,
+    },
     /// Miner: it speaks the API, but no dialect knows it.
     #[error("answers, but is no miner that is known: {excerpt}")]
     NotIdentified {

@@ -6,7 +6,7 @@
 //! * [`Command`] puts a question into bytes; [`decode`] turns the bytes that come back into a [`Document`], mending what
 //!   real firmware is known to break; [`replies`] reads documents into typed replies.
 //! * A [`Conversation`] is several questions with one purpose: [`Identify`] finds out who answers, [`ReadSnapshot`] takes
-//!   a full reading, [`ReadMiner`] does both. Whoever owns the socket drives it.
+//!   a full reading, [`ReadMiner`] does both. [`Act`] carries out one action. Whoever owns the socket drives it.
 //! * A [`Dialect`] is one firmware family; [`registry`] lists them.
 //! * [`reports`] reads what miners send without being asked.
 //! * [`catalogue`] knows what each model is sold as, for what a miner does not say itself.
@@ -50,6 +50,7 @@
 
 pub use bitlink_model as model;
 
+mod acting;
 mod asking;
 mod auth;
 pub mod catalogue;
@@ -68,6 +69,7 @@ mod record;
 pub mod replies;
 pub mod reports;
 
+pub use acting::{Act, ActError, Acted, Effect, Order, Plan, Proof, capabilities, proof};
 pub use asking::{Auth, Login, Pass, Refusal, Session};
 pub use auth::{Credentials, Digest, basic};
 pub use command::{Command, CommandError, MAX_REQUEST_BYTES, escape};

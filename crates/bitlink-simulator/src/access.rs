@@ -20,6 +20,9 @@ pub struct Access {
     pub locked: bool,
     /// How the port of the API is.
     pub api: ApiDoor,
+    /// Whether commands are let through that the firmware keeps shut as it is delivered: WhatsMiner's orders, the privileged
+    /// commands of cgminer. Default not.
+    pub privileged: bool,
 }
 
 impl Access {
@@ -48,6 +51,13 @@ impl Access {
     #[must_use]
     pub fn with_locked(mut self, locked: bool) -> Self {
         self.locked = locked;
+        self
+    }
+
+    /// With commands that are shut as delivered let through.
+    #[must_use]
+    pub fn with_privileged(mut self, privileged: bool) -> Self {
+        self.privileged = privileged;
         self
     }
 

@@ -64,6 +64,11 @@ fn field<'v>(fields: &'v str, name: &str) -> Option<&'v str> {
     })
 }
 
+/// MD5 of bytes.
+pub(crate) fn md5_bytes(bytes: &[u8]) -> [u8; 16] {
+    Md5::digest(bytes).into()
+}
+
 /// Lower-case hexadecimal MD5.
 pub(crate) fn md5(text: &str) -> String {
     Md5::digest(text.as_bytes()).iter().fold(String::with_capacity(32), |mut out, byte| {

@@ -35,7 +35,8 @@ impl Now<'_> {
     fn drive(&self, at_ms: i64) -> f64 {
         let since = at_ms - self.boot_ms;
         let warm = (seconds(since - INIT_MS) / seconds(RAMP_MS - INIT_MS)).clamp(0.0, 1.0);
-        self.miner.spec.episodes.iter().filter(|e| e.covers(at_ms)).fold(warm, |rate, e| match e.fault {
+        let set = warm * self.miner.spec.settings.share(at_ms);
+        self.miner.spec.episodes.iter().filter(|e| e.covers(at_ms)).fold(set, |rate, e| match e.fault {
             Fault::PsuFault | Fault::AllPoolsDead | Fault::Asleep | Fault::Booting | Fault::Rebooting => 0.0,
             Fault::Slow { percent } => rate * f64::from(percent) / 100.0,
             Fault::Overheating => rate * 0.97,
@@ -75,7 +76,10 @@ impl Now<'_> {
         if self.any(at_ms, |f| f == Fault::AllPoolsDead) {
             return None;
         }
-        Some(usize::from(self.any(at_ms, |f| f == Fault::PoolDead)))
+        let settings = &self.miner.spec.settings;
+        let preferred = if at_ms >= settings.preferred_ms { settings.preferred_pool } else { 0 };
+        let first_is_dead = self.any(at_ms, |f| f == Fault::PoolDead);
+        Some(if preferred == 0 && first_is_dead { 1 } else { preferred })
             .filter(|&p| p < self.miner.spec.pools.len())
     }
 
@@ -87,6 +91,10 @@ impl Now<'_> {
         for episode in &self.miner.spec.episodes {
             episode.edges(self.boot_ms, self.at_ms.max(warm), &mut edges);
         }
+        let settings = &self.miner.spec.settings;
+        let preferred = Some(settings.preferred_ms).filter(|_| settings.preferred_pool > 0);
+        let told = settings.shares.iter().map(|(since, _)| *since).chain(preferred);
+        edges.extend(told.filter(|edge| (self.boot_ms..=self.at_ms.max(warm)).contains(edge)));
         edges.sort_unstable();
         edges.dedup();
         edges
@@ -104,7 +112,7 @@ pub(crate) fn phase(miner: &SimMiner, at_ms: i64) -> Phase {
         Phase::Asleep
     } else if has(Fault::PsuFault) || has(Fault::AllPoolsDead) {
         Phase::Stopped
-    } else if has(Fault::Booting) || at_ms - boot(miner, at_ms) < RAMP_MS {
+    } else if has(Fault::Booting) || at_ms - start(miner, at_ms) < RAMP_MS {
         Phase::Starting
     } else {
         Phase::Mining
@@ -118,9 +126,16 @@ fn boot(miner: &SimMiner, at_ms: i64) -> i64 {
     reboots.filter_map(|e: &Episode| e.last_end(at_ms)).fold(first, i64::max).min(at_ms)
 }
 
+/// When the mining program last started: with the machine, or because somebody wanted it.
+fn start(miner: &SimMiner, at_ms: i64) -> i64 {
+    let boot = boot(miner, at_ms);
+    miner.spec.settings.last_start(at_ms).map_or(boot, |start| start.max(boot))
+}
+
 /// The state at a moment.
 pub(crate) fn state(miner: &SimMiner, at_ms: i64, epoch_s: u64) -> MinerState {
-    let boot_ms = boot(miner, at_ms);
+    let up_ms = at_ms - boot(miner, at_ms);
+    let boot_ms = start(miner, at_ms);
     let now = Now { miner, boot_ms, at_ms };
     let edges = now.edges();
     let total = WorkCurve::new(&edges, |t| now.rate(t));
@@ -146,7 +161,7 @@ pub(crate) fn state(miner: &SimMiner, at_ms: i64, epoch_s: u64) -> MinerState {
         phase: phase(miner, at_ms),
         faults,
         elapsed_s: elapsed_ms.unsigned_abs() / 1000,
-        uptime_s: elapsed_ms.unsigned_abs() / 1000 + 41,
+        uptime_s: up_ms.unsigned_abs() / 1000 + 41,
         // The machine's rate is the sum of its boards' in every window.
         rate_5s: boards.iter().map(|b| b.rate_5s).sum(),
         rate_1m: boards.iter().map(|b| b.rate_1m).sum(),
@@ -154,9 +169,9 @@ pub(crate) fn state(miner: &SimMiner, at_ms: i64, epoch_s: u64) -> MinerState {
         rate_15m: boards.iter().map(|b| b.rate_15m).sum(),
         rate_30m: noisy(total.mean(at_ms, 1_800_000), "30m", 1_800_000, 0.002),
         rate_avg: total.mean(at_ms, i64::MAX / 2),
-        rate_ideal: ideal,
+        rate_ideal: ideal * miner.spec.settings.share(at_ms).min(1.0),
         total_mh,
-        frequency_mhz: model.frequency_mhz,
+        frequency_mhz: miner.spec.settings.frequency_mhz.unwrap_or(model.frequency_mhz),
         boards,
         fans_rpm: climate.fans(&now),
         fan_duty: climate.duty,
@@ -244,7 +259,7 @@ fn board(now: &Now<'_>, board: usize, edges: &[i64], life: Seed, climate: &Clima
         rate_5m: noisy(curve.mean(at_ms, 300_000), "5m", 300_000, 0.005),
         rate_15m: noisy(curve.mean(at_ms, 900_000), "15m", 900_000, 0.003),
         rate_avg: curve.mean(at_ms, i64::MAX / 2),
-        rate_ideal: miner.board_ideal(board),
+        rate_ideal: miner.board_ideal(board) * miner.spec.settings.share(at_ms).min(1.0),
         total_mh: work * 1e6,
         frequency_mhz: if present { model.frequency_mhz + seed.of("bin").between(-4.0, 4.0) } else { 0.0 },
         voltage: model.voltage + seed.of("volt").between(-0.05, 0.05),

@@ -34,6 +34,7 @@ use crate::host::SimHost;
 use crate::http::{Request, Response};
 use crate::miner::{MinerSpec, Model};
 use crate::node::{Node, Record};
+use crate::orders::{Desk, Order};
 use crate::seed::Seed;
 use crate::state::MinerState;
 use bitlink_model::Family;
@@ -47,6 +48,8 @@ pub(crate) struct Moment<'a> {
     pub(crate) state: &'a MinerState,
     /// Which of its sessions is the one that counts.
     pub(crate) session: u64,
+    /// Where it leaves what it is told to do.
+    pub(crate) desk: &'a Desk,
 }
 
 impl<'a> Moment<'a> {
@@ -59,6 +62,11 @@ impl<'a> Moment<'a> {
     /// server of Digest gives to be answered. Who says it uses the session, so nothing else may look like it.
     pub(crate) fn token(&self) -> String {
         token(self.spec.seed, self.session)
+    }
+
+    /// Lets the machine do something once the reply is written.
+    pub(crate) fn order(&self, order: Order) {
+        self.desk.leave(order);
     }
 
     /// What a login is answered with while nobody can log in. Few vendors say how their firmware does it.
@@ -338,12 +346,15 @@ pub(crate) enum Content {
     Single(Record),
     /// The answers to several commands joined with `+`, by command.
     Joined(Vec<(String, Record)>),
+    /// No answer: the connection closes without a byte.
+    Nothing,
 }
 
 impl Document {
     /// The bytes, terminator included.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = match (&self.content, self.form) {
+            (Content::Nothing, _) => return Vec::new(),
             (Content::Single(record), Form::Json) => Node::Record(record.clone()).to_json().into_bytes(),
             (Content::Joined(parts), Form::Json) => {
                 let slots =

@@ -9,6 +9,9 @@ pub(crate) fn is_complete(bytes: &[u8]) -> bool {
 pub(crate) fn answer(bytes: &[u8], reply: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let Some(message) = message(bytes) else { return Vec::new() };
     let body = reply(message);
+    if body.is_empty() {
+        return body;
+    }
     let len = u32::try_from(body.len()).unwrap_or(u32::MAX);
     len.to_le_bytes().into_iter().chain(body).collect()
 }

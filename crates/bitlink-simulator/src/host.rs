@@ -6,6 +6,7 @@ use crate::defect::{Defect, deliver};
 use crate::face::{Speaks, token};
 use crate::fault::{Episode, Fault, FaultKind, Schedule};
 use crate::miner::{MinerSpec, SimMiner, Truth};
+use crate::orders::{Desk, Obedience, Order, obey};
 use crate::state::{MinerState, Phase};
 use bitlink_transport::{Act, Door, Host, Script};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -100,6 +101,11 @@ impl SimHost {
         self.write(|miner| miner.spec.access = access);
     }
 
+    /// Lets it obey otherwise from now on.
+    pub fn set_obedience(&self, obedience: Obedience) {
+        self.write(|miner| miner.spec.obedience = obedience);
+    }
+
     /// Ends the session that somebody may hold: it logs in again or gets nothing more.
     pub fn end_session(&self) {
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,16 +160,27 @@ impl Host for SimHost {
     }
 
     fn respond(&self, port: u16, request: &[u8]) -> Script {
-        self.read(|miner, now| {
+        let desk = Desk::default();
+        let (script, now, obedience) = self.read(|miner, now| {
             let is_api = miner.speaks_at(port) == Some(Speaks::Api);
+            let obedience = miner.spec.obedience;
             if is_api && miner.spec.access.api == ApiDoor::Denied {
-                return Script::close();
+                return (Script::close(), now, obedience);
             }
             let session = self.session(miner, now, request);
-            let bytes = miner.reply_in_session(port, now, self.clock.epoch_s(), request, session);
+            let epoch_s = self.clock.epoch_s();
+            let bytes = miner.reply_in_session(port, now, epoch_s, request, session, &desk);
             let defects = if is_api { miner.spec.defects.as_slice() } else { &[] };
             let think = self.latency.then(|| Act::Wait(miner.think_time(now)));
-            Script { acts: think.into_iter().chain(deliver(bytes, defects)).collect() }
-        })
+            let script = Script { acts: think.into_iter().chain(deliver(bytes, defects)).collect() };
+            (script, now, obedience)
+        });
+        let orders = desk.into_orders();
+        // Who takes or gives back a session changes nothing.
+        let changes = orders.iter().any(|order| !matches!(order, Order::Hold(_)));
+        if !orders.is_empty() {
+            self.write(|miner| obey(miner, orders, now));
+        }
+        if changes && obedience.reply_lost_after_write { Script::close() } else { script }
     }
 }

@@ -67,6 +67,22 @@ impl<'a> Request<'a> {
         fields.find(|(key, _)| *key == name).map(|(_, value)| unescape(value))
     }
 
+    /// The content of a file in a body of several parts (RFC 7578).
+    pub(crate) fn file(&self, name: &str) -> Option<&'a [u8]> {
+        let boundary = self.header("content-type")?.split_once("boundary=")?.1;
+        let marker = format!("--{boundary}");
+        let find = |bytes: &[u8], what: &[u8]| bytes.windows(what.len()).position(|window| window == what);
+        let mut rest = self.body;
+        loop {
+            rest = rest.get(find(rest, marker.as_bytes())? + marker.len()..)?;
+            let end = find(rest, marker.as_bytes())?;
+            let (head, content) = rest.get(..end)?.split_at_checked(head_len(rest)?)?;
+            if String::from_utf8_lossy(head).contains(&format!("name=\"{name}\"")) {
+                return content.strip_suffix(b"\r\n");
+            }
+        }
+    }
+
     /// The path without its query.
     pub(crate) fn path(&self) -> &'a str {
         self.target.split('?').next().unwrap_or(self.target)
@@ -110,6 +126,11 @@ impl Response {
         Self { status: 200, content_type: "application/json", headers: Vec::new(), body: body.into() }
     }
 
+    /// No answer: the connection closes without a byte.
+    pub(crate) fn nothing() -> Self {
+        Self::html(0, "")
+    }
+
     /// With one more header.
     pub(crate) fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -118,8 +139,12 @@ impl Response {
 
     /// The bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        if self.status == 0 {
+            return Vec::new();
+        }
         let reason = match self.status {
             200 => "OK",
+            201 => "Created",
             202 => "Accepted",
             204 => "No Content",
             302 => "Found",

@@ -16,8 +16,8 @@
 //!
 //! A firmware is a *face*: one file under `src/faces/` and one row in `src/face.rs`.
 //!
-//! What is not simulated: commands that change a machine. They are refused as firmware refuses a client without
-//! rights.
+//! * Commands change a machine as they do on the firmware: pools, light, modes and limits, sleep, reboots, passwords.
+//!   [`Settings`] holds what was set; [`Obedience`] lets a machine say yes and do nothing, lose its reply, or stay away.
 //!
 //! # Example
 //!
@@ -47,6 +47,7 @@ mod announce;
 mod calendar;
 mod call;
 mod clock;
+mod crypt;
 mod daemon;
 mod defect;
 mod digest;
@@ -62,6 +63,7 @@ mod http;
 mod miner;
 mod node;
 mod number;
+mod orders;
 mod seed;
 mod serve;
 mod state;
@@ -79,5 +81,6 @@ pub use fault::{Episode, Fault, FaultKind, Schedule, UnknownFault};
 pub use fleet::{FleetError, FleetSpec, Mix, MixError, SimFleet};
 pub use host::SimHost;
 pub use miner::{Condition, MinerSpec, Model, PoolSpec, SimMiner, Truth};
+pub use orders::{Obedience, Settings};
 pub use serve::{FleetServer, ServeError, ServeOptions};
 pub use state::{BoardState, MinerState, Phase, PoolState};

@@ -8,6 +8,7 @@ use crate::fault::{Episode, Fault, FaultKind};
 use crate::frame;
 use crate::http;
 use crate::number::{count, index, millis, real};
+use crate::orders::{Desk, Obedience, Settings};
 use crate::seed::Seed;
 use crate::state::{MinerState, Phase};
 use bitlink_model::{Family, HashRate, Mac, Make, MinerStatus, Power};
@@ -85,6 +86,10 @@ pub struct MinerSpec {
     pub defects: Vec<Defect>,
     /// How it lets people in.
     pub access: Access,
+    /// What has been set by orders.
+    pub settings: Settings,
+    /// How it obeys.
+    pub obedience: Obedience,
 }
 
 impl MinerSpec {
@@ -133,6 +138,8 @@ impl MinerSpec {
             episodes: Vec::new(),
             defects: Vec::new(),
             access: Access::default(),
+            settings: Settings::default(),
+            obedience: Obedience::default(),
         }
     }
 
@@ -184,6 +191,13 @@ impl MinerSpec {
         self
     }
 
+    /// Obeying otherwise.
+    #[must_use]
+    pub fn with_obedience(mut self, obedience: Obedience) -> Self {
+        self.obedience = obedience;
+        self
+    }
+
     /// With other pools.
     #[must_use]
     pub fn with_pools(mut self, pools: Vec<PoolSpec>) -> Self {
@@ -231,10 +245,19 @@ impl SimMiner {
         self.reply_on(elapsed, crate::SimClock::EPOCH_S, request)
     }
 
+    /// What it was told has no effect here: see [`SimHost`](crate::SimHost).
+    fn moment<'a>(&'a self, state: &'a MinerState, session: u64, desk: &'a Desk) -> Moment<'a> {
+        Moment { spec: &self.spec, state, session, desk }
+    }
+
     /// As [`reply_at`](Self::reply_at), with another calendar second for the beginning.
     pub fn reply_on(&self, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
+        self.api_reply(elapsed, epoch_s, request, &Desk::default())
+    }
+
+    fn api_reply(&self, elapsed: Duration, epoch_s: u64, request: &[u8], desk: &Desk) -> Vec<u8> {
         let state = self.state_on(elapsed, epoch_s);
-        let moment = Moment { spec: &self.spec, state: &state, session: self.session(elapsed, 0) };
+        let moment = self.moment(&state, self.session(elapsed, 0), desk);
         let mut document = self.face().answer(&moment, request);
         for defect in &self.spec.defects {
             defect::spoil(&mut document, *defect);
@@ -249,7 +272,8 @@ impl SimMiner {
     /// The bytes with which a port of it answers a request, whatever is spoken there; none where nobody listens. With
     /// those of its defects that are in the bytes, where it is the API that answers.
     pub fn reply_at_port(&self, port: u16, elapsed: Duration, epoch_s: u64, request: &[u8]) -> Vec<u8> {
-        self.reply_in_session(port, elapsed, epoch_s, request, self.session(elapsed, 0))
+        let session = self.session(elapsed, 0);
+        self.reply_in_session(port, elapsed, epoch_s, request, session, &Desk::default())
     }
 
     /// The session that counts at a moment, when so many were used up before their time.
@@ -268,13 +292,14 @@ impl SimMiner {
         epoch_s: u64,
         request: &[u8],
         session: u64,
+        desk: &Desk,
     ) -> Vec<u8> {
         let Some(door) = self.doors().iter().find(|door| door.port == port) else { return Vec::new() };
         if door.speaks == Speaks::Api {
-            return self.reply_on(elapsed, epoch_s, request);
+            return self.api_reply(elapsed, epoch_s, request, desk);
         }
         let state = self.state_on(elapsed, epoch_s);
-        let moment = Moment { spec: &self.spec, state: &state, session };
+        let moment = self.moment(&state, session, desk);
         if door.speaks == Speaks::Frames {
             return frame::answer(request, |message| self.face().frame(&moment, message));
         }

@@ -128,9 +128,11 @@ const LAYERS: &[Layer] = &[
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
         third_party: Allowed::Only(&[
             "async-trait",
-            // The other side of the logins.
+            // The other side of the logins and of signed orders.
             "aes",
+            "base64",
             "md-5",
+            "sha2",
             "rand",
             "rand_pcg",
             // The other side of TLS, with a certificate of its own making.

@@ -3,18 +3,20 @@
 //! Only `version`, `stats`, `summary`, `pools` and `devs` are let through, one at a time; `devs` says nothing useful.
 //! Boards, chips, temperatures and fans are numbered keys of one `stats` record, which the older firmware shares.
 
+pub(super) mod commands;
 mod hydro;
 mod service;
 
 use super::{antminer_web, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::decode::Document;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, dash_list};
 use bitlink_model::{
-    AnomalyKind, Board, Family, HashRate, Identity, Make, MinerSnapshot, MiningState, Temperature, UnitError,
-    Voltage,
+    AnomalyKind, Board, Capabilities, Family, HashRate, Identity, Make, MinerSnapshot, MiningState,
+    Temperature, UnitError, Voltage,
 };
 use serde_json::Value;
 
@@ -75,6 +77,14 @@ impl Dialect for Antminer {
 
     fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[("root", "root")]
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order, commands::KEYS)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -5,17 +5,20 @@
 //! firmware; `devdetails` names the model. (WhatsMiner API manual 2.0.5)
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::decode::Document;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::faults::FaultTable;
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, hash_rates};
 use bitlink_model::{
-    AnomalyKind, Board, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make, MinerSnapshot,
-    MiningState, Psu, Source, Voltage,
+    AnomalyKind, Board, Capabilities, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make,
+    MinerSnapshot, MiningState, Psu, Source, Voltage,
 };
 use serde_json::Value;
 
+mod commands;
+mod crypt;
 mod v3;
 
 pub(crate) use v3::KNOCK;
@@ -84,6 +87,14 @@ impl Dialect for Whatsminer {
 
     fn more_questions(&self, heard: &Answers) -> &'static [Question] {
         v3::more_questions(heard)
+    }
+
+    fn capabilities(&self, identity: &Identity) -> Capabilities {
+        commands::capabilities(identity)
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

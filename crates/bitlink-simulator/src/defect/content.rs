@@ -45,6 +45,7 @@ fn replies(document: &mut Document, mut change: impl FnMut(&mut Record)) {
     match &mut document.content {
         Content::Single(reply) => change(reply),
         Content::Joined(parts) => parts.iter_mut().for_each(|(_, reply)| change(reply)),
+        Content::Nothing => {}
     }
 }
 

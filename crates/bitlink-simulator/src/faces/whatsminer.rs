@@ -3,6 +3,8 @@
 //! Two families of replies: the cgminer commands have a list as `STATUS`, all others a single letter and their
 //! content in `Msg`. `version` is refused, and that is how the family is known. The bytes end without a NUL.
 
+mod orders;
+
 use super::{cgminer::records, standard};
 use crate::calendar::date_time;
 use crate::call::{Call, CallError};
@@ -51,7 +53,7 @@ const MODELS_V1: [Model; 3] = [
     Model { name: Some("M31S V10"), printed: "M31S_V11", chips: 105, ths: 74.0, watts: 3220.0, ..M50 },
 ];
 
-/// Commands that change something; all need a token and the switched-on write API, which these machines have off.
+/// Commands that change something; all need a token and the switched-on write API, which is off as delivered.
 const WRITES: [&str; 31] = [
     "update_pools",
     "restart_btminer",
@@ -113,9 +115,9 @@ impl Face for Whatsminer {
         let content = match &call.command {
             _ if call.form == Form::Text => Content::Single(self.refuse(moment, 23, "json cmd err")),
             Err(CallError::NotJson) => Content::Single(self.refuse(moment, 23, "json cmd err")),
-            // An encrypted command has no name outside; these machines do not let anybody write.
-            Err(_) if call.json.as_ref().is_some_and(|json| json.get("enc").is_some()) => {
-                Content::Single(self.refuse(moment, 45, "can't access write cmd"))
+            // An encrypted command has no name outside.
+            Err(_) if let Some(json) = call.json.as_ref().filter(|json| json.get("enc").is_some()) => {
+                orders::answer(self, moment, json)
             }
             Err(_) => Content::Single(self.refuse(moment, 14, "invalid cmd")),
             Ok(command) if command.contains('+') => self.joined(moment, command),
@@ -152,7 +154,7 @@ impl Whatsminer {
         if self.v1 { "whatsminer v1.4.0" } else { "" }
     }
 
-    fn say(&self, moment: &Moment<'_>, letter: char, code: i64, message: Node) -> Record {
+    pub(super) fn say(&self, moment: &Moment<'_>, letter: char, code: i64, message: Node) -> Record {
         Record::new()
             .text("STATUS", letter)
             .count("When", moment.state.when_s)
@@ -232,15 +234,7 @@ impl Whatsminer {
                 ok(Record::new().put("error_code", Node::List(codes.collect())))
             }
             "status" => ok(self.status(moment)),
-            "get_token" => {
-                let seed = Seed::new(moment.spec.seed).of("token").nth(moment.state.when_s / 1800);
-                let token = Record::new()
-                    .text("time", format!("{:04}", moment.state.when_s % 10_000))
-                    .text("salt", salt(seed.of("salt")))
-                    .text("newsalt", salt(seed.of("newsalt")));
-                let code = if Seed::new(moment.spec.seed).of("token code").below(2) == 0 { 134 } else { 131 };
-                self.say(moment, 'S', code, token.into())
-            }
+            "get_token" => orders::token(self, moment),
             write if WRITES.contains(&write) => self.refuse(moment, 45, "can't access write cmd"),
             _ => self.refuse(moment, 14, "invalid cmd"),
         }
@@ -292,7 +286,7 @@ impl Whatsminer {
             .text("mineroff_reason", if asleep { "api" } else { "" })
             .text("mineroff_time", if asleep { date_time(since) } else { String::new() })
             .text("FirmwareVersion", firmware(moment, false))
-            .text("power_mode", "normal")
+            .text("power_mode", mode(moment).to_ascii_lowercase())
             .text("hash_percent", "0")
             .text("power_limit_set", power_limit(moment).to_string())
     }
@@ -371,7 +365,7 @@ impl Whatsminer {
         if !self.v1 {
             out = out
                 .fixed("Env Temp", state.ambient_c, 2)
-                .text("Power Mode", "Normal")
+                .text("Power Mode", mode(moment))
                 .int("Upfreq Complete", i64::from(state.phase != Phase::Starting));
         }
         out.int("Factory GHS", whole(ghs(state.rate_ideal)))
@@ -395,7 +389,15 @@ pub(super) fn fans(moment: &Moment<'_>) -> [u64; 2] {
     [fans.next().unwrap_or(0), fans.next().unwrap_or(0)]
 }
 
+/// The firmware's word for how it is driven.
+fn mode<'a>(moment: &Moment<'a>) -> &'a str {
+    moment.spec.settings.mode.as_deref().unwrap_or("Normal")
+}
+
 pub(super) fn power_limit(moment: &Moment<'_>) -> i64 {
+    if let Some(watts) = moment.spec.settings.power_limit_w {
+        return whole(watts);
+    }
     whole((moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0)
 }
 
@@ -447,7 +449,7 @@ fn get_miner_info(moment: &Moment<'_>) -> Record {
         .text("dns", gateway(moment))
         .text("hostname", moment.spec.hostname.as_str())
         .text("mac", moment.spec.mac.to_string())
-        .text("ledstat", "auto")
+        .text("ledstat", if moment.spec.settings.light { "manual" } else { "auto" })
         .text("minersn", moment.spec.serial.as_str())
         .text("powersn", psu_serial(moment))
         .text("upfreq_speed", "0")

@@ -1,7 +1,9 @@
 //! MicroBT's firmware with version 3 of its API (WhatsMiner API 3.0 document): messages with their length before them at port
 //! 4433. On TCP 4028 it still answers a part of version 2.
 
-use super::whatsminer::{Whatsminer, error_codes, fans, gateway, power_limit, psu_serial, salt, spread};
+mod orders;
+
+use super::whatsminer::{Whatsminer, error_codes, fans, gateway, power_limit, psu_serial, spread};
 use crate::calendar::date_time;
 use crate::call::{Call, CallError};
 use crate::face::{Content, Document, Doorway, Ending, Face, Form, Moment, Speaks};
@@ -90,9 +92,17 @@ impl Face for WhatsminerV3 {
             Ok(json) => {
                 let command = json.get("cmd").and_then(Value::as_str).unwrap_or_default().to_owned();
                 let param = json.get("param").and_then(Value::as_str);
-                match answer(moment, &command, param) {
-                    Ok(content) => (0, command, content),
-                    Err((code, words)) => (code, command, Node::Text(words.to_owned())),
+                if command.starts_with("set.") {
+                    match orders::obey(moment, &command, &json) {
+                        None => return Vec::new(),
+                        Some(Ok(())) => (0, command, Node::Text("ok".to_owned())),
+                        Some(Err((code, words))) => (code, command, Node::Text(words.to_owned())),
+                    }
+                } else {
+                    match answer(moment, &command, param) {
+                        Ok(content) => (0, command, content),
+                        Err((code, words)) => (code, command, Node::Text(words.to_owned())),
+                    }
                 }
             }
             Err(_) => (-3, String::new(), Node::Text("invalid json".to_owned())),
@@ -168,7 +178,7 @@ fn answer(moment: &Moment<'_>, command: &str, param: Option<&str>) -> Result<Nod
         "get.miner.setting" => Ok(Record::new()
             .int("power-limit", power_limit(moment))
             .int("upfreq-speed", 0)
-            .text("power-mode", "normal")
+            .text("power-mode", moment.spec.settings.mode.as_deref().unwrap_or("normal"))
             .text("fast-boot", "disable")
             .int("target-freq", 0)
             .int("fast-mining", 0)
@@ -180,8 +190,6 @@ fn answer(moment: &Moment<'_>, command: &str, param: Option<&str>) -> Result<Nod
             .int("fan-zero-speed", 0)
             .int("fan-temp-offset", 0)
             .into()),
-        // Nobody has changed the password, so nobody may write.
-        write if write.starts_with("set.") => Err((-4, "permission denied")),
         _ => Err((-2, "invalid command")),
     }
 }
@@ -216,14 +224,21 @@ fn device_info(moment: &Moment<'_>, param: Option<&str>) -> Record {
             .text("fwversion", firmware(moment))
             .text("control-board-version", "CB6V10")
             .text("btrom", "1")
-            .text("apiswitch", "0")
-            .text("ledstatus", "auto");
+            .text("apiswitch", if spec.access.privileged { "1" } else { "0" })
+            .text("ledstatus", if spec.settings.light { "manual" } else { "auto" });
         out = out.put("system", system.into());
     }
     if wants("power") {
         let power = Record::new()
             .text("type", "P463B")
-            .text("mode", "1")
+            .text(
+                "mode",
+                match spec.settings.mode.as_deref() {
+                    Some("low") => "0",
+                    Some("high") => "2",
+                    _ => "1",
+                },
+            )
             .text("hwversion", "V01.00")
             .text("swversion", "V01.00.V01.06")
             .text("model", "P463B")
@@ -238,7 +253,7 @@ fn device_info(moment: &Moment<'_>, param: Option<&str>) -> Record {
         out = out.put("power", power.into());
     }
     if wants("salt") {
-        out = out.text("salt", salt(Seed::new(spec.seed).of("salt")));
+        out = out.text("salt", orders::current_salt(moment));
     }
     let codes = error_codes(moment);
     if wants("error-code") && !codes.is_empty() {

@@ -3,17 +3,18 @@
 //! Firmware since November 2024 speaks it and still answers a part of version 2 on TCP 4028, where alone each pool's shares
 //! are counted. Rates are in TH/s here, and whatever both tell is taken from here.
 
-use super::{FaultTable, MAX_ERRORS, model, unquote};
+use super::{FaultTable, MAX_ERRORS, commands, model, unquote};
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record, lenient_number};
 use crate::replies::MAX_CHIPS;
 use bitlink_model::{
-    AnomalyKind, Current, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make, MinerSnapshot,
-    MiningState, Pool, PoolStatus, Psu, Source, Timestamp, Voltage,
+    AnomalyKind, Capabilities, Current, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Source, Timestamp, Voltage,
 };
 use serde_json::Value;
 
-const PORT: u16 = 4433;
+pub(super) const PORT: u16 = 4433;
 const INFO: &str = "get.device.info";
 const STATUS: &str = "get.miner.status";
 const SETTING: &str = "get.miner.setting";
@@ -28,7 +29,7 @@ const ASK_SETTING: Question = Question::frame(SETTING, PORT, r#"{"cmd":"get.mine
 pub(crate) const KNOCK: Question = Question::frame(SALT, PORT, r#"{"cmd":"get.device.info","param":"salt"}"#);
 
 /// Firmware of this day and later speaks version 3.
-const SINCE: u32 = 20_241_101;
+pub(super) const SINCE: u32 = 20_241_101;
 
 /// What else to ask a machine whose version 2 has answered.
 pub(super) fn more_questions(heard: &Answers) -> &'static [Question] {
@@ -48,7 +49,12 @@ fn firmware_date(heard: &Answers) -> Option<u32> {
         .or_else(|| of("status", "FirmwareVersion"))
         .or_else(|| of("status", "Firmware Version"))
         .or_else(|| of("get_version", "fw_ver"))
-        .and_then(|version| version.as_str()?.trim_start_matches('\'').get(..8)?.parse().ok())
+        .and_then(|version| date(version.as_str()?))
+}
+
+/// The day in a version, as a number.
+pub(super) fn date(version: &str) -> Option<u32> {
+    version.trim_start_matches('\'').get(..8)?.parse().ok()
 }
 
 /// WhatsMiner whose version 2 is shut: version 3 alone.
@@ -92,6 +98,14 @@ impl Dialect for WhatsminerV3 {
 
     fn questions(&self) -> &'static [Question] {
         const { &[ASK_STATUS.required(), ASK_INFO, ASK_SETTING] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities_v3()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan_v3(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -1,5 +1,6 @@
 //! The web server of Bitmain's firmware, both generations: digest authentication and the documents under `/cgi-bin/`.
-//! It only reads; whatever would change something is not found.
+
+mod orders;
 
 use super::fresh;
 use crate::digest::Guard;
@@ -36,6 +37,9 @@ pub(crate) fn answer(moment: &Moment<'_>, site: &Site<'_>, request: &Request<'_>
             _ => missing(),
         };
     };
+    if let Some(response) = orders::answer(moment, site, request, name) {
+        return response;
+    }
     match document(moment, site, request.method, name) {
         Some(Node::Text(text)) => Response { content_type: "text/plain", ..Response::json(text) },
         Some(document) => Response::json(document.to_json()),
@@ -65,14 +69,15 @@ fn document(moment: &Moment<'_>, site: &Site<'_>, method: &str, name: &str) -> O
             fresh::reply(moment, name, fresh::Channel::Web)?.into()
         }
         ("GET", "miner_type") if site.tells_type => miner_type(moment, site).into(),
-        ("GET", "get_blink_status") if site.newer => Record::new().flag("blink", false).into(),
+        ("GET", "get_blink_status") if site.newer => {
+            Record::new().flag("blink", moment.spec.settings.light).into()
+        }
         ("GET", "log") if site.newer => log(moment),
         ("GET", "get_kernel_log") if !site.newer => log(moment),
         ("GET", "miner_summary" | "miner_stats" | "miner_pools") if !site.newer => {
             (site.api)(name.trim_start_matches("miner_"))?.into()
         }
         ("GET", "get_miner_status") if !site.newer => status(moment, site)?.into(),
-        ("POST", "blink") if !site.newer => Record::new().flag("isBlinking", false).into(),
         _ => return None,
     })
 }
@@ -130,8 +135,8 @@ fn miner_conf(moment: &Moment<'_>, site: &Site<'_>) -> Record {
         .flag("api-network", true)
         .text("api-groups", "A:stats:pools:devs:summary:version")
         .text("api-allow", "A:0/0,W:*")
-        .flag("bitmain-fan-ctrl", false)
-        .text("bitmain-fan-pwm", "100")
+        .flag("bitmain-fan-ctrl", moment.spec.settings.fan_percent.is_some())
+        .text("bitmain-fan-pwm", moment.spec.settings.fan_percent.unwrap_or(100).to_string())
         .flag("bitmain-use-vil", true)
         .text("bitmain-freq", whole(moment.spec.model.frequency_mhz).to_string())
         .text("bitmain-voltage", whole(moment.spec.model.voltage * 100.0).to_string())
@@ -141,8 +146,9 @@ fn miner_conf(moment: &Moment<'_>, site: &Site<'_>) -> Record {
         return conf;
     }
     let asleep = moment.state.phase == Phase::Asleep;
+    let mode = moment.spec.settings.mode.as_deref().unwrap_or("0");
     conf.text("bitmain-hashrate-percent", "100")
-        .text("bitmain-work-mode", if asleep { "1" } else { "0" })
+        .text("bitmain-work-mode", if asleep { "1" } else { mode })
         .text("bitmain-freq-level", "100")
 }
 

@@ -1,0 +1,395 @@
+//! How a firmware is told, as data: requests in order, and decisions between them.
+
+use super::verdict;
+use crate::auth::Credentials;
+use crate::decode::{Document, decode};
+use crate::error::{Excerpt, ProtocolError};
+use crate::exchange::{ApiReply, ApiRequest, ExchangeFailure, FrameRequest, Request};
+use crate::http::{HttpReply, HttpRequest};
+use crate::{Command, CommandError};
+use bitlink_model::{Action, AnomalyKind, Identity};
+use serde_json::{Map, Value};
+use std::fmt;
+
+use super::{ActError, Effect};
+
+/// What is wanted, of whom, and who wants it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Order<'a> {
+    /// What is wanted.
+    pub action: &'a Action,
+    /// Of whom.
+    pub identity: &'a Identity,
+    /// Names and passwords that may be tried, in order.
+    pub credentials: &'a [Credentials],
+}
+
+/// The requests that carry out an action.
+#[derive(Debug)]
+pub struct Plan {
+    pub(super) moves: Vec<Move>,
+    pub(super) effect: Effect,
+}
+
+impl Plan {
+    /// A plan that takes effect at once.
+    pub(crate) fn new(moves: impl IntoIterator<Item = Move>) -> Self {
+        Self { moves: moves.into_iter().collect(), effect: Effect::Now }
+    }
+
+    /// A plan of one request that changes something.
+    pub(crate) fn one(put: Put) -> Self {
+        Self::new([put.writes().into()])
+    }
+
+    /// The same, taking effect at the next restart.
+    pub(crate) fn after_restart(self) -> Self {
+        Self { effect: Effect::AfterRestart, ..self }
+    }
+}
+
+/// One step of a plan.
+pub(crate) enum Move {
+    /// This request.
+    Put(Box<Put>),
+    /// What comes next depends on what was heard.
+    Decide(Decide),
+}
+
+/// Looks at what was heard and says what comes next.
+pub(crate) type Decide = Box<dyn FnOnce(&Heard) -> Result<Vec<Move>, ProtocolError> + Send + Sync>;
+/// Says what a reply means.
+pub(crate) type Judge = Box<dyn FnOnce(&'static str, &Raw) -> Verdict + Send + Sync>;
+
+impl Move {
+    /// What comes next depends on what was heard.
+    pub(crate) fn decide(
+        decide: impl FnOnce(&Heard) -> Result<Vec<Self>, ProtocolError> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Decide(Box::new(decide))
+    }
+
+    pub(super) fn is_last_rites(&self) -> bool {
+        matches!(self, Self::Put(put) if put.is_last_rite)
+    }
+}
+
+impl From<Put> for Move {
+    fn from(put: Put) -> Self {
+        Self::Put(Box::new(put))
+    }
+}
+
+impl fmt::Debug for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Put(put) => put.fmt(f),
+            Self::Decide(_) => f.write_str("Decide(…)"),
+        }
+    }
+}
+
+/// One request of a plan.
+pub(crate) struct Put {
+    /// What it is called in errors, and where its reply is found.
+    pub(super) name: &'static str,
+    pub(super) request: Request,
+    /// Whether nothing that proves who asks goes with it, where it goes to a web server.
+    pub(super) is_open: bool,
+    /// Whether it changes something.
+    pub(super) writes: bool,
+    /// What it means when no reply comes.
+    pub(super) lost: Lost,
+    /// Whether it is done at the end, whatever has happened.
+    pub(super) is_last_rite: bool,
+    /// Whether its reply is the log that is wanted.
+    pub(super) keeps_log: bool,
+    pub(super) judge: Judge,
+}
+
+impl fmt::Debug for Put {
+    /// Without the request, which may hold passwords.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Put").field("name", &self.name).field("writes", &self.writes).finish_non_exhaustive()
+    }
+}
+
+/// What it means when no reply comes to a request that changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// That something went wrong.
+    Fails,
+    /// A connection that closes is how the firmware obeys.
+    Closes,
+    /// The same, and silence too.
+    Silent,
+}
+
+impl Lost {
+    pub(super) const fn covers(self, failure: ExchangeFailure) -> bool {
+        match failure {
+            ExchangeFailure::ClosedWithoutReply | ExchangeFailure::Reset => !matches!(self, Self::Fails),
+            ExchangeFailure::TimedOut => matches!(self, Self::Silent),
+            _ => false,
+        }
+    }
+}
+
+impl Put {
+    fn new(name: &'static str, request: Request, judge: fn(&'static str, &Raw) -> Verdict) -> Self {
+        Self {
+            name,
+            request,
+            is_open: false,
+            writes: false,
+            lost: Lost::Fails,
+            is_last_rite: false,
+            keeps_log: false,
+            judge: Box::new(judge),
+        }
+    }
+
+    /// A page of the web server, with whatever login it wants. Any success will do.
+    pub(crate) fn page(name: &'static str, request: HttpRequest) -> Self {
+        Self::new(name, request.into(), verdict::page)
+    }
+
+    /// A page with a JSON document as its body.
+    pub(crate) fn json(
+        name: &'static str,
+        path: impl Into<std::borrow::Cow<'static, str>>,
+        body: &Value,
+    ) -> Self {
+        Self::page(name, HttpRequest::post(path, "application/json", body.to_string()))
+    }
+
+    /// A page with a form as its body.
+    pub(crate) fn form(
+        name: &'static str,
+        path: impl Into<std::borrow::Cow<'static, str>>,
+        fields: &[(&str, &str)],
+    ) -> Self {
+        let body = crate::http::form(fields);
+        Self::page(name, HttpRequest::post(path, "application/x-www-form-urlencoded", body))
+    }
+
+    /// A page that is read.
+    pub(crate) fn get(name: &'static str, path: impl Into<std::borrow::Cow<'static, str>>) -> Self {
+        Self::page(name, HttpRequest::get(path))
+    }
+
+    /// The same page, by another method.
+    pub(crate) fn by(mut self, method: &'static str) -> Self {
+        if let Request::Http(request) = &mut self.request {
+            request.method = method;
+        }
+        self
+    }
+
+    /// The same page, at another port.
+    pub(crate) fn at(mut self, port: u16) -> Self {
+        if let Request::Http(request) = &mut self.request {
+            request.port = port;
+        }
+        self
+    }
+
+    /// The same page, over TLS or not.
+    pub(crate) fn over_tls(mut self, tls: bool) -> Self {
+        if let Request::Http(request) = &mut self.request
+            && tls
+        {
+            *request = request.clone().over_tls();
+        }
+        self
+    }
+
+    /// A command of the API, in its JSON form.
+    pub(crate) fn command(name: &'static str, command: &Command<'_>) -> Result<Self, ActError> {
+        let request = command.to_json().map_err(|error| too_long(&error))?;
+        Ok(Self::new(name, request.into(), verdict::api))
+    }
+
+    /// A command of the API, of a word and perhaps a parameter.
+    pub(crate) fn api(name: &'static str, parameter: Option<&str>) -> Result<Self, ActError> {
+        let command = Command::new(name);
+        Self::command(
+            name,
+            &match parameter {
+                Some(parameter) => command.with_parameter(parameter),
+                None => command,
+            },
+        )
+    }
+
+    /// Bytes for the API as they are.
+    pub(crate) fn bytes(name: &'static str, bytes: Vec<u8>) -> Self {
+        Self::new(name, ApiRequest::new(bytes).into(), verdict::api)
+    }
+
+    /// A message with its length before it.
+    pub(crate) fn frame(name: &'static str, port: u16, body: &Value) -> Self {
+        let body = body.to_string().into_bytes().into();
+        Self::new(name, FrameRequest { port, body }.into(), verdict::frame)
+    }
+
+    /// The same, changing something.
+    pub(crate) fn writes(self) -> Self {
+        Self { writes: true, ..self }
+    }
+
+    /// The same, without a proof of who asks.
+    pub(crate) fn open(self) -> Self {
+        Self { is_open: true, ..self }
+    }
+
+    /// The same, where a connection that closes is how the firmware obeys.
+    pub(crate) fn may_close(self) -> Self {
+        Self { lost: Lost::Closes, ..self }
+    }
+
+    /// The same, where silence too is how the firmware obeys.
+    pub(crate) fn may_be_silent(self) -> Self {
+        Self { lost: Lost::Silent, ..self }
+    }
+
+    /// The same, done at the end whatever has happened.
+    pub(crate) fn last_rite(self) -> Self {
+        Self { is_last_rite: true, ..self }
+    }
+
+    /// The same, whose reply is the log that is wanted.
+    pub(crate) fn keeps_log(self) -> Self {
+        Self { keeps_log: true, ..self }
+    }
+
+    /// The same, judged otherwise.
+    pub(crate) fn judged(
+        self,
+        judge: impl FnOnce(&'static str, &Raw) -> Verdict + Send + Sync + 'static,
+    ) -> Self {
+        Self { judge: Box::new(judge), ..self }
+    }
+}
+
+impl Put {
+    /// The same, where a miner that denies access has done nothing and something else may help.
+    pub(crate) fn or_denied(
+        self,
+        instead: impl FnOnce() -> Option<Vec<Move>> + Send + Sync + 'static,
+    ) -> Self {
+        let judge = self.judge;
+        let judge: Judge = Box::new(move |name, raw| match judge(name, raw) {
+            Verdict::Refused(error @ ProtocolError::AccessDenied { .. }) => {
+                instead().map_or(Verdict::Refused(error), Verdict::Instead)
+            }
+            verdict => verdict,
+        });
+        Self { judge, ..self }
+    }
+}
+
+fn too_long(error: &CommandError) -> ActError {
+    ActError::impossible(error.to_string())
+}
+
+/// What a reply means.
+pub(crate) enum Verdict {
+    /// It was done; what the miner says of it.
+    Fine(Option<String>),
+    /// The miner says that it did nothing, and this may help.
+    Instead(Vec<Move>),
+    /// The miner says that it did nothing.
+    Refused(ProtocolError),
+    /// Nobody knows what the miner did.
+    Unclear(ProtocolError),
+}
+
+/// A reply as it came.
+#[derive(Debug)]
+pub(crate) enum Raw {
+    /// Of a web server.
+    Page(HttpReply),
+    /// Of an API, in whatever frame.
+    Bytes(ApiReply),
+}
+
+impl Raw {
+    /// Whether there is nothing in it at all.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Bytes(reply) if reply.bytes.trim_ascii().is_empty())
+    }
+
+    /// What it says, without a head.
+    pub(crate) fn body(&self) -> &[u8] {
+        match self {
+            Self::Page(page) => &page.body,
+            Self::Bytes(reply) => &reply.bytes,
+        }
+    }
+
+    /// As a document, mended where that can be done.
+    pub(crate) fn document(&self, name: &str) -> Result<Document, ProtocolError> {
+        Ok(self.parsed(name)?.0)
+    }
+
+    /// As a document, and whether a part of it is lost.
+    fn parsed(&self, name: &str) -> Result<(Document, bool), ProtocolError> {
+        let parsed = match self {
+            Self::Page(page) => {
+                // Whatever its status says: it has been judged, or will be.
+                let page = HttpReply { status: 200, ..page.clone() };
+                crate::decode::decode_page(name, &page)?
+            }
+            Self::Bytes(reply) => decode(name, reply)?,
+        };
+        let cut = parsed.anomalies.iter().any(|anomaly| anomaly.kind == AnomalyKind::Truncated);
+        Ok((parsed.value, cut))
+    }
+}
+
+/// What was heard so far, by the names of the requests.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    replies: Vec<(&'static str, Raw)>,
+    /// By whose name and password the web server lets us in.
+    pub(super) who: Option<Credentials>,
+}
+
+impl Heard {
+    pub(super) fn insert(&mut self, name: &'static str, raw: Raw) {
+        self.replies.retain(|(known, _)| *known != name);
+        self.replies.push((name, raw));
+    }
+
+    fn raw(&self, name: &str) -> Option<&Raw> {
+        self.replies.iter().find(|(known, _)| *known == name).map(|(_, raw)| raw)
+    }
+
+    /// By whose name and password the web server lets us in.
+    pub(crate) fn who(&self) -> Option<&Credentials> {
+        self.who.as_ref()
+    }
+
+    /// A reply as a document.
+    pub(crate) fn document(&self, name: &str) -> Result<Document, ProtocolError> {
+        let failure = ExchangeFailure::ClosedWithoutReply;
+        let missing = || ProtocolError::NoReply { question: name.to_owned(), failure };
+        self.raw(name).ok_or_else(missing)?.document(name)
+    }
+
+    /// A reply that is one object and will be sent back: of one that came in part the rest would be lost.
+    pub(crate) fn whole(&self, name: &str) -> Result<Map<String, Value>, ProtocolError> {
+        let failure = ExchangeFailure::ClosedWithoutReply;
+        let missing = || ProtocolError::NoReply { question: name.to_owned(), failure };
+        let raw = self.raw(name).ok_or_else(missing)?;
+        let (document, cut) = raw.parsed(name)?;
+        let root = document.root();
+        if cut || root.is_empty() || root.contains_key(crate::decode::TEXT) {
+            let (question, excerpt) = (name.to_owned(), Excerpt::of_bytes(raw.body()));
+            return Err(ProtocolError::Malformed { question, excerpt });
+        }
+        Ok(root.clone())
+    }
+}

@@ -1,0 +1,189 @@
+//! Whether readings show that an action had its effect.
+
+use super::settings::Address;
+use bitlink_model::{Action, MinerSnapshot, MiningState, Pool, PoolSetting, Span};
+
+/// What readings say of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proof {
+    /// They show that it had its effect.
+    Proven,
+    /// They do not show it yet.
+    NotYet,
+    /// They show something else than was told.
+    Contradicted {
+        /// What.
+        why: String,
+    },
+    /// Nothing that this firmware tells would show it.
+    Impossible,
+}
+
+/// Whether a reading after an action shows that it had its effect. A reading from before it helps: some effects are seen
+/// only by comparison.
+pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    match action {
+        Action::Reboot | Action::FactoryReset | Action::Update { .. } => booted(action, before, after),
+        Action::Restart => restarted(before, after),
+        Action::Pause => match after.mining_state {
+            Some(MiningState::Stopped) => Proof::Proven,
+            Some(_) => Proof::NotYet,
+            None => Proof::Impossible,
+        },
+        Action::Resume => match after.mining_state {
+            Some(MiningState::Mining) => Proof::Proven,
+            Some(_) => Proof::NotYet,
+            None => Proof::Impossible,
+        },
+        Action::Locate { on } => match after.light {
+            Some(light) if light == *on => Proof::Proven,
+            Some(_) => Proof::NotYet,
+            None => Proof::Impossible,
+        },
+        Action::SetPools { pools } => pools_are(pools, before, after),
+        Action::SwitchPool { pool } => switched(*pool, after),
+        Action::PowerLimit { power } => match after.power_limit {
+            Some(limit) if (limit.as_watts() - power.as_watts()).abs() < 1.0 => Proof::Proven,
+            Some(limit) => {
+                other_than_before(before.and_then(|before| before.power_limit) == Some(limit), || {
+                    format!("the limit is {limit}")
+                })
+            }
+            None => Proof::Impossible,
+        },
+        Action::PowerMode { mode } => match &after.tuning.mode {
+            Some(now) if now.trim().eq_ignore_ascii_case(mode.trim()) => Proof::Proven,
+            Some(now) => {
+                other_than_before(before.and_then(|before| before.tuning.mode.as_ref()) == Some(now), || {
+                    format!("the mode is {now}")
+                })
+            }
+            None => Proof::Impossible,
+        },
+        Action::SetFrequency { frequency } => {
+            match after.tuning.target_frequency.or(after.tuning.frequency) {
+                Some(now) if (now.as_megahertz() - frequency.as_megahertz()).abs() < 1.0 => Proof::Proven,
+                Some(_) => Proof::NotYet,
+                None => Proof::Impossible,
+            }
+        }
+        // How fans are driven, the address and the password are not part of a reading.
+        _ => Proof::Impossible,
+    }
+}
+
+/// A reading that is as before shows nothing yet; one that is otherwise, and not as told, shows that somebody else was at it.
+fn other_than_before(is_as_before: bool, why: impl FnOnce() -> String) -> Proof {
+    if is_as_before { Proof::NotYet } else { Proof::Contradicted { why: why() } }
+}
+
+/// The machine has been down: the time since its boot fell back, and what hashed before hashes again.
+fn booted(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    let Some(before) = before else { return Proof::Impossible };
+    let (then, now) = if before.uptime.is_some() && after.uptime.is_some() {
+        (before.uptime, after.uptime)
+    } else {
+        (before.elapsed, after.elapsed)
+    };
+    // After a reset there may be no pool to hash for.
+    let hashes = !matches!(action, Action::Reboot) || hashes_again(before, after);
+    fell_back(before, then, after, now, hashes)
+}
+
+/// The mining program has been down: the time since its start fell back, and what hashed before hashes again.
+fn restarted(before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    let Some(before) = before else { return Proof::Impossible };
+    let (then, now) = (before.elapsed.or(before.uptime), after.elapsed.or(after.uptime));
+    fell_back(before, then, after, now, hashes_again(before, after))
+}
+
+fn hashes_again(before: &MinerSnapshot, after: &MinerSnapshot) -> bool {
+    let hashes = |snapshot: &MinerSnapshot| {
+        snapshot.mining_state == Some(MiningState::Mining)
+            || snapshot.hashrate.current().is_some_and(|rate| rate.as_hs() > 0.0)
+    };
+    !hashes(before) || hashes(after)
+}
+
+fn fell_back(
+    before: &MinerSnapshot,
+    then: Option<Span>,
+    after: &MinerSnapshot,
+    now: Option<Span>,
+    hashes: bool,
+) -> Proof {
+    let (Some(then), Some(now)) = (then, now) else { return Proof::Impossible };
+    let (then, now) = (then.as_seconds(), now.as_seconds());
+    // By the miner's own clock, what would it be had nothing happened? Some seconds are for the reading itself.
+    let passed = match (before.device_time, after.device_time) {
+        (Some(before), Some(after)) => after.as_unix_millis().saturating_sub(before.as_unix_millis()) / 1000,
+        _ => 0,
+    };
+    let grew_too_little = u64::try_from(passed)
+        .is_ok_and(|passed| passed > SLACK_S && now.saturating_add(SLACK_S) < then.saturating_add(passed));
+    if hashes && (now < then || grew_too_little) { Proof::Proven } else { Proof::NotYet }
+}
+
+/// How much the times of one reading may be apart.
+const SLACK_S: u64 = 15;
+
+/// The pools that are configured, unused slots aside, the first to be tried first.
+fn configured(snapshot: &MinerSnapshot) -> Vec<&Pool> {
+    let mut pools: Vec<&Pool> = snapshot
+        .pools
+        .iter()
+        .filter(|pool| pool.url.as_deref().is_some_and(|url| !Address::of(url).host.is_empty()))
+        .collect();
+    pools.sort_by_key(|pool| pool.priority.unwrap_or_else(|| i64::from(pool.id)));
+    pools
+}
+
+fn is_as_told(pool: &Pool, told: &PoolSetting) -> bool {
+    let url = pool.url.as_deref().unwrap_or_default();
+    Address::of(url).is_like(&Address::of(&told.url))
+        && pool.user.as_deref().is_none_or(|user| user.trim() == told.user.trim())
+}
+
+fn pools_are(told: &[PoolSetting], before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    let now = configured(after);
+    if now.is_empty() {
+        // It may have lost its session with the old ones and not have one with the new ones.
+        return if before.is_some_and(|before| configured(before).is_empty()) {
+            Proof::Impossible
+        } else {
+            Proof::NotYet
+        };
+    }
+    let as_told = |pools: &[&Pool]| {
+        pools.len() == told.len() && pools.iter().zip(told).all(|(pool, told)| is_as_told(pool, told))
+    };
+    if as_told(&now) {
+        return Proof::Proven;
+    }
+    // Firmware that tells only of the pool in use.
+    if let ([only], [_, _, ..]) = (now.as_slice(), told)
+        && only.active == Some(true)
+        && told.iter().any(|told| is_as_told(only, told))
+    {
+        return Proof::Proven;
+    }
+    let same = |a: &Pool, b: &Pool| a.url == b.url && a.user == b.user;
+    let is_as_before = before.is_some_and(|before| {
+        let then = configured(before);
+        then.len() == now.len() && then.iter().zip(&now).all(|(a, b)| same(a, b))
+    });
+    other_than_before(is_as_before || before.is_none(), || {
+        let urls: Vec<&str> = now.iter().filter_map(|pool| pool.url.as_deref()).collect();
+        let words = crate::error::Excerpt::of(&urls.join(", "));
+        format!("the pools are {words}")
+    })
+}
+
+fn switched(id: u32, after: &MinerSnapshot) -> Proof {
+    if after.pools.iter().all(|pool| pool.active.is_none()) {
+        return Proof::Impossible;
+    }
+    let active = after.pools.iter().find(|pool| pool.active == Some(true));
+    if active.is_some_and(|pool| pool.id == id) { Proof::Proven } else { Proof::NotYet }
+}
