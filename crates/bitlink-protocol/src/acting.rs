@@ -22,6 +22,7 @@ use bitlink_model::{Action, ActionKind, Capabilities, Support};
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use plan::Role;
 pub(crate) use plan::{Heard, Lost, Move, Put, Raw, Verdict};
 pub use plan::{Order, Plan};
 pub use proof::{Proof, proof};
@@ -129,6 +130,7 @@ impl Act {
     ///
     /// # Errors
     /// [`ActError`] where the firmware cannot be told that, or not with this setting.
+    #[allow(clippy::needless_pass_by_value)] // it is given to be carried out, passwords and all, and not to be kept
     pub fn new(
         identified: &Identified,
         action: Action,
@@ -197,7 +199,7 @@ impl Act {
                 Passed::In => {}
                 Passed::Again(request) => {
                     // Whoever is asked who he is has had nothing done for him.
-                    self.in_flight = going.put.writes && !knocking.is_logging_in();
+                    self.in_flight = going.put.changes() && !knocking.is_logging_in();
                     self.going = Some(going);
                     return Ok(Some(request.into()));
                 }
@@ -207,17 +209,17 @@ impl Act {
                 }
             }
         }
-        if raw.is_empty() && going.put.writes && going.put.lost != Lost::Fails {
+        if raw.is_empty() && going.put.changes() && going.put.lost != Lost::Fails {
             return self.no_reply(&going, ExchangeFailure::ClosedWithoutReply).map(|()| None);
         }
-        let Put { writes, judge, keeps_log, .. } = going.put;
+        let Put { role, judge, .. } = going.put;
         self.heard.who = self.session.proven_credentials().cloned();
         match judge(name, &raw) {
             Verdict::Fine(said) => {
-                self.written |= writes;
+                self.written |= role == Role::Writes;
                 self.in_flight = false;
                 self.said = said.filter(|words| !words.is_empty()).or(self.said.take());
-                if keeps_log {
+                if role == Role::Log {
                     self.log = Some(raw.body().to_vec());
                 }
                 self.heard.insert(name, raw);
@@ -241,7 +243,7 @@ impl Act {
     fn no_reply(&mut self, going: &Going, failure: ExchangeFailure) -> Result<(), ProtocolError> {
         let put = &going.put;
         let is_login = going.knocking.as_ref().is_some_and(Knocking::is_logging_in);
-        if !put.writes || is_login {
+        if !put.changes() || is_login {
             return Err(no_reply(put.name, failure));
         }
         if put.lost.covers(failure) {
@@ -306,7 +308,7 @@ impl Act {
 
     fn put(&mut self, put: Put) -> Result<Request, ProtocolError> {
         let (knocking, request) = match &put.request {
-            Request::Http(page) if !put.is_open => {
+            Request::Http(page) => {
                 let (knocking, first) = Knocking::new(put.name, page.clone(), &mut self.session);
                 (Some(knocking), first.map(Request::from))
             }
@@ -314,7 +316,7 @@ impl Act {
         };
         let is_login = knocking.as_ref().is_some_and(Knocking::is_logging_in);
         if request.is_ok() {
-            self.in_flight = put.writes && !is_login;
+            self.in_flight = put.changes() && !is_login;
             self.going = Some(Going { put, knocking });
         }
         request
@@ -328,7 +330,7 @@ impl Conversation for Act {
         if self.done {
             return Step::Done(Err(ProtocolError::Finished));
         }
-        let is_last_rite = self.going.as_ref().is_some_and(|going| going.put.is_last_rite);
+        let is_last_rite = self.going.as_ref().is_some_and(|going| going.put.role == Role::TidiesUp);
         let step = match outcome.map_or(Ok(None), |outcome| self.hear(outcome)) {
             Ok(Some(request)) => Step::Ask(request),
             Ok(None) => self.next(),

@@ -56,6 +56,7 @@ enum Process {
 }
 
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // a reading has one of them, and it is the large one that it has many times over
 enum Asked {
     One(Asking),
     Joined(Vec<Question>),

@@ -13,17 +13,36 @@ pub(crate) struct Part {
     sections: Vec<(&'static str, Node)>,
     /// Newer builds leave the description out of some errors.
     described: bool,
+    /// A word in the place of a whole reply; the empty word is no reply.
+    bare: Option<&'static str>,
 }
 
 impl Part {
     /// A success with a section.
     pub(crate) fn section(code: i64, message: impl Into<String>, name: &'static str, value: Node) -> Self {
-        Self { letter: 'S', code, message: message.into(), sections: vec![(name, value)], described: true }
+        Self {
+            letter: 'S',
+            code,
+            message: message.into(),
+            sections: vec![(name, value)],
+            described: true,
+            bare: None,
+        }
     }
 
     /// An answer that is only a status.
     pub(crate) fn status(letter: char, code: i64, message: impl Into<String>) -> Self {
-        Self { letter, code, message: message.into(), sections: Vec::new(), described: true }
+        Self { letter, code, message: message.into(), sections: Vec::new(), described: true, bare: None }
+    }
+
+    /// A reply that is one word, as `restart` and `quit` have it.
+    pub(crate) fn bare(word: &'static str) -> Self {
+        Self { bare: Some(word), ..Self::status('S', 0, "") }
+    }
+
+    /// No reply: the connection closes without a byte.
+    pub(crate) fn nothing() -> Self {
+        Self::bare("")
     }
 
     /// With one more section.
@@ -43,6 +62,9 @@ impl Part {
     }
 
     pub(crate) fn into_reply(self, when: u64, description: &str) -> Record {
+        if let Some(word) = self.bare {
+            return Record::new().text("STATUS", word).int("id", 1);
+        }
         let mut status = Record::new()
             .text("STATUS", self.letter)
             .count("When", when)
@@ -97,7 +119,11 @@ pub(crate) trait Daemon {
                 if parts.iter().any(|(done, _)| *done == word) {
                     continue;
                 }
-                let part = match self.part(moment, &word, None) {
+                let part = match Some(())
+                    .filter(|()| !PRIVILEGED.contains(&word.as_str()))
+                    .and_then(|()| self.part(moment, &word, None))
+                {
+                    None if PRIVILEGED.contains(&word.as_str()) => Part::denied(&word),
                     None => Part::unknown(),
                     Some(_) if !self.joinable(&word) => Part::denied(&word),
                     Some(part) => part,
@@ -107,7 +133,10 @@ pub(crate) trait Daemon {
             Content::Joined(parts)
         } else {
             let part = self.part(moment, command, call.parameter.as_deref());
-            Content::Single(wrap(part.unwrap_or_else(Part::unknown)))
+            match part.unwrap_or_else(Part::unknown) {
+                Part { bare: Some(""), .. } => Content::Nothing,
+                part => Content::Single(wrap(part)),
+            }
         };
         Document { form: call.form, content, ending: Ending::Nul }
     }

@@ -249,6 +249,9 @@ fn board(now: &Now<'_>, board: usize, edges: &[i64], life: Seed, climate: &Clima
     };
     let work = curve.at(at_ms);
     let shares = work * 1e12 / (HASHES_PER_DIFFICULTY * real(miner.spec.difficulty.max(1)));
+    // As delivered each board has its own; what is set holds for all of them.
+    let own = || model.frequency_mhz + seed.of("bin").between(-4.0, 4.0);
+    let frequency = miner.spec.settings.frequency_mhz.unwrap_or_else(own);
     let error_rate = seed.of("error rate").between(2e-6, 2e-5);
     BoardState {
         present,
@@ -261,7 +264,7 @@ fn board(now: &Now<'_>, board: usize, edges: &[i64], life: Seed, climate: &Clima
         rate_avg: curve.mean(at_ms, i64::MAX / 2),
         rate_ideal: miner.board_ideal(board) * miner.spec.settings.share(at_ms).min(1.0),
         total_mh: work * 1e6,
-        frequency_mhz: if present { model.frequency_mhz + seed.of("bin").between(-4.0, 4.0) } else { 0.0 },
+        frequency_mhz: if present { frequency } else { 0.0 },
         voltage: model.voltage + seed.of("volt").between(-0.05, 0.05),
         pcb_c: chip_c.map(|c| c - 5.0 * climate.heat.min(1.0)),
         raw_c: chip_c.map(|c| c - 15.0 * climate.heat.min(1.0)),

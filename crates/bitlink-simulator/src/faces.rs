@@ -12,6 +12,7 @@ pub(crate) mod braiins;
 pub(crate) mod braiins_rest;
 pub(crate) mod ccminer;
 pub(crate) mod cgminer;
+pub(crate) mod control;
 pub(crate) mod custom;
 pub(crate) mod elphapex;
 pub(crate) mod epic;

@@ -43,6 +43,11 @@ impl Plan {
         Self::new([put.writes().into()])
     }
 
+    /// The same, taking effect at once.
+    pub(crate) fn at_once(self) -> Self {
+        Self { effect: Effect::Now, ..self }
+    }
+
     /// The same, taking effect at the next restart.
     pub(crate) fn after_restart(self) -> Self {
         Self { effect: Effect::AfterRestart, ..self }
@@ -71,7 +76,7 @@ impl Move {
     }
 
     pub(super) fn is_last_rites(&self) -> bool {
-        matches!(self, Self::Put(put) if put.is_last_rite)
+        matches!(self, Self::Put(put) if put.role == Role::TidiesUp)
     }
 }
 
@@ -95,24 +100,31 @@ pub(crate) struct Put {
     /// What it is called in errors, and where its reply is found.
     pub(super) name: &'static str,
     pub(super) request: Request,
-    /// Whether nothing that proves who asks goes with it, where it goes to a web server.
-    pub(super) is_open: bool,
-    /// Whether it changes something.
-    pub(super) writes: bool,
+    /// What it is for.
+    pub(super) role: Role,
     /// What it means when no reply comes.
     pub(super) lost: Lost,
-    /// Whether it is done at the end, whatever has happened.
-    pub(super) is_last_rite: bool,
-    /// Whether its reply is the log that is wanted.
-    pub(super) keeps_log: bool,
     pub(super) judge: Judge,
 }
 
 impl fmt::Debug for Put {
     /// Without the request, which may hold passwords.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Put").field("name", &self.name).field("writes", &self.writes).finish_non_exhaustive()
+        f.debug_struct("Put").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
     }
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// To know something, or to be let in.
+    Asks,
+    /// To change something.
+    Writes,
+    /// Its reply is the log that is wanted.
+    Log,
+    /// It is put at the end, whatever has happened.
+    TidiesUp,
 }
 
 /// What it means when no reply comes to a request that changes something.
@@ -137,17 +149,13 @@ impl Lost {
 }
 
 impl Put {
+    /// Whether it changes something.
+    pub(super) fn changes(&self) -> bool {
+        self.role == Role::Writes
+    }
+
     fn new(name: &'static str, request: Request, judge: fn(&'static str, &Raw) -> Verdict) -> Self {
-        Self {
-            name,
-            request,
-            is_open: false,
-            writes: false,
-            lost: Lost::Fails,
-            is_last_rite: false,
-            keeps_log: false,
-            judge: Box::new(judge),
-        }
+        Self { name, request, role: Role::Asks, lost: Lost::Fails, judge: Box::new(judge) }
     }
 
     /// A page of the web server, with whatever login it wants. Any success will do.
@@ -162,16 +170,6 @@ impl Put {
         body: &Value,
     ) -> Self {
         Self::page(name, HttpRequest::post(path, "application/json", body.to_string()))
-    }
-
-    /// A page with a form as its body.
-    pub(crate) fn form(
-        name: &'static str,
-        path: impl Into<std::borrow::Cow<'static, str>>,
-        fields: &[(&str, &str)],
-    ) -> Self {
-        let body = crate::http::form(fields);
-        Self::page(name, HttpRequest::post(path, "application/x-www-form-urlencoded", body))
     }
 
     /// A page that is read.
@@ -191,16 +189,6 @@ impl Put {
     pub(crate) fn at(mut self, port: u16) -> Self {
         if let Request::Http(request) = &mut self.request {
             request.port = port;
-        }
-        self
-    }
-
-    /// The same page, over TLS or not.
-    pub(crate) fn over_tls(mut self, tls: bool) -> Self {
-        if let Request::Http(request) = &mut self.request
-            && tls
-        {
-            *request = request.clone().over_tls();
         }
         self
     }
@@ -236,12 +224,7 @@ impl Put {
 
     /// The same, changing something.
     pub(crate) fn writes(self) -> Self {
-        Self { writes: true, ..self }
-    }
-
-    /// The same, without a proof of who asks.
-    pub(crate) fn open(self) -> Self {
-        Self { is_open: true, ..self }
+        Self { role: Role::Writes, ..self }
     }
 
     /// The same, where a connection that closes is how the firmware obeys.
@@ -256,12 +239,12 @@ impl Put {
 
     /// The same, done at the end whatever has happened.
     pub(crate) fn last_rite(self) -> Self {
-        Self { is_last_rite: true, ..self }
+        Self { role: Role::TidiesUp, ..self }
     }
 
     /// The same, whose reply is the log that is wanted.
     pub(crate) fn keeps_log(self) -> Self {
-        Self { keeps_log: true, ..self }
+        Self { role: Role::Log, ..self }
     }
 
     /// The same, judged otherwise.
@@ -274,6 +257,35 @@ impl Put {
 }
 
 impl Put {
+    /// The same, where a refusal does no harm.
+    pub(crate) fn welcome(self) -> Self {
+        let judge = self.judge;
+        let judge: Judge = Box::new(move |name, raw| match judge(name, raw) {
+            Verdict::Refused(_) => Verdict::Fine(None),
+            verdict => verdict,
+        });
+        Self { judge, ..self }
+    }
+
+    /// The same, where something else may help against a refusal with such words.
+    pub(crate) fn or_refused(
+        self,
+        instead: impl FnOnce(&str) -> Option<Vec<Move>> + Send + Sync + 'static,
+    ) -> Self {
+        let judge = self.judge;
+        let judge: Judge = Box::new(move |name, raw| match judge(name, raw) {
+            Verdict::Refused(ProtocolError::Refused { question, reason }) => {
+                let error = |reason| Verdict::Refused(ProtocolError::Refused { question, reason });
+                match instead(reason.as_str()) {
+                    Some(moves) => Verdict::Instead(moves),
+                    None => error(reason),
+                }
+            }
+            verdict => verdict,
+        });
+        Self { judge, ..self }
+    }
+
     /// The same, where a miner that denies access has done nothing and something else may help.
     pub(crate) fn or_denied(
         self,

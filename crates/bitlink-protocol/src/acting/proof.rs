@@ -29,12 +29,12 @@ pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnaps
         Action::Pause => match after.mining_state {
             Some(MiningState::Stopped) => Proof::Proven,
             Some(_) => Proof::NotYet,
-            None => Proof::Impossible,
+            None => turned(hashes_now(after).map(|hashes| !hashes)),
         },
         Action::Resume => match after.mining_state {
             Some(MiningState::Mining) => Proof::Proven,
             Some(_) => Proof::NotYet,
-            None => Proof::Impossible,
+            None => turned(hashes_now(after)),
         },
         Action::Locate { on } => match after.light {
             Some(light) if light == *on => Proof::Proven,
@@ -61,13 +61,7 @@ pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnaps
             }
             None => Proof::Impossible,
         },
-        Action::SetFrequency { frequency } => {
-            match after.tuning.target_frequency.or(after.tuning.frequency) {
-                Some(now) if (now.as_megahertz() - frequency.as_megahertz()).abs() < 1.0 => Proof::Proven,
-                Some(_) => Proof::NotYet,
-                None => Proof::Impossible,
-            }
-        }
+        Action::SetFrequency { frequency } => runs_at(frequency.as_megahertz(), after),
         // How fans are driven, the address and the password are not part of a reading.
         _ => Proof::Impossible,
     }
@@ -77,6 +71,35 @@ pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnaps
 fn other_than_before(is_as_before: bool, why: impl FnOnce() -> String) -> Proof {
     if is_as_before { Proof::NotYet } else { Proof::Contradicted { why: why() } }
 }
+
+fn turned(as_told: Option<bool>) -> Proof {
+    match as_told {
+        Some(true) => Proof::Proven,
+        Some(false) => Proof::NotYet,
+        None => Proof::Impossible,
+    }
+}
+
+/// Whether it hashes, by the rate of the last moments.
+fn hashes_now(snapshot: &MinerSnapshot) -> Option<bool> {
+    snapshot.hashrate.realtime.map(|rate| rate.as_hs() > 0.0)
+}
+
+/// What a machine is set to is exact; what its boards run at is measured, and of each of them.
+fn runs_at(megahertz: f64, after: &MinerSnapshot) -> Proof {
+    let is_near = |now: f64, slack: f64| (now - megahertz).abs() < slack;
+    if let Some(now) = after.tuning.target_frequency.or(after.tuning.frequency) {
+        return turned(Some(is_near(now.as_megahertz(), 1.0)));
+    }
+    let mut boards = after.boards.iter().filter_map(|board| board.frequency).peekable();
+    if boards.peek().is_none() {
+        return Proof::Impossible;
+    }
+    turned(Some(boards.all(|now| is_near(now.as_megahertz(), (megahertz * MEASURED).max(1.0)))))
+}
+
+/// How far a frequency that was measured may be from what was told.
+const MEASURED: f64 = 0.005;
 
 /// The machine has been down: the time since its boot fell back, and what hashed before hashes again.
 fn booted(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
@@ -94,8 +117,18 @@ fn booted(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnapshot
 /// The mining program has been down: the time since its start fell back, and what hashed before hashes again.
 fn restarted(before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
     let Some(before) = before else { return Proof::Impossible };
-    let (then, now) = (before.elapsed.or(before.uptime), after.elapsed.or(after.uptime));
-    fell_back(before, then, after, now, hashes_again(before, after))
+    let hashes = hashes_again(before, after);
+    if before.elapsed.is_some() && after.elapsed.is_some() {
+        return fell_back(before, before.elapsed, after, after.elapsed, hashes);
+    }
+    // The time since the boot goes on where only the program restarts, but its counters do not.
+    let rebooted = fell_back(before, before.uptime, after, after.uptime, hashes);
+    match (before.shares.accepted, after.shares.accepted) {
+        (Some(then), Some(now)) if now < then && hashes => Proof::Proven,
+        (Some(_), Some(_)) if rebooted != Proof::Proven => Proof::NotYet,
+        _ if rebooted != Proof::Proven => Proof::Impossible,
+        _ => rebooted,
+    }
 }
 
 fn hashes_again(before: &MinerSnapshot, after: &MinerSnapshot) -> bool {
@@ -155,10 +188,10 @@ fn pools_are(told: &[PoolSetting], before: Option<&MinerSnapshot>, after: &Miner
             Proof::NotYet
         };
     }
-    let as_told = |pools: &[&Pool]| {
-        pools.len() == told.len() && pools.iter().zip(told).all(|(pool, told)| is_as_told(pool, told))
-    };
-    if as_told(&now) {
+    // Where a place must not be empty, the last pool stands in those that are left.
+    let last = told.last();
+    let wanted = told.iter().chain(std::iter::repeat(last).flatten());
+    if now.len() >= told.len() && now.iter().zip(wanted).all(|(pool, told)| is_as_told(pool, told)) {
         return Proof::Proven;
     }
     // Firmware that tells only of the pool in use.

@@ -151,7 +151,7 @@ impl<'a> Address<'a> {
 /// A body of several parts (RFC 7578) with a file in the last of them, and what it is called.
 pub(crate) fn multipart(fields: &[(&str, &str)], name: &str, firmware: &FirmwareFile) -> (String, Vec<u8>) {
     // What a boundary is must not be in the content; the content is not ours to choose.
-    let boundary = (0_u32..)
+    let boundary = (0..=u32::MAX)
         .map(|n| format!("bitlink-boundary-{n:08x}"))
         .find(|boundary| {
             let needle = boundary.as_bytes();

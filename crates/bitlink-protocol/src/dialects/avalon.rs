@@ -5,14 +5,16 @@
 //! only their driver's name tells. (Canaan universal API manual; cgminer driver-avalon7.c)
 
 mod bracket;
+mod commands;
 mod controllers;
 mod faults;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::Version;
-use bitlink_model::{Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot};
 use controllers::Controllers;
 
 /// Avalon machines that name themselves.
@@ -56,6 +58,14 @@ impl Dialect for Avalon {
         true
     }
 
+    fn capabilities(&self, identity: &Identity) -> Capabilities {
+        commands::capabilities(identity)
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
     }
@@ -93,6 +103,14 @@ impl Dialect for AvalonOld {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities_old()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan_old(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

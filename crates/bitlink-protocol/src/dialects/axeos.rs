@@ -4,12 +4,15 @@
 //! Hash rates are GH/s, currents mA, voltages mV. A controller of this size answers one client at a time, so as little as
 //! possible is asked. To an address that is not in its own kind of network it answers 401.
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::http::WEB_PORT;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Component, Current, DeviceError, Family, Fan, Firmware, Identity, Make, MinerSnapshot,
-    MiningState, Pool, PoolStatus, Psu, Severity, Voltage,
+    Board, Capabilities, Component, Current, DeviceError, Family, Fan, Firmware, Identity, Make,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Voltage,
 };
 use serde_json::Value;
 
@@ -61,6 +64,14 @@ impl Dialect for AxeOs {
         const { &[INFO.required(), ASIC] }
     }
 
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities(false)
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order, false)
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
     }
@@ -89,6 +100,14 @@ impl Dialect for NerdAxe {
 
     fn questions(&self) -> &'static [Question] {
         const { &[INFO.required()] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities(true)
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order, true)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -4,19 +4,21 @@
 //! JSON alone, joined, in any order. Boards are numbered as the control board's connectors are: from 6 on an S9, from 1 on
 //! later machines. Power is the tuner's estimate. The release of the firmware is told by GraphQL only.
 
+mod commands;
 mod graphql;
 mod rest;
 
 use super::base;
 use super::luxos::NOT_READY;
+use crate::acting::{ActError, Order, Plan};
 use crate::catalogue;
 use crate::decode::Status;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, Version};
 use bitlink_model::{
-    Component, DeviceError, Family, FanSpeed, Frequency, Identity, MinerSnapshot, MiningState, Ratio,
-    Severity, Voltage,
+    Capabilities, Component, DeviceError, Family, FanSpeed, Frequency, Identity, MinerSnapshot, MiningState,
+    Ratio, Severity, Voltage,
 };
 use serde_json::Value;
 
@@ -82,6 +84,22 @@ impl Dialect for Braiins {
 
     fn is_starting(&self, refusal: &Status) -> bool {
         refusal.code == Some(NOT_READY)
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
+    }
+
+    fn acting_auth(&self) -> crate::asking::Auth {
+        crate::asking::Auth::Login(&commands::Cookie)
+    }
+
+    fn acting_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("root", ""), ("root", "root")]
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

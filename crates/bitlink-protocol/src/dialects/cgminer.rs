@@ -1,13 +1,15 @@
 //! The reference implementation and its forks, on whatever hardware: everything that speaks the API and that no more
 //! special dialect claims. (cgminer API-README; bfgminer README.RPC; sgminer API.md)
 
+pub(super) mod commands;
 mod derivatives;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Family, Fan, Identity, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Fan, Identity, MinerSnapshot};
 
 /// cgminer.
 #[derive(Debug)]
@@ -62,6 +64,14 @@ impl Dialect for CgMiner {
         true
     }
 
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
+    }
+
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
         read(answers, snapshot, oddities);
         derivatives::read(answers, snapshot, oddities);
@@ -105,6 +115,14 @@ impl Dialect for Fork {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -3,13 +3,16 @@
 //!
 //! Everybody may read; only what changes something wants the password. Errors are a word or an object with one key.
 
+mod commands;
+
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::exchange::API_DOOR;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Component, DeviceError, Family, Fan, Firmware, HashRate, Identity, Make, MinerSnapshot,
-    MiningState, Pool, PoolStatus, Psu, Severity, Source, Temperature,
+    Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, HashRate, Identity, Make,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Source, Temperature,
 };
 use serde_json::Value;
 
@@ -75,6 +78,14 @@ impl Dialect for Epic {
                 page(RATES, "/hashrate"),
             ]
         }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

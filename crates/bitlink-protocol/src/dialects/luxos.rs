@@ -3,14 +3,17 @@
 //! Everything in one joined question. `stats` imitates Bitmain's with wrong totals; only its chip counts and maps are
 //! used. What a version does not know is refused in its own part and costs nothing.
 
+mod commands;
+
 use super::{antminer, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::decode::Status;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{Device, MAX_CHIPS, Version};
 use bitlink_model::{
-    Component, DeviceError, Family, HashRate, Identity, Make, MinerSnapshot, MiningState, NetworkIdentity,
-    Psu, Severity, Source, Temperature, Voltage,
+    Capabilities, Component, DeviceError, Family, HashRate, Identity, Make, MinerSnapshot, MiningState,
+    NetworkIdentity, Psu, Severity, Source, Temperature, Voltage,
 };
 use std::net::IpAddr;
 
@@ -69,6 +72,14 @@ impl Dialect for LuxOs {
 
     fn is_starting(&self, refusal: &Status) -> bool {
         refusal.code == Some(NOT_READY)
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

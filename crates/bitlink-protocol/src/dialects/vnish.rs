@@ -3,12 +3,14 @@
 //!
 //! Its model names carry its own version: "Antminer S9 (vnish 3.8.6)".
 
+mod commands;
 mod web;
 
 use super::{antminer, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
-use bitlink_model::{Board, Family, Identity, MinerSnapshot, MiningState, Pool, Source};
+use bitlink_model::{Board, Capabilities, Family, Identity, MinerSnapshot, MiningState, Pool, Source};
 
 /// VNish.
 #[derive(Debug)]
@@ -59,6 +61,22 @@ impl Dialect for Vnish {
     /// A page that says nothing of the machine does not stand in the place of the API.
     fn more_questions(&self, heard: &Answers) -> &'static [Question] {
         if web::is_useless(heard) { const { &antminer::QUESTIONS } } else { &[] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
+    }
+
+    fn acting_auth(&self) -> crate::asking::Auth {
+        crate::asking::Auth::Login(&commands::Unlock)
+    }
+
+    fn acting_credentials(&self) -> &'static [(&'static str, &'static str)] {
+        &[("", "admin")]
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -3,6 +3,8 @@
 //! Since the A10 `version` names the model; the 7xx and 8xx say cgminer only, and their driver's name tells. The Q and the
 //! Nano wrap the string in groups and keep the chips apart. Commands that write are not simulated.
 
+mod orders;
+
 use super::cgminer::{Cgminer, records};
 use super::standard;
 use crate::call::Call;
@@ -165,7 +167,10 @@ impl Daemon for Avalon {
             "asccount" => Part::section(104, "ASC count", "ASCS", Node::one(Record::new().int("Count", 1))),
             "stats" | "estats" => said(vec![statistics(moment, true)]),
             "litestats" if generation == Generation::Home => said(vec![statistics(moment, false)]),
-            other => return Cgminer.part(moment, other, parameter),
+            other => {
+                let told = orders::answer(self, moment, other, parameter);
+                return told.or_else(|| Cgminer.part(moment, other, parameter));
+            }
         })
     }
 }
@@ -445,7 +450,7 @@ fn machine(moment: &Moment<'_>) -> Brackets {
         .put("GHSavg", rate(state.rate_30m))
         .put("WU", format_args!("{:.2}", standard::work_utility(state)))
         .put("Freq", format_args!("{:.2}", if fed(moment) { state.frequency_mhz } else { 0.0 }))
-        .put("Led", 0)
+        .put("Led", u8::from(moment.spec.settings.light))
         .list("MGHS", state.boards.iter().map(|board| rate(board.rate_5s)));
     if !home {
         let hot = |board: &BoardState| if fed(moment) { whole(standard::hottest(&board.chip_c)) } else { 0 };
@@ -467,7 +472,7 @@ fn machine(moment: &Moment<'_>) -> Brackets {
     if generation != Generation::A10 {
         out = out.put("MPO", whole(moment.spec.nominal_w));
     }
-    let out = out.put("WORKMODE", u8::from(home));
+    let out = out.put("WORKMODE", orders::mode(moment).unwrap_or(u8::from(home)));
     if home { out.put("WORKLEVEL", 0) } else { out }
 }
 
@@ -525,7 +530,7 @@ fn old_machine(moment: &Moment<'_>) -> Brackets {
         .put("WU", format_args!("{:.2}", standard::work_utility(state)))
         .put("Freq", format_args!("{:.2}", state.frequency_mhz))
         .put("PG", 15)
-        .put("Led", 0)
+        .put("Led", u8::from(moment.spec.settings.light))
         .put("TA", state.chips_ok())
         .list("ECHU", board_errors(moment))
         .put("ECMM", 0)

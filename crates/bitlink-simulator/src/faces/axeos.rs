@@ -1,6 +1,8 @@
 //! AxeOS on the Bitaxe, and the NerdAxe's firmware: a web server and nothing else (ESP-Miner, `http_server.c`;
 //! ESP-Miner-NerdQAxePlus, `handler_system.cpp`). It only reads.
 
+mod orders;
+
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
@@ -75,6 +77,9 @@ impl Face for AxeOs {
     }
 
     fn web(&self, moment: &Moment<'_>, request: &Request<'_>) -> Response {
+        if let Some(response) = orders::answer(moment, request, self.nerd) {
+            return response;
+        }
         let page = if self.nerd { "NerdQAxe+" } else { "AxeOS" };
         let document = match (request.method, request.path()) {
             ("GET", "/") => {
@@ -118,7 +123,7 @@ impl AxeOs {
             .count("poolDifficulty", spec.difficulty)
             .fixed("coreVoltage", spec.model.voltage * 1e3, 0)
             .fixed("coreVoltageActual", if down { 0.0 } else { spec.model.voltage * 1e3 - 4.0 }, 0)
-            .fixed("frequency", spec.model.frequency_mhz, 0)
+            .fixed("frequency", spec.settings.frequency_mhz.unwrap_or(spec.model.frequency_mhz), 0)
             .text("ssid", "farm")
             .text("macAddr", spec.mac.to_string())
             .text("hostname", spec.hostname.clone())

@@ -1,7 +1,7 @@
 //! Luke Dashjr's fork, API 3.1: devices are `PGA`s, the windows are 20 seconds and "rolling", unknown temperatures are
 //! left out (bfgminer README.RPC).
 
-use super::{cgminer::records, standard};
+use super::{cgminer::records, control, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Face, Moment};
@@ -149,8 +149,10 @@ impl Daemon for Bfgminer {
             "check" => match parameter.filter(|wanted| !wanted.is_empty()) {
                 None => Part::status('E', 71, "Missing check cmd"),
                 Some(wanted) => {
-                    let exists = wanted == "check" || self.part(moment, wanted, None).is_some();
-                    let access = exists && !PRIVILEGED.contains(&wanted);
+                    let is_privileged = PRIVILEGED.contains(&wanted);
+                    let exists =
+                        wanted == "check" || is_privileged || self.part(moment, wanted, None).is_some();
+                    let access = exists && (!is_privileged || moment.spec.access.privileged);
                     let record = Record::new().yes("Exists", exists).yes("Access", access);
                     Part::section(72, "Check command", "CHECK", Node::one(record))
                 }
@@ -160,8 +162,8 @@ impl Daemon for Bfgminer {
             "devscan" | "pgarestart" | "procset" | "procenable" | "procdisable" | "procidentify" => {
                 Part::denied(command)
             }
-            other if PRIVILEGED.contains(&other) => Part::denied(other),
-            _ => return None,
+            other if PRIVILEGED.contains(&other) && !moment.spec.access.privileged => Part::denied(other),
+            other => return control::answer(moment, other, parameter),
         })
     }
 }

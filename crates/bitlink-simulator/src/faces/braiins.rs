@@ -4,6 +4,7 @@
 //! day's rate divided by the whole day from the start on, "Not ready" while the tuner comes up.
 
 mod graphql;
+mod orders;
 
 use super::{cgminer::records, standard};
 use crate::call::{Call, CallError};
@@ -106,10 +107,15 @@ impl Face for Braiins {
             ("GET", "/") => {
                 Response::html(200, "<!doctype html><html><head><title>Braiins OS</title></head></html>")
             }
-            ("POST", "/graphql") => graphql::answer(moment, request.body),
+            ("POST", "/graphql") => graphql::answer(moment, request),
             _ => Response::html(404, "Not Found"),
         }
     }
+}
+
+/// The power that it is tuned towards.
+fn power_limit(moment: &Moment<'_>) -> f64 {
+    moment.spec.settings.power_limit_w.unwrap_or(moment.spec.nominal_w)
 }
 
 /// The number of the first board.
@@ -250,7 +256,7 @@ fn tuner(moment: &Moment<'_>) -> Record {
             .count("HashchainIndex", index(i) + first(moment))
             .int("Iteration", 0)
             .put("LoadedProfileCreatedOn", Node::Bare("null".to_owned()))
-            .int("PowerLimitWatt", whole(moment.spec.nominal_w / boards))
+            .int("PowerLimitWatt", whole(power_limit(moment) / boards))
             .count("StageElapsed", state.elapsed_s)
             .text("Status", status)
             .flag("TunerRunning", running)
@@ -260,7 +266,7 @@ fn tuner(moment: &Moment<'_>) -> Record {
         .int("ApproximateChainPowerConsumption", whole(state.power_w * 0.95))
         .int("ApproximateMinerPowerConsumption", whole(state.power_w))
         .text("DynamicPowerScaling", "Disabled")
-        .int("PowerLimit", whole(moment.spec.nominal_w))
+        .int("PowerLimit", whole(power_limit(moment)))
         .put("TunerChainStatus", records(chains.collect()))
 }
 

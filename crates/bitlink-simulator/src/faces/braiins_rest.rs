@@ -1,5 +1,7 @@
 //! Braiins OS from 25.07 on (Braiins OS public API): a REST API behind a token, and nothing on TCP 4028. It only reads.
 
+mod orders;
+
 use super::braiins::MODELS;
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::{Fault, FaultKind};
@@ -57,6 +59,9 @@ impl Face for BraiinsRest {
                 return refused(401, "unauthorized");
             }
             _ => {}
+        }
+        if let Some(response) = orders::answer(moment, request, path) {
+            return response;
         }
         let document: Node = match (request.method, path) {
             ("GET", "miner/details") => details(moment).into(),
@@ -228,7 +233,8 @@ fn cooling(moment: &Moment<'_>) -> Record {
 }
 
 fn tuner(moment: &Moment<'_>) -> Record {
-    let target = Record::new().int("watt", whole((moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0));
+    let delivered = (moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0;
+    let target = Record::new().int("watt", whole(moment.spec.settings.power_limit_w.unwrap_or(delivered)));
     let mode = Record::new().put("current_target", target.into()).put("profile", null());
     let settled = if moment.state.phase == Phase::Starting { 3 } else { 2 };
     Record::new()

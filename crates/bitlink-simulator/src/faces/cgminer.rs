@@ -1,7 +1,7 @@
 //! The reference implementation, version 4.11/4.12 with API 3.7, on a machine that no vendor's firmware marks
 //! (cgminer API-README).
 
-use super::standard;
+use super::{control, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Face, Moment};
@@ -139,8 +139,8 @@ impl Daemon for Cgminer {
             "lcd" => Part::section(125, "LCD", "LCD", Node::one(lcd(moment))),
             "check" => check(self, moment, parameter),
             // The access list gives the network the group R.
-            other if PRIVILEGED.contains(&other) => Part::denied(other),
-            _ => return None,
+            other if PRIVILEGED.contains(&other) && !moment.spec.access.privileged => Part::denied(other),
+            other => return control::answer(moment, other, parameter),
         })
     }
 }
@@ -164,8 +164,10 @@ fn check(daemon: &Cgminer, moment: &Moment<'_>, parameter: Option<&str>) -> Part
     let Some(wanted) = parameter.filter(|p| !p.is_empty()) else {
         return Part::status('E', 71, "Missing check cmd");
     };
-    let exists = wanted == "check" || daemon.part(moment, wanted, None).is_some();
-    let record = Record::new().yes("Exists", exists).yes("Access", exists && !PRIVILEGED.contains(&wanted));
+    let is_privileged = PRIVILEGED.contains(&wanted);
+    let exists = wanted == "check" || is_privileged || daemon.part(moment, wanted, None).is_some();
+    let access = exists && (!is_privileged || moment.spec.access.privileged);
+    let record = Record::new().yes("Exists", exists).yes("Access", access);
     Part::section(72, "Check command", "CHECK", Node::one(record))
 }
 

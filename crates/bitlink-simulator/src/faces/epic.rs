@@ -1,6 +1,8 @@
 //! ePIC's PowerPlay: HTTP where others have the CGMiner API, and a page for people at port 80 (ePIC, PowerPlay API). It only
 //! reads.
 
+mod orders;
+
 use crate::face::{Doorway, Face, Moment, Speaks};
 use crate::fault::FaultKind;
 use crate::host::SimHost;
@@ -58,8 +60,10 @@ impl Face for Epic {
             return Response::html(200, page);
         }
         if request.method != "GET" {
-            let refusal = Record::new().flag("result", false).text("error", "BadPassword");
-            return Response::json(Node::from(refusal).to_json());
+            return orders::answer(moment, request);
+        }
+        if request.path() == "/log" {
+            return Response::html(200, "powerplay: running\n");
         }
         let document = match request.path() {
             "/summary" => summary(moment).into(),
@@ -203,7 +207,7 @@ fn summary(moment: &Moment<'_>) -> Record {
         .put(
             "Misc",
             Record::new()
-                .flag("Locate Miner State", false)
+                .flag("Locate Miner State", spec.settings.light)
                 .int("Shutdown Temp", 95)
                 .int("Critical Temp", 90)
                 .into(),

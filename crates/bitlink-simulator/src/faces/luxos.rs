@@ -3,6 +3,8 @@
 //! Its quirks: `devs` in no order, `Total MH` that repeats the average, `stats` that imitate Bitmain's with wrong totals,
 //! `Long Pool`, and "Not ready" while it starts.
 
+mod orders;
+
 use super::antminer::chip_map;
 use super::{cgminer::records, standard};
 use crate::calendar::ago;
@@ -172,14 +174,13 @@ impl Daemon for LuxOs {
                 let count = index(state.boards_present().count());
                 one(104, "ASC count", "ASCS", Record::new().count("Count", count))
             }
-            "session" => one(319, "Session information", "SESSION", Record::new().text("SessionID", "")),
             "voltageget" => {
                 let board = parameter.and_then(|p| p.trim().parse::<usize>().ok()).unwrap_or_default();
                 let voltage = state.boards.get(board)?.voltage;
                 let record = Record::new().count("Board", index(board)).short("Voltage", voltage);
                 one(307, "Voltage", "VOLTAGE", record)
             }
-            _ => return None,
+            other => return orders::answer(moment, other, parameter),
         })
     }
 }
@@ -344,9 +345,9 @@ fn config(moment: &Moment<'_>) -> Record {
         .text("PSUHwVersion", "0x75")
         .text("PSULabel", "APW121215f")
         .count("Pool Count", index(state.pools.len()))
-        .text("Profile", "default")
-        .text("ProfileStep", "0")
-        .text("RedLed", "auto")
+        .text("Profile", orders::profile(moment))
+        .text("ProfileStep", if orders::profile(moment) == "default" { "0" } else { "-1" })
+        .text("RedLed", if spec.settings.light { "blink" } else { "auto" })
         .text("SerialNumber", spec.serial.as_str())
         .text("Strategy", "Failover")
         .text("SystemStatus", "Normal")

@@ -1,7 +1,7 @@
 //! sgminer, the fork of the reference implementation for graphics cards, API 4.0 (sgminer API documentation): cards for boards, with
 //! their fans and clocks, rates in MH/s and in kH/s.
 
-use super::{cgminer::records, standard};
+use super::{cgminer::records, control, standard};
 use crate::call::Call;
 use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Face, Moment};
@@ -74,7 +74,7 @@ impl Daemon for Sgminer {
         JOINABLE.contains(&command)
     }
 
-    fn part(&self, moment: &Moment<'_>, command: &str, _: Option<&str>) -> Option<Part> {
+    fn part(&self, moment: &Moment<'_>, command: &str, parameter: Option<&str>) -> Option<Part> {
         let state = moment.state;
         let cards: Vec<Record> = state.boards_present().map(|(i, board)| card(moment, i, board)).collect();
         let number = cards.len();
@@ -105,8 +105,8 @@ impl Daemon for Sgminer {
                 });
                 Part::section(69, "Device Details", "DEVDETAILS", records(details.collect()))
             }
-            other if PRIVILEGED.contains(&other) => Part::denied(other),
-            _ => return None,
+            other if PRIVILEGED.contains(&other) && !moment.spec.access.privileged => Part::denied(other),
+            other => return control::answer(moment, other, parameter),
         })
     }
 }

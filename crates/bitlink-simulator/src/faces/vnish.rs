@@ -1,6 +1,7 @@
 //! VNish (AnthillOS): its web server is in [`web`]. On TCP 4028 it imitates bmminer, joins nothing, lists its developers' pool, and tells consumption and
 //! voltage of each board.
 
+mod orders;
 mod web;
 
 use super::custom::{Custom, bitmain_stats, chains};

@@ -183,16 +183,20 @@ fn read_tuning(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     tuning.mode = tuning.mode.take().or_else(|| Some(mode(model, &r.word("WORKMODE")?)));
 }
 
-/// `WORKMODE` is a number whose meaning depends on the machine.
-fn mode(model: &str, number: &str) -> String {
-    let names: &[&str] = if model == "Q" {
+/// The modes of a machine, by their numbers.
+pub(super) fn modes(model: &str) -> &'static [&'static str] {
+    if model == "Q" {
         &["Eco", "Standard", "Super"]
     } else if model.starts_with("Nano") || model.starts_with("Mini") {
         &["Low", "Mid", "High"]
     } else {
         &["Normal", "High"]
-    };
-    let name = number.parse::<usize>().ok().and_then(|n| names.get(n).copied());
+    }
+}
+
+/// `WORKMODE` is a number whose meaning depends on the machine.
+fn mode(model: &str, number: &str) -> String {
+    let name = number.parse::<usize>().ok().and_then(|n| modes(model).get(n).copied());
     name.unwrap_or(number).to_owned()
 }
 

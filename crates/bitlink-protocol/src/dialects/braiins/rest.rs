@@ -2,6 +2,8 @@
 //! passwords that it is delivered with may give. Any object may be `null`.
 
 use super::super::base;
+use super::commands;
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::{Auth, Login, Pass, Refusal};
 use crate::auth::Credentials;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
@@ -9,8 +11,8 @@ use crate::http::{HttpReply, HttpRequest, WEB_PORT};
 use crate::record::{Oddities, Record};
 use crate::replies::MAX_CHIPS;
 use bitlink_model::{
-    Board, Component, DeviceError, Family, Fan, Firmware, Frequency, HashRate, Identity, MinerSnapshot,
-    MiningState, Pool, PoolStatus, Psu, Ratio, Severity, Temperature, Voltage,
+    Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, Frequency, HashRate, Identity,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Ratio, Severity, Temperature, Voltage,
 };
 use serde_json::Value;
 
@@ -80,6 +82,14 @@ impl Dialect for BraiinsRest {
 
     fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[("root", ""), ("root", "root")]
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities_rest()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan_rest(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

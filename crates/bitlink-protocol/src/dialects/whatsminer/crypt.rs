@@ -34,9 +34,9 @@ pub(super) fn md5_crypt(password: &[u8], salt: &[u8]) -> String {
         let mut next = Md5::new();
         let is_odd = round & 1 == 1;
         if is_odd {
-            next.update(password)
+            next.update(password);
         } else {
-            next.update(digest)
+            next.update(digest);
         }
         if !round.is_multiple_of(3) {
             next.update(salt);
@@ -45,9 +45,9 @@ pub(super) fn md5_crypt(password: &[u8], salt: &[u8]) -> String {
             next.update(password);
         }
         if is_odd {
-            next.update(digest)
+            next.update(digest);
         } else {
-            next.update(password)
+            next.update(password);
         }
         digest = next.finalize();
     }

@@ -1,31 +1,29 @@
 //! What Braiins OS up to 25.05 tells by GraphQL, as public clients ask for it. A mining program that was stopped is not there to
 //! be asked.
 
-use super::{FAN_CONNECTORS, first};
+use super::{FAN_CONNECTORS, first, orders, power_limit};
 use crate::face::Moment;
 use crate::fault::Fault;
 use crate::graphql::{self, null};
-use crate::http::Response;
+use crate::http::{Request, Response};
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, real, whole};
-use crate::seed::Seed;
 use crate::state::{BoardState, Phase, PoolState};
 use serde_json::Value;
 
-/// Answers a question. Nobody changes anything here.
-pub(super) fn answer(moment: &Moment<'_>, body: &[u8]) -> Response {
-    let body: Option<Value> = serde_json::from_slice(body).ok();
+/// Answers a question, or obeys.
+pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
+    let body: Option<Value> = serde_json::from_slice(request.body).ok();
     let query = body.as_ref().and_then(|body| body.get("query")?.as_str()).unwrap_or_default();
     let stopped = moment.state.phase == Phase::Asleep;
     // Clients log in before they ask, though what they ask is told to everybody.
     if query.trim_start().starts_with("mutation") && query.contains("login") {
         return login(moment, body.as_ref());
     }
-    let reply = if query.trim_start().starts_with("mutation") {
-        graphql::refused("Not authorized")
-    } else {
-        graphql::answer(&document(moment), query)
-    };
+    if query.trim_start().starts_with("mutation") {
+        return orders::answer(moment, request, query);
+    }
+    let reply = graphql::answer(&document(moment), query);
     // Who would answer for it is not there; what else was asked is answered.
     let reply = if stopped && query.contains("summary") {
         reply.put("errors", Node::one(Record::new().text("message", "Service unavailable")))
@@ -37,13 +35,18 @@ pub(super) fn answer(moment: &Moment<'_>, body: &[u8]) -> Response {
 
 /// The user as delivered has no password. The names stand in the question or beside it.
 fn login(moment: &Moment<'_>, body: Option<&Value>) -> Response {
+    if let Some(locked) = moment.locked() {
+        return locked;
+    }
     let known = body.is_some_and(|body| {
         let beside = |name: &str| body.pointer(&format!("/variables/{name}")).and_then(Value::as_str);
         let written: String =
             body["query"].as_str().unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect();
-        match (beside("username"), beside("password")) {
-            (Some(user), Some(password)) => user == "root" && password.is_empty(),
-            _ => written.contains("username:\"root\"") && written.contains("password:\"\""),
+        if let (Some(user), Some(password)) = (beside("username"), beside("password")) {
+            user == "root" && password == moment.password("")
+        } else {
+            let password = format!("password:\"{}\"", moment.password(""));
+            written.contains("username:\"root\"") && written.contains(&password)
         }
     });
     let kind = if known { "VoidResult" } else { "AuthError" };
@@ -53,9 +56,8 @@ fn login(moment: &Moment<'_>, body: Option<&Value>) -> Response {
     let auth = Record::new().put("login", login.into());
     let reply = Record::new().put("data", Record::new().put("auth", auth.into()).into());
     let response = Response::json(Node::from(reply).to_json());
-    let session = Seed::new(moment.spec.seed).of("session").bits();
     if known {
-        response.with_header("Set-Cookie", format!("session_id={session:016x}; path=/"))
+        response.with_header("Set-Cookie", format!("session_id={}; path=/", moment.token()))
     } else {
         response
     }
@@ -68,13 +70,13 @@ fn document(moment: &Moment<'_>) -> Node {
     let bos = Record::new()
         .text("hostname", spec.hostname.as_str())
         .text("macAddress", spec.mac.to_string())
-        .flag("faultLight", false)
+        .flag("faultLight", spec.settings.light)
         .put("uptime", Record::new().count("durationS", moment.state.uptime_s).into())
         .put("info", Record::new().put("version", version.into()).into());
     let autotuning = Record::new()
         .text("mode", "POWER_TARGET")
         .flag("enabled", true)
-        .int("powerTarget", whole(spec.nominal_w))
+        .int("powerTarget", whole(power_limit(moment)))
         .put("hashrateTarget", null());
     let group = Record::new().text("id", "0").put("strategy", Record::new().int("quota", 1).into());
     let config = Record::new().put("autotuning", autotuning.into()).put("groups", Node::one(group));
@@ -97,7 +99,7 @@ fn info(moment: &Moment<'_>) -> Record {
             .into()
     });
     let power = Record::new()
-        .int("limitW", whole(moment.spec.nominal_w))
+        .int("limitW", whole(power_limit(moment)))
         .int("approxConsumptionW", whole(state.power_w));
     let shares = Record::new()
         .count("acceptedSolutions", state.accepted())

@@ -2,6 +2,7 @@
 //! for the password.
 
 use super::super::whatsminer::gateway;
+use super::orders;
 use crate::face::Moment;
 use crate::fault::Fault;
 use crate::http::{Request, Response};
@@ -32,26 +33,24 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         }
         ("GET", "info") => info(moment),
         ("GET", "summary") => Record::new().put("miner", summary(moment)),
-        ("GET", "status") => status(moment).flag("find_miner", false).flag("unlocked", false),
+        ("GET", "status") => {
+            status(moment).flag("find_miner", moment.spec.settings.light).flag("unlocked", false)
+        }
         ("GET", "chains/factory-info") => factory(moment),
-        (_, "settings" | "apikeys" | "autotune/presets") => {
+        ("GET", "logs/miner") => return Response::html(200, "cgminer: running\n"),
+        _ if orders::is_guarded(request, path) => {
             let given = request.header("authorization").unwrap_or_default();
             if given.trim_start_matches("Bearer ") != token {
                 return refused(401, "Unauthorized");
             }
-            // Nobody changes anything here.
-            if request.method != "GET" {
-                return refused(403, "Forbidden");
-            }
-            let preset = Record::new().put("overclock", Record::new().text("preset", "disabled").into());
-            Record::new().put("miner", preset.into())
+            return orders::answer(moment, request, path);
         }
         _ => return refused(404, "Not found"),
     };
     Response::json(Node::from(document).to_json())
 }
 
-fn refused(status: u16, words: &str) -> Response {
+pub(super) fn refused(status: u16, words: &str) -> Response {
     Response { status, ..Response::json(Node::from(Record::new().text("err", words)).to_json()) }
 }
 

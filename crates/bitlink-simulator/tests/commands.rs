@@ -3,19 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test stops where it fails
 
-use bitlink_miner_manager::Credentials;
-use bitlink_miner_manager::model::{
+use bitlink_model::{
     Action, ActionKind, FanSetting, FirmwareFile, Frequency, MinerSnapshot, NetworkSetting, PoolSetting,
     Power, Ratio, Secret,
 };
-use bitlink_miner_manager::protocol::{
-    Act, ActError, Acted, Effect, Identified, Proof, ProtocolError, ReadMiner, ReadSnapshot, capabilities,
-    proof,
+use bitlink_protocol::{
+    Act, ActError, Acted, Credentials, Effect, Identified, Proof, ProtocolError, ReadMiner, ReadSnapshot,
+    capabilities, proof,
 };
-use bitlink_miner_manager::transport::{ConverseError, Door, MemoryTransport, Patience, converse};
 use bitlink_simulator::{
     Access, FaceName, Fault, MinerSpec, Obedience, Settings, SimClock, SimHost, SimMiner,
 };
+use bitlink_transport::{ConverseError, Door, MemoryTransport, Patience, converse};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +110,7 @@ fn pools(count: usize) -> Vec<PoolSetting> {
 }
 
 /// One action of a kind, as this machine can take it.
-fn action(kind: ActionKind, identified: &Identified, before: &MinerSnapshot) -> Action {
+fn action(face: FaceName, kind: ActionKind, identified: &Identified, before: &MinerSnapshot) -> Action {
     match kind {
         ActionKind::Reboot => Action::Reboot,
         ActionKind::Restart => Action::Restart,
@@ -130,6 +129,11 @@ fn action(kind: ActionKind, identified: &Identified, before: &MinerSnapshot) -> 
             let nominal = before.power.map_or(3000.0, Power::as_watts);
             Action::PowerLimit { power: Power::from_watts((nominal * 0.8).round()).unwrap() }
         }
+        ActionKind::PowerMode if face == FaceName::LuxOs => {
+            let stock = MinerSpec::new(face, 7).model.frequency_mhz;
+            Action::PowerMode { mode: format!("{:.0}MHz", stock - 25.0) }
+        }
+        ActionKind::PowerMode if face == FaceName::Vnish => Action::PowerMode { mode: "2400".to_owned() },
         ActionKind::PowerMode => {
             let words = ["low", "eco", "high", "Power", "sleep", "1"];
             let mode = |word: &str| Action::PowerMode { mode: word.to_owned() };
@@ -172,7 +176,10 @@ fn is_done(action: &Action, settings: &Settings, machine: &Machine) -> bool {
         Action::Locate { on } => settings.light == *on,
         Action::SetPools { pools } => {
             let bare = |url: &str| url.split_once("://").map_or(url, |(_, rest)| rest).to_owned();
-            let now: Vec<_> = spec.pools.iter().map(|pool| (bare(&pool.url), pool.user.clone())).collect();
+            let mut now: Vec<_> =
+                spec.pools.iter().map(|pool| (bare(&pool.url), pool.user.clone())).collect();
+            // The last stands in places that must not be empty.
+            now.dedup();
             let told: Vec<_> = pools.iter().map(|pool| (bare(&pool.url), pool.user.clone())).collect();
             now == told
         }
@@ -206,7 +213,7 @@ async fn check(face: FaceName, kind: ActionKind) -> Result<(), String> {
     let machine = Machine::new(face);
     let (identified, mut before) = machine.identify().await;
     let is_possible = capabilities(&identified).of(kind).is_possible();
-    let action = action(kind, &identified, &before);
+    let action = action(face, kind, &identified, &before);
     if !is_possible {
         let refused = Act::new(&identified, action, &machine.credentials());
         return match refused {
@@ -216,7 +223,7 @@ async fn check(face: FaceName, kind: ActionKind) -> Result<(), String> {
     }
     if kind == ActionKind::Resume {
         machine.host.break_with(Fault::Asleep);
-        machine.clock.advance(Duration::from_secs(60));
+        machine.clock.advance(Duration::from_mins(1));
         before = machine.read(&identified).await;
     }
     let told = machine.tell(&identified, action.clone()).await;
@@ -265,14 +272,20 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
     match kind {
         ActionKind::Locate => matches!(
             face,
-            FaceName::Antminer | FaceName::AntminerOld | FaceName::Whatsminer | FaceName::WhatsminerV1
+            FaceName::Antminer
+                | FaceName::AntminerOld
+                | FaceName::AxeOs
+                | FaceName::Braiins
+                | FaceName::BraiinsRest
+                | FaceName::Whatsminer
+                | FaceName::WhatsminerV1
         ),
-        ActionKind::PowerMode => face == FaceName::WhatsminerV1,
+        ActionKind::PowerMode => matches!(face, FaceName::Vnish | FaceName::WhatsminerV1),
         _ => false,
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn whatever_a_firmware_can_be_told_it_does() {
     let mut wrong = Vec::new();
     for face in FaceName::ALL.iter().copied() {
@@ -286,7 +299,7 @@ async fn whatever_a_firmware_can_be_told_it_does() {
 }
 
 /// Who has another password is told nothing, and a machine that says no has done nothing.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refusal_is_one_and_changes_nothing() {
     for face in [FaceName::Antminer, FaceName::Whatsminer, FaceName::WhatsminerV3] {
         let machine = Machine::new(face);
@@ -300,7 +313,7 @@ async fn a_refusal_is_one_and_changes_nothing() {
 }
 
 /// WhatsMiner takes no orders as it is delivered.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_is_shut_as_delivered_denies_access() {
     for face in [FaceName::Whatsminer, FaceName::WhatsminerV1, FaceName::WhatsminerV3] {
         let machine = Machine::with(MinerSpec::new(face, 7));
@@ -312,7 +325,7 @@ async fn what_is_shut_as_delivered_denies_access() {
 }
 
 /// Somebody else holds all tokens.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_somebody_else_holds_is_locked() {
     let machine = Machine::new(FaceName::Whatsminer);
     let (identified, _) = machine.identify().await;
@@ -325,7 +338,7 @@ async fn what_somebody_else_holds_is_locked() {
 }
 
 /// A machine that says yes and does nothing is caught by its next reading; one whose reply is lost is told nothing twice.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn machines_that_do_not_obey_as_they_should() {
     let machine = Machine::new(FaceName::Antminer);
     let (identified, before) = machine.identify().await;
