@@ -27,7 +27,7 @@ pub(crate) use plan::{Heard, Lost, Move, Put, Raw, Verdict};
 pub use plan::{Order, Plan};
 pub use proof::{Proof, proof};
 pub(crate) use settings::{Address, duty_percent, mask, multipart, power_watts, secret};
-pub(crate) use verdict::{excerpt, page_root, refused};
+pub(crate) use verdict::{api_page, excerpt, page_root, refused};
 
 /// What a miner of this firmware can be told to do. Known before anything is sent.
 pub fn capabilities(identified: &Identified) -> Capabilities {

@@ -135,7 +135,7 @@ fn action(face: FaceName, kind: ActionKind, identified: &Identified, before: &Mi
         }
         ActionKind::PowerMode if face == FaceName::Vnish => Action::PowerMode { mode: "2400".to_owned() },
         ActionKind::PowerMode => {
-            let words = ["low", "eco", "high", "Power", "sleep", "1"];
+            let words = ["low", "eco", "high", "Power", "Efficiency", "sleep", "1"];
             let mode = |word: &str| Action::PowerMode { mode: word.to_owned() };
             words
                 .into_iter()
@@ -150,14 +150,19 @@ fn action(face: FaceName, kind: ActionKind, identified: &Identified, before: &Mi
         ActionKind::Fans => {
             Action::Fans { fans: FanSetting::Fixed { duty: Ratio::from_percent(80.0).unwrap() } }
         }
-        ActionKind::Network => Action::Network {
-            network: NetworkSetting::Static {
-                address: "192.0.2.17".parse().unwrap(),
-                prefix: 24,
-                gateway: "192.0.2.1".parse().unwrap(),
-                dns: vec!["192.0.2.53".parse().unwrap()],
-            },
-        },
+        ActionKind::Network => {
+            // Some cannot be told of name servers.
+            let of = |dns: &[&str]| Action::Network {
+                network: NetworkSetting::Static {
+                    address: "192.0.2.17".parse().unwrap(),
+                    prefix: 24,
+                    gateway: "192.0.2.1".parse().unwrap(),
+                    dns: dns.iter().map(|dns| dns.parse().unwrap()).collect(),
+                },
+            };
+            let full = of(&["192.0.2.53"]);
+            if Act::new(identified, full.clone(), &[]).is_ok() { full } else { of(&[]) }
+        }
         ActionKind::Password => Action::Password { user: None, new: Secret::new("n3wPass_") },
         ActionKind::FactoryReset => Action::FactoryReset,
         ActionKind::Update => Action::Update {
@@ -226,6 +231,9 @@ async fn check(face: FaceName, kind: ActionKind) -> Result<(), String> {
         machine.clock.advance(Duration::from_mins(1));
         before = machine.read(&identified).await;
     }
+    if let Err(error) = Act::new(&identified, action.clone(), &machine.credentials()) {
+        return Err(format!("is possible and yet {action:?}: {error}"));
+    }
     let told = machine.tell(&identified, action.clone()).await;
     let acted = told.result.map_err(|error| format!("{error:?}"))?;
     if told.has_written != (kind != ActionKind::ReadLogs) {
@@ -277,10 +285,16 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
                 | FaceName::AxeOs
                 | FaceName::Braiins
                 | FaceName::BraiinsRest
+                | FaceName::Elphapex
+                | FaceName::Hiveon
+                | FaceName::Proto
+                | FaceName::ProtoTls
                 | FaceName::Whatsminer
                 | FaceName::WhatsminerV1
         ),
-        ActionKind::PowerMode => matches!(face, FaceName::Vnish | FaceName::WhatsminerV1),
+        ActionKind::PowerMode => {
+            matches!(face, FaceName::Proto | FaceName::ProtoTls | FaceName::Vnish | FaceName::WhatsminerV1)
+        }
         _ => false,
     }
 }

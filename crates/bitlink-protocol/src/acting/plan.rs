@@ -172,6 +172,16 @@ impl Put {
         Self::page(name, HttpRequest::post(path, "application/json", body.to_string()))
     }
 
+    /// A page with a form as its body.
+    pub(crate) fn form(
+        name: &'static str,
+        path: impl Into<std::borrow::Cow<'static, str>>,
+        fields: &[(&str, &str)],
+    ) -> Self {
+        let body = crate::http::form(fields);
+        Self::page(name, HttpRequest::post(path, "application/x-www-form-urlencoded", body))
+    }
+
     /// A page that is read.
     pub(crate) fn get(name: &'static str, path: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self::page(name, HttpRequest::get(path))
@@ -189,6 +199,16 @@ impl Put {
     pub(crate) fn at(mut self, port: u16) -> Self {
         if let Request::Http(request) = &mut self.request {
             request.port = port;
+        }
+        self
+    }
+
+    /// The same page, over TLS or not.
+    pub(crate) fn over_tls(mut self, tls: bool) -> Self {
+        if let Request::Http(request) = &mut self.request
+            && tls
+        {
+            *request = request.clone().over_tls();
         }
         self
     }

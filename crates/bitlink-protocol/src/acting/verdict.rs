@@ -99,6 +99,12 @@ pub(super) fn api(name: &'static str, raw: &Raw) -> Verdict {
     }
 }
 
+/// A page that is a reply of the API's form.
+pub(crate) fn api_page(name: &'static str, raw: &Raw) -> Verdict {
+    let Raw::Page(page) = raw else { return unreadable(name, raw) };
+    page_failure(name, page).unwrap_or_else(|| api(name, raw))
+}
+
 /// A reply of MicroBT's API 3: a code, 0 where all is well, and words.
 pub(super) fn frame(name: &'static str, raw: &Raw) -> Verdict {
     let document = match raw.document(name) {

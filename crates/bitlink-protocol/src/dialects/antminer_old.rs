@@ -3,11 +3,14 @@
 //! The same `stats` record as later firmware with other keys filled, a comma missing after its header record, and joined
 //! questions answered.
 
+pub(super) mod commands;
+
 use super::{antminer, antminer_web};
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
-use bitlink_model::{Family, Identity, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, MinerSnapshot};
 
 const STATS: &str = "miner_stats.cgi";
 const POOLS: &str = "miner_pools.cgi";
@@ -90,6 +93,14 @@ impl Dialect for AntminerOld {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -2,10 +2,11 @@
 //! Bitmain's web server of the S9's generation beside them, which stand in for an API that is shut.
 
 use super::{antminer, antminer_old, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
-use bitlink_model::{Family, Identity, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, MinerSnapshot};
 
 /// Hiveon.
 #[derive(Debug)]
@@ -49,6 +50,14 @@ impl Dialect for Hiveon {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        antminer_old::commands::capabilities_kept()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        antminer_old::commands::plan(order)
     }
 
     /// `chain_power` is the whole machine's, as a text with a remark: "950.00 (AB)".

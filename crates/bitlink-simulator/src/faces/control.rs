@@ -5,6 +5,7 @@ use crate::face::Moment;
 use crate::miner::PoolSpec;
 use crate::number::index;
 use crate::orders::Order;
+use serde_json::Value;
 
 /// Answers a command that changes something; `None` for any other.
 pub(crate) fn answer(moment: &Moment<'_>, command: &str, parameter: Option<&str>) -> Option<Part> {
@@ -79,4 +80,11 @@ pub(crate) fn split(text: &str) -> Vec<String> {
         }
     }
     parts
+}
+
+/// A list of pools in JSON, by the firmware's names for address and user.
+pub(crate) fn pools(list: &Value, url: &str, user: &str) -> Vec<PoolSpec> {
+    let of = |pool: &Value, key: &str| pool.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let pools = list.as_array().into_iter().flatten();
+    pools.map(|pool| PoolSpec { url: of(pool, url), user: of(pool, user) }).collect()
 }
