@@ -3,14 +3,17 @@
 //! Who it is may be asked by everybody; for what it does some versions want the password, which no two machines share. A
 //! page for which there is no data yet is answered with 204 and nothing.
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::{Auth, Login, Pass, Refusal};
 use crate::auth::Credentials;
 use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::http::{HttpReply, HttpRequest, TLS_PORT, WEB_PORT};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Component, DeviceError, Family, Fan, Firmware, Identity, Make, MinerSnapshot, MiningState, Pool,
-    PoolStatus, Severity, Source,
+    Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, Identity, Make, MinerSnapshot,
+    MiningState, Pool, PoolStatus, Severity, Source,
 };
 use serde_json::Value;
 
@@ -110,6 +113,14 @@ impl Dialect for Proto {
 
     fn auth(&self) -> Auth {
         Auth::Login(if self.tls { &Bearer { tls: true } } else { &Bearer { tls: false } })
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        self.orders(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -2,6 +2,8 @@
 //! while the password is the one it was delivered with; then nobody may change anything. Once it has been changed, all but
 //! who it is wants a login.
 
+mod orders;
+
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::Fault;
 use crate::fault::FaultKind;
@@ -83,6 +85,11 @@ impl Face for Proto {
             }
             "network" => wrap("network-info", network(moment)),
             "mining" => wrap("mining-status", mining(moment)),
+            "mining/target" => orders::target(moment).into(),
+            "system/logs" => {
+                let line = Node::Text(format!("mcdd: running for {} s", moment.state.elapsed_s));
+                wrap("logs", Record::new().put("content", Node::List(vec![line])))
+            }
             "hardware" => wrap("hardware-info", hardware(moment)),
             "cooling" => wrap("cooling-status", cooling(moment)),
             "pools" => Record::new().put("pools", pools(moment)).into(),
@@ -122,6 +129,9 @@ fn write(moment: &Moment<'_>, request: &Request<'_>, path: &str) -> Response {
     }
     if !knows(moment, request) {
         return unauthorized();
+    }
+    if moment.spec.access.password.is_some() {
+        return orders::answer(moment, request, path);
     }
     Response { status: 403, ..Response::json(r#"{"error":{"code":"DEFAULT_PASSWORD_ACTIVE"}}"#) }
 }
@@ -165,7 +175,7 @@ fn mining(moment: &Moment<'_>) -> Record {
         .fixed("hashrate_ghs", ghs(state.rate_1m), 2)
         .fixed("ideal_hashrate_ghs", ghs(moment.spec.nominal_ths), 2)
         .fixed("power_usage_watts", state.power_w, 1)
-        .int("power_target_watts", whole((moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0))
+        .int("power_target_watts", orders::power_target(moment))
         .fixed("average_asic_temp_c", state.hottest_chip_c().unwrap_or(0.0), 1)
         .count("mining_uptime_s", state.elapsed_s)
         .count("reboot_uptime_s", state.uptime_s)
