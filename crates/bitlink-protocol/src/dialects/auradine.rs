@@ -3,14 +3,16 @@
 //!
 //! API 1.0, cgminer's replies with devices counted from 1 under `DEV` and a truth value for `Enabled`.
 
+mod commands;
 mod web;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Efficiency, Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Efficiency, Family, Identity, Make, MinerSnapshot};
 
 /// Auradine Teraflux.
 #[derive(Debug)]
@@ -75,6 +77,14 @@ impl Dialect for Auradine {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -1,6 +1,7 @@
 //! Auradine's firmware on the Teraflux machines: replies on TCP 4028 as public farm software reads them. Its REST interface is in
 //! [`web`].
 
+mod orders;
 mod web;
 
 use super::{cgminer::records, standard};

@@ -13,7 +13,7 @@ use bitlink_model::{
     Voltage,
 };
 
-const PORT: u16 = 8080;
+pub(super) const PORT: u16 = 8080;
 
 const fn ask(name: &'static str, path: &'static str) -> Question {
     Question::page(name, Page::get(path).at(PORT))

@@ -1,7 +1,7 @@
 //! Auradine's REST interface at port 8080, as its manual and public clients have it: the API's envelope, and records that the API
 //! does not have. A token is good for an hour.
 
-use super::{Auradine, VERSION};
+use super::{Auradine, VERSION, orders};
 use crate::daemon::Daemon;
 use crate::face::Moment;
 use crate::fault::FaultKind;
@@ -26,6 +26,15 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
     }
     if request.header("token") != Some(token.as_str()) {
         return Response { status: 401, ..refusal(moment, "Invalid token") };
+    }
+    if request.method == "POST" {
+        return match orders::take(moment, command, request.body) {
+            Ok((code, words)) => {
+                let reply = envelope(moment, 'S', code, words).int("id", 1);
+                Response::json(Node::from(reply).to_json())
+            }
+            Err(words) => refusal(moment, words),
+        };
     }
     let section = match command {
         "summary" | "devs" | "pools" | "version" => {
@@ -157,11 +166,11 @@ fn psu(moment: &Moment<'_>) -> Record {
 
 fn mode(moment: &Moment<'_>) -> Record {
     Record::new()
-        .text("Mode", "custom")
+        .text("Mode", orders::mode(moment))
         .text("Sleep", if moment.state.phase == Phase::Asleep { "on" } else { "off" })
         .text("Tune", "power")
         .int("Ths", 0)
-        .int("Power", whole((moment.spec.nominal_w * 1.05 / 100.0).ceil() * 100.0))
+        .int("Power", orders::power(moment))
 }
 
 /// Of several faults the lights show one.
@@ -172,6 +181,7 @@ fn led(moment: &Moment<'_>) -> Record {
         FaultKind::Slow | FaultKind::BoardMissing | FaultKind::ChipsLost => Some((8, "Hashrate low")),
         _ => None,
     });
-    let (code, words) = shown.unwrap_or((2, "Normal"));
+    let located = moment.spec.settings.light.then_some((3, "Locate"));
+    let (code, words) = located.or(shown).unwrap_or((2, "Normal"));
     Record::new().int("Code", code).int("LED1", 1).int("LED2", 1).text("Msg", words)
 }
