@@ -4,6 +4,9 @@
 //! These machines compute other hashes than Bitcoin's; their rates are hashes all the same, written with the letter of their
 //! unit ("5900.00G").
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::{Auth, Login, Pass, Refusal};
 use crate::auth::Credentials;
 use crate::decode::decode_page;
@@ -12,8 +15,8 @@ use crate::http::{HttpReply, HttpRequest, WEB_PORT, form};
 use crate::record::{Oddities, Record};
 use crate::replies::rate_by_letter;
 use bitlink_model::{
-    AnomalyKind, Board, Component, DeviceError, Family, Fan, FanSpeed, Firmware, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, Pool, PoolStatus, Severity, Span,
+    AnomalyKind, Board, Capabilities, Component, DeviceError, Family, Fan, FanSpeed, Firmware, HashRate,
+    Identity, Make, MinerSnapshot, MiningState, Pool, PoolStatus, Severity, Span,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -74,6 +77,14 @@ impl Dialect for IceRiver {
 
     fn questions(&self) -> &'static [Question] {
         const { &[PANEL.required()] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -1,6 +1,8 @@
 //! IceRiver's firmware: forms that are posted with a number for what is wanted, behind a login (as public farm software reads
 //! it). It only reads.
 
+mod orders;
+
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
@@ -76,6 +78,10 @@ impl Face for IceRiver {
                 Response::html(302, "").with_header("Location", "/user/login")
             }
             ("POST", "/user/userpanel") if asked("post", "4") => answer(0, "", panel(moment)),
+            ("POST", "/user/machineconfig") if asked("post", "1") => answer(0, "", orders::machine(moment)),
+            ("POST", _) if let Some((error, words)) = orders::take(moment, request) => {
+                answer(error, words, Record::new())
+            }
             _ => answer(1, "unknown request", Record::new()),
         }
     }
@@ -148,7 +154,7 @@ fn panel(moment: &Moment<'_>) -> Record {
         .text("firmver2", "image_1.7")
         .text("softver1", "10001_ks3_miner")
         .text("softver2", "10001_ks3_back")
-        .flag("locate", false)
+        .flag("locate", spec.settings.light)
         .text("rtpow", gigahashes(state.rate_5s))
         .text("avgpow", gigahashes(state.rate_avg))
         .fixed("reject", 0.4, 2)
