@@ -5,15 +5,17 @@
 //! No manual is public; keys and units are those of replies in public test suites. A machine whose API is shut is read by its
 //! web server ([`web`]).
 
+mod commands;
 mod web;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version};
 use bitlink_model::{
-    Board, Component, Current, DeviceError, Family, Fan, HashRate, Identity, Make, MinerSnapshot,
-    MiningState, NetworkIdentity, Psu, Ratio, Severity, Source, Voltage,
+    Board, Capabilities, Component, Current, DeviceError, Family, Fan, HashRate, Identity, Make,
+    MinerSnapshot, MiningState, NetworkIdentity, Psu, Ratio, Severity, Source, Voltage,
 };
 
 pub use web::SealMinerWeb;
@@ -62,6 +64,14 @@ impl Dialect for SealMiner {
     /// Like the cgminer it is made from; a version that does not is asked one by one.
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

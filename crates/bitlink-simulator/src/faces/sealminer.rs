@@ -2,6 +2,7 @@
 //! numbered keys. Windows longer than the machine has been running read low, and the summary's shortest one jumps. Its web server
 //! is in [`web`].
 
+mod orders;
 mod web;
 
 use super::cgminer::{Cgminer, records};
@@ -97,6 +98,9 @@ impl Daemon for Sealminer {
     }
 
     fn part(&self, moment: &Moment<'_>, command: &str, parameter: Option<&str>) -> Option<Part> {
+        if let Some(part) = orders::answer(moment, command, parameter) {
+            return Some(part);
+        }
         let boards = || moment.state.boards_present();
         Some(match command {
             "version" => {
@@ -173,7 +177,7 @@ fn stats(moment: &Moment<'_>) -> Record {
         .short("Freq", if state.rate_5s > 0.0 { state.frequency_mhz } else { 0.0 })
         .text("Mining Mode", "Normal")
         .text("PM State", if running { "Running" } else { "Suspended" })
-        .int("Power Limit", whole((spec.nominal_w * 1.05 / 100.0).ceil() * 100.0))
+        .int("Power Limit", orders::power_limit(moment))
         .text("Tune Status", tuned)
         .flag("Raise Freq Done", state.phase != Phase::Starting)
         .text("Raise Freq Done Reason", "")
