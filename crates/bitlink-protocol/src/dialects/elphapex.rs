@@ -4,13 +4,17 @@
 //! Frequencies are kHz, chip temperatures thousandths of a degree in text, fan speeds text; an empty text is a sensor that is not
 //! there. These machines compute Scrypt; their rates are hashes all the same.
 
+mod commands;
+
 use super::antminer_web;
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::http::WEB_PORT;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Family, Fan, FanSpeed, Firmware, Frequency, Identity, Make, MinerSnapshot, MiningState, Temperature,
+    Capabilities, Family, Fan, FanSpeed, Firmware, Frequency, Identity, Make, MinerSnapshot, MiningState,
+    Temperature,
 };
 use serde_json::Value;
 
@@ -69,6 +73,14 @@ impl Dialect for Elphapex {
 
     fn questions(&self) -> &'static [Question] {
         const { &[STATS, SUMMARY, POOLS, CONFIGURATION] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

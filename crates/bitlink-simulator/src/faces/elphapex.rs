@@ -1,6 +1,8 @@
 //! Elphapex's firmware: Bitmain's pages with units of its own, behind a realm of its own (as public farm software reads it). It
 //! only reads.
 
+mod orders;
+
 use crate::digest::Guard;
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::FaultKind;
@@ -61,6 +63,9 @@ impl Face for Elphapex {
         if !guard.admits(request) {
             return Response::html(401, "401 - Unauthorized")
                 .with_header("WWW-Authenticate", guard.challenge());
+        }
+        if let Some(response) = orders::answer(moment, request) {
+            return response;
         }
         let document = match (request.method, request.path()) {
             ("GET", "/") => return Response::html(200, "<html><head><title>DG</title></head></html>"),
@@ -189,11 +194,25 @@ fn pools(moment: &Moment<'_>) -> Node {
 }
 
 fn configuration(moment: &Moment<'_>) -> Record {
+    let settings = &moment.spec.settings;
+    let mode = settings.mode.as_deref().and_then(|mode| mode.parse().ok()).unwrap_or(0);
+    let asleep = moment.state.phase == Phase::Asleep;
+    let slots = moment.state.pools.iter().map(Some).chain(std::iter::repeat(None)).take(3);
+    let pools = slots.map(|slot| {
+        let (url, user) = slot.map_or(("", ""), |pool| (pool.url.as_str(), pool.user.as_str()));
+        Record::new()
+            .text("url", url)
+            .text("user", user)
+            .text("pass", if url.is_empty() { "" } else { "x" })
+            .into()
+    });
     Record::new()
+        .put("pools", Node::List(pools.collect()))
         .text("algo", "ltc")
-        .flag("fc-fan-ctrl", false)
-        .text("fc-fan-pwm", "60")
+        .flag("fc-fan-ctrl", settings.fan_percent.is_some())
+        .text("fc-fan-pwm", settings.fan_percent.unwrap_or(60).to_string())
         .text("fc-freq", "1850")
+        .text("fc-freq-level", "100")
         .text("fc-voltage", "1470")
-        .int("fc-work-mode", i64::from(moment.state.phase == Phase::Asleep))
+        .int("fc-work-mode", if asleep { 1 } else { mode })
 }
