@@ -135,7 +135,7 @@ fn action(face: FaceName, kind: ActionKind, identified: &Identified, before: &Mi
         }
         ActionKind::PowerMode if face == FaceName::Vnish => Action::PowerMode { mode: "2400".to_owned() },
         ActionKind::PowerMode => {
-            let words = ["low", "eco", "high", "Power", "Efficiency", "sleep", "1"];
+            let words = ["low", "eco", "high", "Power", "Efficiency", "auto", "sleep", "1"];
             let mode = |word: &str| Action::PowerMode { mode: word.to_owned() };
             words
                 .into_iter()
@@ -287,14 +287,23 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
                 | FaceName::BraiinsRest
                 | FaceName::Elphapex
                 | FaceName::Hiveon
+                | FaceName::Mara
                 | FaceName::Proto
                 | FaceName::ProtoTls
                 | FaceName::Whatsminer
                 | FaceName::WhatsminerV1
         ),
         ActionKind::PowerMode => {
-            matches!(face, FaceName::Proto | FaceName::ProtoTls | FaceName::Vnish | FaceName::WhatsminerV1)
+            matches!(
+                face,
+                FaceName::Mara
+                    | FaceName::Proto
+                    | FaceName::ProtoTls
+                    | FaceName::Vnish
+                    | FaceName::WhatsminerV1
+            )
         }
+        ActionKind::PowerLimit => face == FaceName::Mara,
         _ => false,
     }
 }

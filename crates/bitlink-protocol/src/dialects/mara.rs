@@ -4,14 +4,16 @@
 //! Any command but a few is answered with the summary, joined ones too; an answer without the section that was asked
 //! for is none.
 
+mod commands;
 mod web;
 
 use super::{antminer, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::Version;
-use bitlink_model::{Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot};
 
 /// Marathon's firmware.
 #[derive(Debug)]
@@ -68,6 +70,14 @@ impl Dialect for Mara {
 
     fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[("root", "root")]
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

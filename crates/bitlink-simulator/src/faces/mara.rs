@@ -1,6 +1,7 @@
 //! Marathon's firmware ("kaonsu"): its web server is in [`web`]. On TCP 4028 it has version, summary and pools. Whatever else is asked, joined or not, is
 //! answered with the summary.
 
+mod orders;
 mod web;
 
 use super::{cgminer::records, standard};

@@ -1,5 +1,6 @@
 //! The web server of Marathon's firmware, behind HTTP Digest in Bitmain's words, as public clients read it.
 
+use super::orders;
 use crate::digest::Guard;
 use crate::face::Moment;
 use crate::http::{Request, Response};
@@ -15,6 +16,9 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
             .with_header("WWW-Authenticate", guard.challenge())
             .with_header("algorithm", "MD5");
     }
+    if let Some(response) = orders::answer(moment, request) {
+        return response;
+    }
     let document: Node = match (request.method, request.path()) {
         ("GET", "/") => return Response::html(200, "<html><head><title>MARA</title></head></html>"),
         ("GET", "/kaonsu/v1/overview") => overview(moment).into(),
@@ -23,7 +27,10 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         ("GET", "/kaonsu/v1/details") => Record::new().put("hashboard_infos", details(moment)).into(),
         ("GET", "/kaonsu/v1/fans") => Record::new().put("fans", fans(moment)).into(),
         ("GET", "/kaonsu/v1/pools") => pools(moment),
-        ("GET", "/kaonsu/v1/locate_miner") => Record::new().flag("blinking", false).into(),
+        ("GET", "/kaonsu/v1/miner_config") => orders::config(moment).into(),
+        ("GET", "/kaonsu/v1/locate_miner") => {
+            Record::new().flag("blinking", moment.spec.settings.light).into()
+        }
         _ => return Response::html(404, "404 - Not Found"),
     };
     Response::json(document.to_json())
