@@ -16,6 +16,8 @@ use crate::workspace::Workspace;
 pub(crate) const DOCUMENT: &str = "docs/hardware.md";
 /// The snapshots that the protocol crate's tests keep, one to a fixture.
 const SNAPSHOTS: &str = "crates/bitlink-protocol/src/dialects/snapshots";
+/// What each family can be told, as the protocol crate's tests keep it.
+const COMMANDS: &str = "crates/bitlink-protocol/src/dialects/commands/capabilities.snap";
 /// Where the shapes of the fixtures come from, family by family.
 const SOURCES: &str = "crates/bitlink-protocol/fixtures/sources.tsv";
 /// Where other people's clients read the same as ours, as `cargo xtask interop --write` found it.
@@ -207,7 +209,9 @@ fn document(root: &Path) -> Result<String> {
     for origin in &origins {
         ensure!(families.contains_key(&origin.family), "`{}` has no fixture", origin.family);
     }
-    Ok(rendered(&families, &origins, &agreed))
+    let commands = fs::read_to_string(root.join(COMMANDS)).context(COMMANDS)?;
+    let commands = commands_table(&commands).context(COMMANDS)?;
+    Ok(rendered(&families, &origins, &agreed, &commands))
 }
 
 /// What the snapshots in a folder show, by family.
@@ -293,10 +297,38 @@ fn agreements(text: &str) -> BTreeSet<(String, String)> {
     agreed
 }
 
+/// The table of what each family can be told.
+fn commands_table(snapshot: &str) -> Result<String> {
+    let table = snapshot.splitn(3, "---").nth(2).context("no snapshot of insta's")?.trim();
+    let mut lines = table.lines();
+    let head = lines.next().context("an empty table")?.replace('_', " ");
+    let columns = head.split('\t').count();
+    let mut text = String::from(
+        "\n## What it can be told\n\n\
+         ● as its maker or its users document it, and a simulated machine obeys it in the tests; `(●)` the same, but not even its\n\
+         users are known to have tried; – not possible, or no way is established: it is refused before anything is sent, and the\n\
+         refusal says why. Of several generations of one family the most capable counts.\n\n",
+    );
+    let _ = writeln!(text, "| {} |\n|{}", head.replace('\t', " | "), "---|".repeat(columns));
+    for line in lines {
+        let cells: Vec<&str> = line.split('\t').collect();
+        ensure!(cells.len() == columns, "`{line}` has not {columns} cells");
+        let signs = cells.into_iter().map(|cell| match cell {
+            "yes" => "●",
+            "unverified" => "(●)",
+            "no" => "–",
+            family => family,
+        });
+        let _ = writeln!(text, "| {} |", signs.collect::<Vec<_>>().join(" | "));
+    }
+    Ok(text)
+}
+
 fn rendered(
     families: &BTreeMap<String, Family>,
     origins: &[Origin],
     agreed: &BTreeSet<(String, String)>,
+    commands: &str,
 ) -> String {
     let mut text = String::from(
         "<!-- Written by `cargo xtask hardware` from the fixtures of bitlink-protocol; not to be edited by hand. -->\n\n\
@@ -308,8 +340,7 @@ fn rendered(
          | ✓ | the same, and another project's client reads the same of the simulated machine ([interop](interop.md)) |\n\
          | derived | worked out from what it says, and marked so in the snapshot |\n\
          | model | taken from the model's entry in the catalogue, and marked `nameplate` in the snapshot |\n\
-         | – | not said in any fixture; it stays unknown, and is never shown as zero |\n\n\
-         Commands that change a miner are not there yet.\n",
+         | – | not said in any fixture; it stays unknown, and is never shown as zero |\n",
     );
     for (title, columns) in TABLES {
         let _ = write!(text, "\n## {title}\n\n| family |");
@@ -332,6 +363,7 @@ fn rendered(
             text.push('\n');
         }
     }
+    text.push_str(commands);
     text.push_str(
         "\n## How well it is known\n\n\
          Nothing here was tried on a machine by this project. What the shapes of the replies were taken from:\n\n\
@@ -372,7 +404,9 @@ source: x
         let family = Family { fixtures: BTreeSet::from(["one".to_owned()]), marks };
         let agreed = agreements("# family\tfield\tpeers\nluxos\tchips\tpyasic\nluxos\tpower_w\tpyasic\n");
         let origins = origins("family\tbasis\tsource\topen\nluxos\tclients\tsomebody\t\n").unwrap();
-        let text = rendered(&BTreeMap::from([(name, family)]), &origins, &agreed);
+        let commands = commands_table("---\nx\n---\nfamily\treboot\tset_pools\nluxos\tyes\tno\n").unwrap();
+        let text = rendered(&BTreeMap::from([(name, family)]), &origins, &agreed, &commands);
+        assert!(text.contains("| family | reboot | set pools |\n|---|---|---|\n| luxos | ● | – |"), "{text}");
         assert!(text.contains("| luxos | ● | model | ✓ |"), "{text}");
         assert!(text.contains("| luxos | – | – | – | – | – | derived |"), "{text}");
         assert!(

@@ -1,6 +1,7 @@
 //! Every fixture is read as a whole miner: identified, then read in full. What is read is kept as a snapshot, together
 //! with what was asked for it.
 
+mod commands;
 mod mutated;
 
 use crate::{
