@@ -32,6 +32,8 @@ Examples:
   bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
   bitlink fleet list                  the miners that were met, wherever they are now
+  bitlink control reboot 192.168.1.0/24 --dry-run
+                                      what a command would do, and to whom
   bitlink history 192.168.1.100       what was read of a miner over time
   bitlink diff 02:05 02:15            what changed at 02:10
   bitlink serve 192.168.1.0/24        look for miners, watch them and keep account of them, for months
@@ -64,6 +66,10 @@ pub(crate) enum Command {
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
     Fleet(commands::fleet::FleetArgs),
+    Control(Box<commands::control::ControlArgs>),
+    Audit(commands::audit::AuditArgs),
+    Pools(commands::pools::PoolsArgs),
+    Credentials(commands::credentials::CredentialsArgs),
     History(commands::history::HistoryArgs),
     Diff(commands::diff::DiffArgs),
     Serve(commands::serve::ServeArgs),
@@ -101,6 +107,7 @@ mod tests {
             "bitlink listen --with mcast,mdns --interface 192.168.1.20",
             "bitlink scan 192.168.1.0/24 --with listen,mcast,arp,mdns --listen-for 30s",
             "bitlink simulate --announce --announce-every 5s",
+            "bitlink simulate --privileged --disobedient 0.05 --disobey idle,reply-lost,stays-away",
             "bitlink simulate --announce=127.0.0.1:14235",
             "bitlink scan 192.168.1.0/24 --save --data /var/lib/bitlink",
             "bitlink fleet list --data /var/lib/bitlink --format csv",
@@ -122,6 +129,32 @@ mod tests {
             "bitlink config check /etc/bitlink/bitlink.toml",
             "bitlink config example",
             "bitlink config unit",
+            "bitlink control reboot 192.168.1.0/24 --batch 20 --pause 1s --canary 3 --max-failures 5 --concurrency 64 --dry-run",
+            "bitlink control pause 192.168.1.0/24 --batch all --max-kw off --max-miners off --kw-per-second off --canary 0 -y",
+            "bitlink control resume 20261126-033628-reboot-5e3e75 --resend --yes",
+            "bitlink control resume 192.168.1.7 --yes --format ndjson",
+            "bitlink control locate on 192.168.1.7",
+            "bitlink control pools set pools.toml 192.168.1.0/24 --exclude 192.168.1.7 --groups racks.toml",
+            "bitlink control pools switch 1 192.168.1.7",
+            "bitlink control power limit 3000 192.168.1.7 --deadline 10m",
+            "bitlink control power mode low 192.168.1.7",
+            "bitlink control frequency 525 192.168.1.7",
+            "bitlink control fans 60% 192.168.1.7",
+            "bitlink control network dhcp 192.168.1.7",
+            "bitlink control network static 192.168.1.50/24 --gateway 192.168.1.1 --dns 192.168.1.1 192.168.1.7",
+            "bitlink control password --user root 192.168.1.7",
+            "bitlink control factory-reset 192.168.1.7",
+            "bitlink control update firmware.bin 192.168.1.7",
+            "bitlink control logs 192.168.1.7 --to logs",
+            "bitlink control undo 20261126-033628-set-pools-5e3e75 --dry-run",
+            "bitlink control list --format json --data /var/lib/bitlink",
+            "bitlink audit show --plan 20261126-033628-set-pools-5e3e75 --last 20",
+            "bitlink audit verify",
+            "bitlink pools check 192.168.1.0/24 --allow ours.toml",
+            "bitlink pools check 192.168.1.0/24 --allow ours.toml --set pools.toml --dry-run",
+            "bitlink credentials set family:whatsminer --user admin",
+            "bitlink credentials list",
+            "bitlink credentials remove all --user root",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

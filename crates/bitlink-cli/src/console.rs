@@ -80,6 +80,50 @@ pub(crate) fn is_interactive() -> bool {
     is_terminal() && io::stdin().is_terminal()
 }
 
+/// Whether somebody can be asked: keys to read, and a terminal for the question.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks, and returns the line that comes back.
+pub(crate) fn ask(question: &str, console: Console) -> io::Result<String> {
+    write!(console.err(), "{question}")?;
+    console.err().flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(answer)
+}
+
+/// The same without showing what is typed.
+pub(crate) fn ask_secret(question: &str, console: Console) -> io::Result<String> {
+    use ratatui::crossterm::event::{Event, KeyCode, KeyEventKind, KeyModifiers, read};
+    use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+    write!(console.err(), "{question}")?;
+    console.err().flush()?;
+    enable_raw_mode()?;
+    let mut text = String::new();
+    let typed = loop {
+        let key = match read() {
+            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => key,
+            Ok(_) => continue,
+            Err(error) => break Err(error),
+        };
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match key.code {
+            KeyCode::Enter => break Ok(text),
+            KeyCode::Char('c' | 'd') if control => break Err(io::ErrorKind::Interrupted.into()),
+            KeyCode::Backspace => {
+                text.pop();
+            }
+            KeyCode::Char(c) if !control => text.push(c),
+            _ => {}
+        }
+    };
+    disable_raw_mode()?;
+    writeln!(console.err())?;
+    typed
+}
+
 /// How many columns a table may take; without limit where the output is not a terminal.
 pub(crate) fn room() -> Option<usize> {
     if !is_terminal() {

@@ -149,7 +149,7 @@ impl Fleet {
     }
 
     /// Who is on the networks of this machine, where the transport leads there.
-    fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
+    pub(crate) fn neighbours(&self) -> Option<Arc<dyn Neighbours>> {
         if self.on_this_machine { system_neighbours() } else { None }
     }
 
@@ -224,6 +224,14 @@ impl Fleet {
     pub fn monitor(&self) -> Monitor {
         let links = self.neighbours().map(|neighbours| Arc::new(Links::new(Some(neighbours))));
         Monitor::new(Arc::clone(&self.transport)).with_config(self.monitor.clone()).with_links(links)
+    }
+
+    pub(crate) fn transport(&self) -> Arc<dyn Transport> {
+        Arc::clone(&self.transport)
+    }
+
+    pub(crate) const fn scan_config(&self) -> &ScanConfig {
+        &self.scan
     }
 
     pub(crate) fn monitor_config(&self) -> &MonitorConfig {

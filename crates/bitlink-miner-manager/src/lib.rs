@@ -72,6 +72,7 @@
 //! [`MinerStats`] is flat and made for printing: a number that a miner did not report is NaN, never 0. [`MinerSnapshot`]
 //! has everything with its unit, absent where it was not said, and tells which values were derived.
 
+pub mod control;
 mod error;
 mod fleet;
 mod quick;

@@ -107,7 +107,22 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "bitlink-control",
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
-        third_party: Allowed::Only(&["futures", "thiserror", "tokio", "tokio-util", "tracing"]),
+        third_party: Allowed::Only(&[
+            "async-trait",
+            "futures",
+            // Plans, policies and groups are data; journals and the audit log are lines of JSON, the latter chained by SHA-256.
+            "serde",
+            "serde_json",
+            "sha2",
+            // Passwords are kept sealed: a key made of a passphrase, a cipher, and salt.
+            "argon2",
+            "chacha20poly1305",
+            "getrandom",
+            "thiserror",
+            "tokio",
+            "tokio-util",
+            "tracing",
+        ]),
     },
     Layer {
         name: "bitlink-store",

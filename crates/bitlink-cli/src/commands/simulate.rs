@@ -7,7 +7,7 @@ use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{parse_duration, so_many};
 use bitlink_simulator::{
     AnnounceOptions, Announcer, ApiDoor, Condition, Defect, FaultKind, FleetError, FleetServer, FleetSpec,
-    Mix, ServeError, ServeOptions, SimClock, SimFleet, SimHost, Truth,
+    Mix, Obedience, ServeError, ServeOptions, SimClock, SimFleet, SimHost, Truth,
 };
 use clap::{Args, ValueEnum};
 use ipnet::Ipv4Net;
@@ -73,6 +73,22 @@ pub(crate) struct SimulateArgs {
     /// State of their API's port: open, shut, denied or silent
     #[arg(long, value_name = "STATE", default_value_t = ApiDoor::Open, help_heading = "Access")]
     api: ApiDoor,
+    /// Let orders through that firmware keeps shut as it is delivered: WhatsMiner's, and the privileged ones of cgminer
+    #[arg(long, help_heading = "Orders")]
+    privileged: bool,
+    /// Part of the miners that do not obey as they should, 0 to 1
+    #[arg(long, value_name = "RATIO", default_value_t = 0.0, value_parser = ratio, help_heading = "Orders")]
+    disobedient: f64,
+    /// In which ways, one each in turn [default: all of them]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WAY",
+        value_delimiter = ',',
+        requires = "disobedient",
+        help_heading = "Orders"
+    )]
+    disobey: Vec<Disobedience>,
     /// Miners that have just been switched on, instead of having run for days
     #[arg(long)]
     cold: bool,
@@ -108,6 +124,41 @@ enum Format {
     Json,
     /// One miner on each line
     Ndjson,
+}
+
+/// Ways not to obey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Disobedience {
+    /// Say yes and do nothing
+    Idle,
+    /// Do it, and let the answer be lost
+    ReplyLost,
+    /// Not come back from a reboot
+    StaysAway,
+}
+
+/// Lets a part of the miners disobey: spread evenly, the ways one after another.
+fn disobey(args: &SimulateArgs, fleet: &SimFleet) {
+    let ways = match args.disobey.as_slice() {
+        [] => &[Disobedience::Idle, Disobedience::ReplyLost, Disobedience::StaysAway],
+        ways => ways,
+    };
+    let mut ways = ways.iter().cycle();
+    let mut owed = 0.0;
+    for (_, host) in fleet.hosts() {
+        owed += args.disobedient;
+        if owed < 1.0 {
+            continue;
+        }
+        owed -= 1.0;
+        let usual = Obedience::default();
+        host.set_obedience(match ways.next() {
+            Some(Disobedience::Idle) => usual.with_says_yes_does_nothing(true),
+            Some(Disobedience::ReplyLost) => usual.with_reply_lost_after_write(true),
+            Some(Disobedience::StaysAway) => usual.with_never_comes_back(true),
+            None => usual,
+        });
+    }
 }
 
 /// Where web servers listen.
@@ -172,6 +223,7 @@ fn ratio(text: &str) -> Result<f64, String> {
 
 pub(crate) async fn run(args: SimulateArgs, console: Console) -> Result<Exit, Failure> {
     let fleet = build(&args)?;
+    disobey(&args, &fleet);
     let at = |wanted: Option<WebPort>, usual: u16| match wanted {
         None => Some(usual),
         Some(WebPort::At(port)) => Some(port),
@@ -232,6 +284,7 @@ fn build(args: &SimulateArgs) -> Result<SimFleet, Failure> {
         .with_sessions(args.session_time, args.session_requests)
         .with_locked(args.locked)
         .with_api(args.api);
+    spec.access.privileged = args.privileged;
     if let Some(password) = &args.password {
         spec = spec.with_password(args.changed.unwrap_or(1.0), password.clone());
     }

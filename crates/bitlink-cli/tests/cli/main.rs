@@ -7,6 +7,7 @@
 
 mod access;
 mod bad_input;
+mod control;
 mod demo;
 mod fleet;
 mod get;

@@ -13,9 +13,17 @@ use std::time::Duration;
 pub(crate) fn bitlink(args: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bitlink"));
     command.args(args.split_whitespace()).stdin(Stdio::null());
-    for name in
-        ["NO_COLOR", "CLICOLOR_FORCE", "CLICOLOR", "RUST_LOG", "COLUMNS", "BITLINK_DATA", "BITLINK_CONFIG"]
-    {
+    for name in [
+        "NO_COLOR",
+        "CLICOLOR_FORCE",
+        "CLICOLOR",
+        "RUST_LOG",
+        "COLUMNS",
+        "BITLINK_DATA",
+        "BITLINK_CONFIG",
+        "BITLINK_PASSPHRASE",
+        "BITLINK_POOL_PASSWORD",
+    ] {
         command.env_remove(name);
     }
     command
