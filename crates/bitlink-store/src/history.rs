@@ -1,8 +1,8 @@
 //! Readings over time: what every miner said at every tick, kept raw for a day and as summaries for a year, and what happened, kept
 //! for ever.
 //!
-//! A tick is written as one row for each 1,024 machines, column by column ([`row`]). Rows of an hour become chunks of one machine each
-//! ([`chunk`]) and summaries of a quarter of an hour, which are rows of the next tier; rows of that tier become chunks after a day and
+//! A tick is written as one row for each 1,024 machines, column by column (`row`). Rows of an hour become chunks of one machine each
+//! (`chunk`) and summaries of a quarter of an hour, which are rows of the next tier; rows of that tier become chunks after a day and
 //! summaries of six hours, and those after a week. Rows are deleted in the transaction that writes what they became, so that a value is
 //! in one of the two whatever happens meanwhile. Groups of machines, as the fleet and its sites, are series like machines, summed before
 //! they are written.

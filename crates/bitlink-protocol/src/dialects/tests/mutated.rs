@@ -257,7 +257,7 @@ fn no_zeros(value: &mut Value) {
 }
 
 /// Numbers that are counted from 0, and so say something.
-const PLACES: [&str; 5] = ["id", "index", "slot", "position", "priority"];
+const PLACES: [&str; 7] = ["id", "index", "slot", "position", "priority", "board", "fan"];
 
 fn all_zeros(reading: &Reading) -> Vec<String> {
     zeros(&serde_json::to_value(&reading.snapshot).unwrap(), "")
