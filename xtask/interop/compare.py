@@ -18,6 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from orders import order
 from peers import PEERS
 from readings import (
     FIELDS,
@@ -33,7 +34,7 @@ from report import HEADINGS, Outcome, Report, brief, shown
 from verdicts import Judged, Verdict, Verdicts
 
 # Whatever happens, it ends after this long.
-WHOLE_TIMEOUT_S = 170.0
+WHOLE_TIMEOUT_S = 300.0
 # The peers ask ports and pages in a race, and what they tell depends on which one wins: the best reading counts.
 ATTEMPTS = 3
 # Machines that are read at the same time; each is asked by one library after another.
@@ -143,7 +144,15 @@ async def run(arguments: argparse.Namespace) -> int:
             for failure in failures:
                 print(f"  {failure}")
             report, failures = await compare(fleet, arguments.bitlink)
+    orders = await order(arguments.simulator, arguments.bitlink)
+    if orders.failures:
+        print("the order once more, since not all was as it should be:")
+        for failure in orders.failures:
+            print(f"  {failure}")
+        orders = await order(arguments.simulator, arguments.bitlink)
+    failures += orders.failures
     report.print()
+    orders.print()
     for machine in fleet.out_of_reach:
         ports = ", ".join(map(str, machine.doors))
         print(f"skipped: {machine}: not all of its ports can be taken here: {ports}")

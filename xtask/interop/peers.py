@@ -42,21 +42,41 @@ def _text(value: object) -> str | None:
     return None if value in (None, "") else str(value)
 
 
+def log_in_with(password: str) -> None:
+    """The password of every web server that pyasic asks; the compiled peer has no such setting."""
+    for name in pyasic.settings.Settings.model_fields:
+        if name.startswith("default_") and name.endswith("_password"):
+            pyasic.settings.update(name, password)
+
+
 # What is compared, and nothing else: pyasic gives up a whole reading over one item that it cannot get.
 PYASIC_OPTIONS = ["mac", "fw_ver", "hashrate", "hashboards", "fans", "wattage", "pools", "uptime"]
 
 
-async def read_pyasic(address: str) -> Reading:
-    """pyasic: pure Python."""
+async def _pyasic_data(address: str, items: list[str]) -> pyasic.MinerData:
     miner = await pyasic.get_miner(address)
     if miner is None:
         raise Unreadable("not identified")
-    data = await miner.get_data(include=PYASIC_OPTIONS)
-    boards = [board for board in data.hashboards if not board.missing]
+    return await miner.get_data(include=items)
+
+
+def _pyasic_pools(data: pyasic.MinerData) -> tuple[Pool, ...] | None:
     pools = [
         Pool(str(pool.url or ""), pool.user or "", pool.accepted, pool.rejected)
         for pool in data.pools
     ]
+    return real_pools(pools) or None
+
+
+async def pools_by_pyasic(address: str) -> tuple[Pool, ...] | None:
+    """The pools alone."""
+    return _pyasic_pools(await _pyasic_data(address, ["pools"]))
+
+
+async def read_pyasic(address: str) -> Reading:
+    """pyasic: pure Python."""
+    data = await _pyasic_data(address, PYASIC_OPTIONS)
+    boards = [board for board in data.hashboards if not board.missing]
     return Reading(
         make=_text(data.make),
         model=_text(data.model),
@@ -68,7 +88,7 @@ async def read_pyasic(address: str) -> Reading:
         chip_c=hottest([board.chip_temp for board in boards]),
         fans=tuple(fan.speed or 0 for fan in data.fans) or None,
         power_w=data.wattage,
-        pools=real_pools(pools) or None,
+        pools=_pyasic_pools(data),
         uptime=data.uptime,
         mac=_text(data.mac),
     )

@@ -165,8 +165,8 @@ def whole(value: float | None) -> int | None:
 class Simulator:
     """The simulated miners, for as long as the `async with` lasts."""
 
-    def __init__(self, program: Path) -> None:
-        self.program = program
+    def __init__(self, program: Path, *words: str) -> None:
+        self.command = [str(program), *words]
         self.machines: list[Machine] = []
         # Machines that would listen at a port that cannot be taken here.
         self.out_of_reach: list[Machine] = []
@@ -174,7 +174,7 @@ class Simulator:
     async def __aenter__(self) -> Simulator:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
-            str(self.program), stdin=pipe, stdout=pipe
+            *self.command, stdin=pipe, stdout=pipe
         )
         try:
             await asyncio.wait_for(self._meet(), READ_TIMEOUT_S)

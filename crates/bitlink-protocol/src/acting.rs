@@ -146,7 +146,7 @@ impl Act {
         settings::check(&action)?;
         let dialect = identified.dialect;
         let session = if credentials.is_empty() {
-            identified.session.clone().with_auth(dialect.acting_auth())
+            identified.session.clone().with_auth(dialect.acting_auth(), dialect.acting_credentials())
         } else {
             Session::new(dialect.acting_auth(), credentials.to_vec(), dialect.acting_credentials())
         };

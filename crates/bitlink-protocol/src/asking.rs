@@ -109,12 +109,19 @@ pub struct Session {
 }
 
 impl Session {
-    /// The same credentials for a door that wants another proof; what is known of it is kept where it is the same.
-    pub(crate) fn with_auth(mut self, auth: Auth) -> Self {
+    /// The same credentials for a door that wants another proof, and last those that it is delivered with: some machines are
+    /// read without any. What is known of the door is kept where it is the same.
+    pub(crate) fn with_auth(mut self, auth: Auth, defaults: &[(&str, &str)]) -> Self {
         if std::mem::discriminant(&auth) != std::mem::discriminant(&self.auth) {
             (self.which, self.proven, self.digest, self.pass) = (0, false, None, None);
         }
         self.auth = auth;
+        for (user, password) in defaults {
+            let credentials = Credentials::new(*user, *password);
+            if !self.credentials.contains(&credentials) {
+                self.credentials.push(credentials);
+            }
+        }
         self
     }
 

@@ -6,8 +6,11 @@
 //! ```text
 //! cargo run -p bitlink-simulator --example serve -- antminer whatsminer < /dev/tty
 //! ```
+//!
+//! With `--open PASSWORD` before the names, the machines have been made ready to be commanded: their password is this one, what firmware
+//! keeps shut as it is delivered is open, and time passes, since what is set takes effect after a restart.
 
-use bitlink_simulator::{FaceName, MinerSpec, ServeOptions, SimClock, SimFleet};
+use bitlink_simulator::{Access, FaceName, MinerSpec, ServeOptions, SimClock, SimFleet};
 use bitlink_transport::Host as _;
 use serde_json::json;
 use std::error::Error;
@@ -23,8 +26,14 @@ const UPTIME: Duration = Duration::from_hours(27);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut faces =
-        std::env::args().skip(1).map(|name| name.parse()).collect::<Result<Vec<FaceName>, _>>()?;
+    let mut words = std::env::args().skip(1).peekable();
+    let (mut access, mut clock) = (Access::default(), SimClock::manual());
+    if words.next_if(|word| word == "--open").is_some() {
+        let password = words.next().ok_or("--open takes a password")?;
+        access = access.with_password(password).with_privileged(true);
+        clock = SimClock::real();
+    }
+    let mut faces = words.map(|name| name.parse()).collect::<Result<Vec<FaceName>, _>>()?;
     if faces.is_empty() {
         faces = FaceName::ALL.to_vec();
     }
@@ -34,10 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .filter_map(|(n, (face, model))| {
             let address = Ipv4Addr::from(u32::from(FIRST) + n);
             let spec = MinerSpec::with_model_name(face, model.printed, SEED + u64::from(n))?;
-            Some(spec.with_address(address.into()).with_uptime(UPTIME))
+            Some(spec.with_address(address.into()).with_uptime(UPTIME).with_access(access.clone()))
         })
         .collect();
-    let fleet = SimFleet::of(specs, &SimClock::manual());
+    let fleet = SimFleet::of(specs, &clock);
     let server = fleet.serve(&ServeOptions::default())?;
     if let Some(error) = server.web_error() {
         eprintln!("no web servers: {error}");

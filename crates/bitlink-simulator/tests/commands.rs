@@ -347,6 +347,20 @@ async fn what_is_shut_as_delivered_denies_access() {
     }
 }
 
+/// What a machine was delivered with opens it where its owner says nothing else, also where it is read without a password.
+#[tokio::test]
+async fn what_it_was_delivered_with_opens_it() {
+    for face in
+        [FaceName::Vnish, FaceName::BraiinsGraphql, FaceName::Antminer, FaceName::Hiveon, FaceName::Auradine]
+    {
+        let machine = Machine::with(MinerSpec::new(face, 7));
+        let (identified, _) = machine.identify().await;
+        let told = machine.tell_as(&identified, Action::Locate { on: true }, &[]).await;
+        assert!(told.result.is_ok(), "{face}: {:?}", told.result);
+        assert!(machine.host.spec().settings.light, "{face}");
+    }
+}
+
 /// Somebody else holds all tokens.
 #[tokio::test]
 async fn what_somebody_else_holds_is_locked() {
