@@ -1,5 +1,6 @@
 //! One module for each command: its arguments, and what it does with the libraries. No rules of the business in here.
 
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod config;
 pub(crate) mod control;

@@ -67,6 +67,7 @@ fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure>
             Command::Audit(args) => commands::audit::run(&args, console),
             Command::Pools(args) => commands::pools::run(args, console).await,
             Command::Credentials(args) => commands::credentials::run(&args, console),
+            Command::Alerts(args) => commands::alerts::run(&args, console).await,
             Command::Diff(args) => commands::diff::run(&args, console),
             Command::History(args) => commands::history::run(&args, console),
             Command::Serve(args) => commands::serve::run(args, verbose, console).await,

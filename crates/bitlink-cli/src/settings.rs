@@ -4,11 +4,13 @@
 use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
+use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
 use bitlink_miner_manager::history::HistoryConfig;
+use bitlink_miner_manager::model::Secret;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};
 use bitlink_miner_manager::{
-    Credentials, Fleet, ListenConfig, MonitorConfig, NetworkProfile, RuleBook, ScanConfig, ScanTargets,
-    ServiceConfig,
+    Alerting, Credentials, Fleet, ListenConfig, MonitorConfig, NetworkProfile, RuleBook, ScanConfig,
+    ScanTargets, ServiceConfig,
 };
 use etcetera::BaseStrategy;
 use serde::Deserialize;
@@ -37,6 +39,7 @@ pub(crate) struct Settings {
     login: Vec<Login>,
     pub(crate) log: Log,
     rules: RuleBook,
+    pub(crate) alerts: AlertsConfig,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -373,6 +376,11 @@ impl Loaded {
         wrong.at("scan.every, monitor.vanished_after", service.validate());
         let service = service.with_history(self.history());
         wrong.at("history", service.validate());
+        let alerts = self.alerting(&mut wrong);
+        if wrong.at("alerts", alerts.open()).is_none() {
+            return Err(wrong.failure(self.file.as_deref()));
+        }
+        let service = service.with_alerts(alerts);
 
         let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
@@ -410,6 +418,27 @@ impl Loaded {
         enabled.then(|| usual.with_most_bytes(most.on().map(|bytes| bytes.0)))
     }
 
+    /// Rules and channels, with the secrets of these.
+    fn alerting(&self, wrong: &mut Wrong) -> Alerting {
+        let config = self.settings.alerts.clone();
+        let secret = |channel: &ChannelConfig| match (&channel.secret_file, &channel.secret_env) {
+            (Some(file), _) => self.secret(Path::new(file)).map(Secret::new),
+            (None, Some(name)) => std::env::var(name)
+                .map(Secret::new)
+                .map_err(|error| Said(format!("the variable {}: {error}", clean(name)))),
+            (None, None) => Ok(channel.secret.clone()),
+        };
+        let secrets = config
+            .channel
+            .iter()
+            .filter_map(|channel| {
+                let secret = wrong.at(&format!("alerts: channel {:?}", channel.name), secret(channel))?;
+                secret.is_known().then(|| (channel.name.clone(), secret))
+            })
+            .collect();
+        Alerting::new(config, secrets)
+    }
+
     fn listen(&self) -> Option<ListenConfig> {
         let Listen { enabled, address, ports } = &self.settings.listen;
         let usual = ListenConfig::default();
@@ -441,7 +470,8 @@ impl Loaded {
 
     /// Whether there is a password in a file that others can read.
     pub(crate) fn shows_passwords(&self) -> bool {
-        let written = self.settings.login.iter().any(|login| login.password.is_some());
+        let written = self.settings.login.iter().any(|login| login.password.is_some())
+            || self.settings.alerts.channel.iter().any(|channel| channel.secret.is_known());
         written && self.file.as_deref().is_some_and(others_can_read)
     }
 }
@@ -525,6 +555,16 @@ mod tests {
         assert_eq!(Scan { ports: Vec::new(), concurrency: None, ..set.scan }, usual.scan);
         assert_eq!((set.web, set.log), (usual.web, usual.log));
         assert_eq!(set.history, usual.history);
+        assert_eq!(
+            AlertsConfig {
+                rule: Vec::new(),
+                maintenance: Vec::new(),
+                channel: Vec::new(),
+                timezone: None,
+                ..set.alerts
+            },
+            usual.alerts
+        );
         assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
     }
 
@@ -545,6 +585,19 @@ mod tests {
             ("[web]\nhttp_port = 0", "web.http_port"),
             ("[history]\nraw = \"1h\"", "history: "),
             ("[history]\nmost = \"1MB\"", "at least 16 MiB"),
+            ("[alerts]\ngroup_intervall = \"5min\"", "group_intervall"),
+            ("[[alerts.rule]]\nname = \"mine\"\nwhen = { finding = [\"x\"], foo = 1 }", "expected one of"),
+            (
+                "[[alerts.rule]]\nname = \"mine\"\nwhen = { metric = \"power\" }",
+                "rule \"mine\": when has neither",
+            ),
+            ("[[alerts.rule]]\nname = \"mine\"\nwhen = { metric = \"powr\", above = 1 }", "powr"),
+            ("[[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"", "url is needed"),
+            (
+                "[[alerts.channel]]\nname = \"ops\"\nkind = \"telegram\"\nchat = \"1\"\nsecret_file = \"no-such\"",
+                "no-such",
+            ),
+            ("[alerts]\ntimezone = \"Mars/Base\"", "Mars/Base"),
             ("[history]\nmost = \"20\"", "expected a size"),
         ] {
             let told = refused(text);
@@ -558,5 +611,9 @@ mod tests {
     fn no_password_shows_in_what_is_written_for_debugging() {
         let login = loaded("[[login]]\nuser = \"root\"\npassword = \"hunter2\"");
         assert!(!format!("{:?}", login.settings).contains("hunter2"));
+        let channel =
+            "[[alerts.channel]]\nname = \"a\"\nkind = \"slack\"\nsecret = \"http://127.0.0.1/hunter2\"";
+        let plan = loaded(channel).plan().unwrap();
+        assert!(!format!("{plan:?} {:?}", plan.service.alerts.open()).contains("hunter2"));
     }
 }

@@ -7,6 +7,9 @@ use bitlink_transport::{ConverseError, Endpoint, ListenError};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// User, and operator: what is to be told, or a channel.
+    #[error("alerts")]
+    Alerts(#[from] crate::service::AlertingError),
     /// User: what was named is not something that can be asked.
     #[error(transparent)]
     Target(#[from] TargetError),

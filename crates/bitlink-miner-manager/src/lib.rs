@@ -77,8 +77,10 @@ mod error;
 mod fleet;
 mod quick;
 mod registry;
+mod replay;
 mod service;
 
+pub use bitlink_alerts as alerts;
 pub use bitlink_model as model;
 pub use bitlink_protocol as protocol;
 pub use bitlink_store as store;
@@ -107,9 +109,11 @@ pub use error::Error;
 pub use fleet::Fleet;
 pub use quick::{DEFAULT_PORT, DEFAULT_TIMEOUT_MS, get_summary, scan_range, start_monitor};
 pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal};
-pub use service::control::Refusal;
+pub use replay::replay_alerts;
+pub use service::control::{Refusal, order_alert};
 pub use service::{
-    AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents, ServiceHandle, ServiceStream,
+    Alerting, AlertingError, AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents,
+    ServiceHandle, ServiceStream,
 };
 
 /// The programs of README.md, compiled.

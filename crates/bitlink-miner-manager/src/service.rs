@@ -1,6 +1,7 @@
 //! [`Service`]: a fleet that is looked for, watched and kept, for months. Joins the scanner, the monitor, the registry and the store
 //! and says what comes of it; the rules are theirs.
 
+mod alerting;
 mod book;
 #[cfg(unix)]
 pub(crate) mod control;
@@ -10,9 +11,12 @@ pub(crate) mod control;
 mod recorder;
 mod task;
 
+pub use alerting::{Alerting, AlertingError};
+
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::registry::FleetRegistry;
+use bitlink_alerts::{AlertOrder, CourierEvent, OrderError};
 use bitlink_model::{MinerId, MinerRecord, RecordEdit};
 use bitlink_monitor::{
     Change, Clock, Conflict, FleetSnapshot, JournalError, MonitorEvent, MonitorHandle, Registry,
@@ -51,6 +55,8 @@ pub struct ServiceConfig {
     pub vanished_after: Duration,
     /// Whether readings are kept over time, and for how long; default yes, as [`HistoryConfig`] says.
     pub history: Option<HistoryConfig>,
+    /// What is told to people, and how; default the shipped rules and no channel: then nobody is told, and `bitlink alerts list` has it.
+    pub alerts: Alerting,
 }
 
 impl Default for ServiceConfig {
@@ -62,6 +68,7 @@ impl Default for ServiceConfig {
             rescan: Some(Duration::from_mins(15)),
             vanished_after: Duration::from_hours(1),
             history: Some(HistoryConfig::default()),
+            alerts: Alerting::default(),
         }
     }
 }
@@ -111,6 +118,13 @@ impl ServiceConfig {
         self
     }
 
+    /// With other alerts.
+    #[must_use]
+    pub fn with_alerts(mut self, alerts: Alerting) -> Self {
+        self.alerts = alerts;
+        self
+    }
+
     /// Whether every setting is within its range.
     ///
     /// # Errors
@@ -126,6 +140,7 @@ impl ServiceConfig {
         if let Some(Err((setting, allowed))) = self.history.as_ref().map(HistoryConfig::validate) {
             return wrong(setting, allowed);
         }
+        self.alerts.open()?;
         Ok(())
     }
 }
@@ -201,6 +216,8 @@ pub enum ServiceEvent {
         /// Of how many rounds none are kept.
         missed: u64,
     },
+    /// What has become of a message to people.
+    Alert(CourierEvent),
     /// Other settings count from now on.
     Reconfigured,
     /// The reader was too slow: so many events are left out here.
@@ -287,6 +304,7 @@ impl Service {
             }
             None => None,
         };
+        let store = journal.as_ref().map(crate::StoreJournal::store);
         let not_kept = journal.is_none().then(|| damage.unwrap_or_else(|| AmendError::ReadOnly.to_string()));
         let journal = journal.map(|journal| Arc::new(journal) as Arc<dyn RegistryJournal>);
         // Without the lock of the directory the door may be another's.
@@ -298,7 +316,7 @@ impl Service {
                 None
             }
         });
-        self.start_with((registry, journal), recorder, not_kept, door)
+        self.start_with((registry, journal), (recorder, store), not_kept, door)
     }
 
     /// What was recorded last of every machine.
@@ -309,7 +327,7 @@ impl Service {
     fn start_with(
         self,
         kept: (Registry, Option<Arc<dyn RegistryJournal>>),
-        recorder: Option<Recorder>,
+        recorder: (Option<Recorder>, Option<Arc<bitlink_store::Store>>),
         not_kept: Option<String>,
         door: Option<control::Door>,
     ) -> Result<ServiceStream, Error> {
@@ -345,6 +363,7 @@ enum Command {
         done: oneshot::Sender<Result<usize, AmendError>>,
     },
     Reconfigure(Box<(Fleet, ServiceConfig)>),
+    Alert(AlertOrder, oneshot::Sender<Result<(), OrderError>>),
     Rescan,
     Shutdown,
 }
@@ -365,6 +384,9 @@ pub enum AmendError {
     /// Program: the service has stopped.
     #[error("the service has stopped")]
     Stopped,
+    /// User: there is no such alert.
+    #[error(transparent)]
+    Alert(#[from] OrderError),
 }
 
 /// The events of a running service. Dropping it stops the work at once; [`ServiceHandle::shutdown`] stops it in good order.
@@ -462,6 +484,16 @@ impl ServiceHandle {
         let order = Command::Amend { edits, forget, done };
         self.commands.send(order).await.map_err(|_| AmendError::Stopped)?;
         outcome.await.unwrap_or(Err(AmendError::Stopped))
+    }
+
+    /// Acknowledges an alert, mutes miners, or tells of them again.
+    ///
+    /// # Errors
+    /// [`AmendError::Alert`] and [`AmendError::Stopped`].
+    pub async fn alert(&self, order: AlertOrder) -> Result<(), AmendError> {
+        let (done, outcome) = oneshot::channel();
+        self.commands.send(Command::Alert(order, done)).await.map_err(|_| AmendError::Stopped)?;
+        outcome.await.map_err(|_| AmendError::Stopped)?.map_err(AmendError::from)
     }
 
     /// Lets other settings count from now on: those of the fleet for scans and for watching, and those of the service. What is

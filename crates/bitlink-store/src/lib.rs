@@ -8,11 +8,12 @@
 //! * [`sheet`] is the form in which positions, labels and notes come from and go to spreadsheets.
 //!
 //! There is the fleet's registry in it, in tables whose names begin with `registry_`, and readings and events over time, in tables
-//! whose names begin with `history_`: see [`history`]. Nothing here knows networks, miners' protocols or polling.
+//! whose names begin with `history_`: see [`history`]; what alerts know and have to send is in `alerts_item`. Nothing here knows networks, miners' protocols or polling.
 
 mod carve;
 mod error;
 pub mod history;
+mod items;
 mod lock;
 mod reader;
 mod repair;

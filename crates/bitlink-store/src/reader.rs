@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use crate::history::{Event, HistoryReader, Query, Series, Trouble, event, values_at};
-use crate::{database_in, schema, table};
+use crate::{database_in, items, schema, table};
 use bitlink_model::{Metric, MinerId, MinerRecord, Timestamp};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ pub struct Reader {
     path: PathBuf,
     /// Whether the file is of a version that has history.
     has_history: bool,
+    has_items: bool,
 }
 
 /// What could be read.
@@ -72,6 +73,7 @@ impl Reader {
             found if found > known => Err(StoreError::Newer { path: reader.path, found, known }),
             found => {
                 reader.has_history = found >= schema::HISTORY;
+                reader.has_items = found >= schema::ALERTS;
                 Ok(reader)
             }
         }
@@ -85,7 +87,7 @@ impl Reader {
         };
         let opened = Connection::open_with_flags(&path, flags).and_then(|c| probe(&c).map(|()| c));
         let error = match opened {
-            Ok(connection) => return Ok(Self { connection, path, has_history: false }),
+            Ok(connection) => return Ok(Self { connection, path, has_history: false, has_items: false }),
             Err(error) => error,
         };
         // Where nothing may be written beside the file, its log cannot be read; without a log there is nothing to miss.
@@ -100,7 +102,7 @@ impl Reader {
         let flags = flags | OpenFlags::SQLITE_OPEN_URI;
         let opened = Connection::open_with_flags(uri, flags).and_then(|c| probe(&c).map(|()| c));
         match opened {
-            Ok(connection) => Ok(Self { connection, path, has_history: false }),
+            Ok(connection) => Ok(Self { connection, path, has_history: false, has_items: false }),
             Err(error) => Err(StoreError::of(&path, error)),
         }
     }
@@ -147,6 +149,17 @@ impl Reader {
                 StoreError::Corrupt { path: self.path.clone(), detail: what.to_owned() }
             }
         })
+    }
+
+    /// The texts that were kept under keys ([`Store::submit_items`](crate::Store::submit_items)).
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn items(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        if !self.has_items {
+            return Ok(BTreeMap::new());
+        }
+        items::all(&self.connection).map_err(|error| StoreError::of(&self.path, error))
     }
 
     /// What metrics of every machine came to in a time that ends at a time: of gauges the mean, of others the last.

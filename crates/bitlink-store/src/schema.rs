@@ -59,10 +59,13 @@ pub(crate) const STEPS: &[&str] = &[
     CREATE INDEX history_event_at ON history_event (at_ms);
     CREATE INDEX history_event_miner ON history_event (miner, kind, at_ms);
 ",
+    "CREATE TABLE alerts_item (key TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// The step that brought history.
 pub(crate) const HISTORY: i64 = 2;
+/// The step that brought alerts.
+pub(crate) const ALERTS: i64 = 3;
 
 /// Which format a file has. Zero is a file in which nothing was ever kept.
 pub(crate) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {

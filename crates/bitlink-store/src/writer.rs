@@ -7,9 +7,10 @@ use crate::history::{
 use crate::lock::Lock;
 use crate::reader::Reader;
 use crate::upkeep::{Maintained, Upkeep, Worker};
-use crate::{database_in, schema, table};
+use crate::{database_in, items, schema, table};
 use bitlink_model::{MinerId, MinerRecord};
 use rusqlite::{Connection, TransactionBehavior};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
@@ -58,6 +59,7 @@ pub(crate) enum Work {
     Tick(Box<Tick>),
     Compacted(Box<Compacted>),
     Forget(i64),
+    Items(BTreeMap<String, Option<String>>),
 }
 
 /// Where work is handed in, by the store and by its own upkeep.
@@ -189,6 +191,19 @@ impl Store {
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
         self.jobs()?.submit(Work::Records(changes), done)
+    }
+
+    /// Keeps texts under keys, of which each takes the place of the one before; `None` removes it. All of it or nothing; `done` is called as
+    /// by [`Store::submit`].
+    ///
+    /// # Errors
+    /// [`StoreError::Closed`]; then `done` is not called.
+    pub fn submit_items(
+        &self,
+        items: BTreeMap<String, Option<String>>,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        self.jobs()?.submit(Work::Items(items), done)
     }
 
     /// Takes ticks without a thread that makes rows into chunks: whoever calls this calls [`Store::maintain`].
@@ -362,6 +377,7 @@ fn commit(connection: &mut Connection, ingest: &mut Ingest, jobs: &[Job]) -> rus
                 Work::Records(changes) => records(&transaction, changes)?,
                 Work::Tick(tick) => ingest.write(&transaction, tick)?,
                 Work::Compacted(compacted) => compacted.write(&transaction)?,
+                Work::Items(changed) => items::put(&transaction, changed)?,
                 Work::Forget(block) => Expired::delete(&transaction, *block)?,
             }
         }
@@ -437,7 +453,7 @@ mod tests {
 
         // The older program refuses the newer file, and can have the copy.
         let refused = Store::open(&place.0).unwrap_err();
-        assert!(matches!(refused, StoreError::Newer { found: 3, known: 2, .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Newer { found: 4, known: 3, .. }), "{refused}");
         assert!(matches!(Reader::open(&place.0), Err(StoreError::Newer { .. })));
         std::fs::copy(copy, database_in(&place.0)).unwrap();
         assert_eq!(Store::open(&place.0).unwrap().reader().unwrap().records().unwrap(), [record(7)]);

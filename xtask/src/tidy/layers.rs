@@ -139,6 +139,28 @@ const LAYERS: &[Layer] = &[
         ]),
     },
     Layer {
+        name: "bitlink-alerts",
+        ours: Allowed::Only(&["bitlink-model"]),
+        third_party: Allowed::Only(&[
+            "async-trait",
+            "futures",
+            // Weekly maintenance is by a clock on a wall.
+            "jiff",
+            // Messages go out by HTTP and by mail, over TLS; webhooks are signed.
+            "hmac",
+            "lettre",
+            "reqwest",
+            "rustls",
+            "sha2",
+            // Rules are data; state and messages are kept as JSON.
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ]),
+    },
+    Layer {
         name: "bitlink-simulator",
         ours: Allowed::Only(&["bitlink-model", "bitlink-protocol", "bitlink-transport"]),
         third_party: Allowed::Only(&[
@@ -174,9 +196,11 @@ const LAYERS: &[Layer] = &[
             "bitlink-monitor",
             "bitlink-control",
             "bitlink-store",
+            "bitlink-alerts",
         ]),
         // What goes through the control socket of a service is JSON.
         third_party: Allowed::Only(&[
+            "async-trait",
             "futures",
             "serde",
             "serde_json",

@@ -11,6 +11,7 @@ use crate::log;
 use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
+use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
 use bitlink_miner_manager::model::MinerRecord;
 use bitlink_miner_manager::{
     Change, Coverage, FleetRegistry, Miner, MonitorEvent, OutcomeKind, Service, ServiceEvent, ServiceHandle,
@@ -237,8 +238,35 @@ fn tell(event: &ServiceEvent) {
             error!(error = %clean(reason), "readings are not recorded; miners are watched all the same");
         }
         ServiceEvent::RecordedAgain { missed } => info!(missed, "readings are recorded again"),
+        ServiceEvent::Alert(event) => tell_of_alerts(event),
         ServiceEvent::Reconfigured => info!("other settings count"),
         ServiceEvent::Lagged(missed) => warn!(missed, "messages were left out"),
+        _ => {}
+    }
+}
+
+fn tell_of_alerts(event: &CourierEvent) {
+    let about = |message: &QueuedMessage| {
+        let error = message.error.as_deref().map(|error| clean(error).into_owned());
+        (message.channel.clone(), clean(&message.notification.headline()).into_owned(), error)
+    };
+    match event {
+        CourierEvent::Sent(message) => {
+            let (channel, alert, _) = about(message);
+            info!(channel, alert, "people were told");
+        }
+        CourierEvent::Failed(message) => {
+            let ((channel, alert, error), tries) = (about(message), message.tries);
+            warn!(channel, alert, error, tries, "people could not be told; it is tried again");
+        }
+        CourierEvent::GivenUp(message) => {
+            let (channel, alert, error) = about(message);
+            error!(channel, alert, error, "people were not told, and it is not tried again");
+        }
+        CourierEvent::NotKept(why) => {
+            error!(error = %clean(why), "what alerts know cannot be kept; people are told all the same");
+        }
+        CourierEvent::Overrun(missed) => error!(missed, "too many messages wait; the oldest are left out"),
         _ => {}
     }
 }

@@ -195,3 +195,76 @@ fn a_configuration_is_checked_and_shown() {
     let nothing = run(&format!("serve --config {}/none.toml", place.path().display())).ended_with(2);
     assert!(nothing.err.contains("cannot be read"), "{}", nothing.err);
 }
+
+#[test]
+fn people_are_told_once_of_all_miners_that_are_gone_and_again_when_they_are_back() {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let place = Place::new("alerts");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hook = listener.local_addr().unwrap();
+    let (told, messages) = std::sync::mpsc::channel::<(String, Value)>();
+    std::thread::spawn(move || {
+        for (number, mut stream) in listener.incoming().flatten().enumerate() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) < 3 {
+                    break;
+                }
+                if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = number.trim().parse().unwrap();
+                }
+                head.push_str(&line);
+            }
+            let mut body = vec![0; length];
+            reader.read_exact(&mut body).unwrap();
+            // The first is refused: it comes again.
+            let answer = if number == 0 { "503 Busy\r\nRetry-After: 1" } else { "200 OK" };
+            let _ = write!(stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            if number > 0 && told.send((head, serde_json::from_slice(&body).unwrap())).is_err() {
+                break;
+            }
+        }
+    });
+    let fleet = Simulation::start("127.91.76.0/24", "--miners 4 --mix antminer --sick 0");
+    let more = format!(
+        "[rules]\ndead_after = \"2s\"\ndead_after_failures = 2\n\
+         [alerts]\ngroup_wait = \"3s\"\ngroup_interval = \"10s\"\nshipped = false\n\
+         [[alerts.rule]]\nname = \"offline\"\nwhen = {{ status = [\"dead\"] }}\nseverity = \"critical\"\n\
+         [[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"http://{hook}/hook\"\nsecret = \"key\"\n"
+    );
+    let options = configured(&place, &fleet, "127.91.76.1-4", &more);
+    let mut service = Running::start(&options);
+    found_and_read(&mut service, 4);
+    drop(fleet);
+    let next = || messages.recv_timeout(Duration::from_secs(60)).unwrap();
+    let (head, first) = next();
+    assert!(head.to_ascii_lowercase().contains("x-bitlink-signature: sha256="), "{head}");
+    assert_eq!(first["notification"]["firing"], 4, "{first}");
+    assert_eq!(first["headline"], "[CRITICAL] 4 miners offline");
+    message(&mut service, "people were told");
+    let alert = first["notification"]["alert"].as_str().unwrap();
+    let data = place.path().join("data").display().to_string();
+    run(&format!("alerts ack {alert} --data {data}")).ended_with(0);
+    run(&format!("alerts ack nonesuch --data {data}")).ended_with(1);
+    // Killed and started again, it does not say it twice.
+    service.signal("KILL");
+    let _ = service.end();
+    let mut again = Running::start(&options);
+    message(&mut again, "looked for miners");
+    let config = place.path().join("bitlink.toml").display().to_string();
+    let listed =
+        run(&format!("alerts list --config {config} --data {data} --format json")).ended_with(0).json();
+    assert_eq!(
+        (&listed["alerts"][0]["firing"], &listed["alerts"][0]["quiet"]),
+        (&4.into(), &4.into()),
+        "{listed}"
+    );
+    assert!(messages.try_recv().is_err());
+    let tested = run(&format!("alerts test --config {config}")).ended_with(0);
+    assert!(tested.out.contains("ops"), "{}", tested.out);
+    assert_eq!(next().1["notification"]["kind"], "test");
+    again.signal("TERM");
+    again.end().ended_with(0);
+}

@@ -2,6 +2,7 @@
 //! Unix socket, one line of JSON each way. Only whoever may write the directory can open it.
 
 use super::{AmendError, ServiceHandle};
+use bitlink_alerts::AlertOrder;
 use bitlink_model::{MinerId, RecordEdit};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _, Write as _};
@@ -26,6 +27,8 @@ const MOST: usize = 8;
 struct Request {
     edits: Vec<(MinerId, RecordEdit)>,
     forget: Vec<MinerId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    alert: Option<AlertOrder>,
 }
 
 /// What is answered.
@@ -105,7 +108,11 @@ async fn receive(mut stream: UnixStream, service: &ServiceHandle) -> io::Result<
     let mut text = Vec::new();
     timeout(PATIENCE, (&mut stream).take(LONGEST).read_to_end(&mut text)).await??;
     let reply = match serde_json::from_slice::<Request>(&text) {
-        Ok(Request { edits, forget }) => match service.amend(edits, forget).await {
+        Ok(Request { alert: Some(order), .. }) => match service.alert(order).await {
+            Ok(()) => Reply::Changed(1),
+            Err(error) => Reply::Refused(error.to_string()),
+        },
+        Ok(Request { edits, forget, alert: None }) => match service.amend(edits, forget).await {
             Ok(changed) => Reply::Changed(changed),
             Err(AmendError::NotKept(cause)) => {
                 Reply::Refused(format!("{}: {cause}", AmendError::NotKept(cause.clone())))
@@ -129,10 +136,22 @@ pub(crate) fn amend(
     edits: Vec<(MinerId, RecordEdit)>,
     forget: Vec<MinerId>,
 ) -> Result<usize, Refusal> {
+    ask(dir, &Request { edits, forget, alert: None })
+}
+
+/// Asks the service of a data directory something about alerts, and waits until it is done. Blocks.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn order_alert(dir: &Path, order: AlertOrder) -> Result<(), Refusal> {
+    ask(dir, &Request { edits: Vec::new(), forget: Vec::new(), alert: Some(order) }).map(|_one| ())
+}
+
+fn ask(dir: &Path, request: &Request) -> Result<usize, Refusal> {
     let mut stream = Blocking::connect(socket_in(dir))?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&serde_json::to_vec(&Request { edits, forget }).map_err(io::Error::other)?)?;
+    stream.write_all(&serde_json::to_vec(request).map_err(io::Error::other)?)?;
     stream.shutdown(std::net::Shutdown::Write)?;
     let mut text = Vec::new();
     stream.take(LONGEST).read_to_end(&mut text)?;

@@ -24,6 +24,14 @@ pub(crate) fn amend(_: &Path, _: Vec<(MinerId, RecordEdit)>, _: Vec<MinerId>) ->
     Err(Refusal::Gone(io::ErrorKind::Unsupported.into()))
 }
 
+/// Asks the service of a data directory something about alerts: there is no door here.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn order_alert(_: &Path, _: bitlink_alerts::AlertOrder) -> Result<(), Refusal> {
+    Err(Refusal::Gone(io::ErrorKind::Unsupported.into()))
+}
+
 /// Why a service did not take changes.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {

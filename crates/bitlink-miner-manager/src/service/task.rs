@@ -1,10 +1,12 @@
 //! The one task of a service: it owns the monitor, the scan that is running and what is being kept, and brings them together.
 
+use super::alerting::Alerts;
 use super::book::{Book, News};
 use super::recorder::{Recorder, Turn};
 use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
 use crate::error::Error;
 use crate::fleet::Fleet;
+use bitlink_alerts::{CourierEvent, Occasion};
 use bitlink_model::MinerStatus;
 use bitlink_monitor::{
     Change, Clock, JournalError, MonitorEvent, MonitorHandle, MonitorStream, Registry, RegistryChange,
@@ -35,6 +37,9 @@ const MOST_HEARD: usize = 256;
 /// How long the end may wait for the disk.
 const LAST_KEEP: Duration = Duration::from_secs(20);
 
+/// News of messages that wait to be told.
+const ALERT_NEWS: usize = 256;
+
 /// What whoever starts a task needs of it.
 pub(super) struct Parts {
     pub(super) book: Book,
@@ -50,6 +55,9 @@ pub(super) struct Task {
     book: Book,
     journal: Option<Arc<dyn RegistryJournal>>,
     recorder: Option<Recorder>,
+    alerts: Alerts,
+    alert_news: mpsc::Receiver<CourierEvent>,
+    carrying: JoinSet<()>,
     monitor: MonitorStream,
     handle: MonitorHandle,
     events: broadcast::Sender<ServiceEvent>,
@@ -124,6 +132,7 @@ enum Woken {
     Scan(Option<ScanEvent>),
     LookedUp(Looked),
     Heard(Option<ListenEvent>),
+    Alert(CourierEvent),
     News,
     Due,
 }
@@ -133,7 +142,7 @@ impl Task {
     pub(super) fn start(
         service: Service,
         (registry, journal): (Registry, Option<Arc<dyn RegistryJournal>>),
-        recorder: Option<Recorder>,
+        (recorder, store): (Option<Recorder>, Option<Arc<bitlink_store::Store>>),
         (not_kept, events): (Option<String>, broadcast::Sender<ServiceEvent>),
         orders: mpsc::Receiver<Command>,
     ) -> (Self, Parts) {
@@ -154,7 +163,12 @@ impl Task {
             interval: fleet.monitor_config().interval,
         });
         let parts = Parts { book: book.clone(), monitor: handle.clone(), pulse: pulses };
+        let (told, alert_news) = mpsc::channel(ALERT_NEWS);
+        let alerts = Alerts::new(store, Arc::clone(&clock), told);
         let task = Self {
+            alerts,
+            alert_news,
+            carrying: JoinSet::new(),
             fleet,
             config,
             clock,
@@ -194,6 +208,7 @@ impl Task {
         self.look_up();
         self.listen();
         self.keep_history();
+        self.watch_alerts();
         loop {
             self.do_what_is_due(Instant::now()).await;
             let news = Arc::clone(&self.book.news);
@@ -207,6 +222,7 @@ impl Task {
                 Some(event) = OptionFuture::from(self.scan.as_mut().map(|scan| scan.stream.recv())) => Woken::Scan(event),
                 Some(looked) = OptionFuture::from(self.looking_up.as_mut().map(|look_up| &mut look_up.0)) => Woken::LookedUp(looked),
                 Some(heard) = OptionFuture::from(self.listening.as_mut().map(ListenStream::recv)) => Woken::Heard(heard),
+                Some(event) = self.alert_news.recv() => Woken::Alert(event),
                 () = news.notified() => Woken::News,
                 () = sleep_until(wake) => Woken::Due,
             };
@@ -219,6 +235,7 @@ impl Task {
                 Woken::Scan(event) => self.scanned(event),
                 Woken::LookedUp(looked) => self.looked_up(looked),
                 Woken::Heard(event) => self.hear(event),
+                Woken::Alert(event) => self.tell(ServiceEvent::Alert(event)),
                 Woken::News => self.tell_news(),
                 Woken::Due => {}
             }
@@ -303,6 +320,7 @@ impl Task {
             {
                 recorder.absorbed(*gone, record.id, self.clock.now());
             }
+            self.note_for_alerts(&news);
             self.tell(match news {
                 News::Met { record, change, displaced, absorbed } => {
                     ServiceEvent::Met { record, change, displaced, absorbed }
@@ -322,6 +340,7 @@ impl Task {
                     let turn = self.book.look(|registry| recorder.record(fleet, registry, self.clock.now()));
                     self.recorded(turn);
                 }
+                self.book.look(|registry| self.alerts.round(fleet, registry));
             }
             MonitorEvent::StatusChanged { miner, .. } => {
                 if let Some(recorder) = &mut self.recorder {
@@ -525,6 +544,7 @@ impl Task {
                     self.listen();
                 }
                 self.keep_history();
+                self.watch_alerts();
                 let of = self.scan.as_ref().and_then(|scan| scan.networks.as_ref());
                 if of != Some(&self.config.networks) {
                     self.scan = None;
@@ -532,8 +552,49 @@ impl Task {
                 }
                 self.tell(ServiceEvent::Reconfigured);
             }
+            Command::Alert(order, done) => drop(done.send(self.alerts.obey(order))),
             Command::Rescan => self.next_scan = Some(Instant::now()),
             Command::Shutdown => {}
+        }
+    }
+
+    // -- alerts
+
+    fn watch_alerts(&mut self) {
+        match self.alerts.configure(&self.config.alerts) {
+            // owned by this set, which ends it with the service
+            Ok(Some(work)) => drop(self.carrying.spawn(work)),
+            Ok(None) => {}
+            // They were looked at before they were taken; a time zone may be gone since.
+            Err(error) => tracing::error!(%error, "alerts are as they were"),
+        }
+    }
+
+    fn note_for_alerts(&mut self, news: &News) {
+        match news {
+            News::Met { record, change, .. } => {
+                let (occasion, message) = match change {
+                    Change::New => (Occasion::New, "met for the first time".to_owned()),
+                    Change::Moved { from } => (Occasion::Moved, format!("was at {from}")),
+                    Change::BoardSwapped { from, to } => {
+                        (Occasion::BoardSwapped, format!("control board {to}, was {from}"))
+                    }
+                    _ => return,
+                };
+                self.alerts.note(occasion, Some(record.id), message);
+            }
+            News::Conflict { record, conflict } => {
+                let message = format!("{} is also that of {}", conflict.evidence, conflict.with);
+                self.alerts.note(Occasion::Conflict, Some(record.id), message);
+            }
+            News::Vanished(record) => {
+                self.alerts.note(
+                    Occasion::Vanished,
+                    Some(record.id),
+                    "not heard of, wherever it was looked for",
+                );
+            }
+            News::Returned(record) => self.alerts.note(Occasion::Returned, Some(record.id), "is back"),
         }
     }
 
@@ -553,9 +614,15 @@ impl Task {
             Turn::Same => {}
             Turn::Failing(reason) => {
                 self.pulse.send_modify(|pulse| pulse.not_recorded = Some(reason.clone()));
+                self.alerts.note(Occasion::NotRecorded, None, reason.clone());
                 self.tell(ServiceEvent::NotRecorded { reason });
             }
             Turn::Again { missed } => {
+                self.alerts.note(
+                    Occasion::RecordedAgain,
+                    None,
+                    format!("readings are recorded again; {missed} rounds are not"),
+                );
                 self.pulse.send_modify(|pulse| pulse.not_recorded = None);
                 self.tell(ServiceEvent::RecordedAgain { missed });
             }
@@ -582,6 +649,7 @@ impl Task {
             Ok(()) => {
                 if self.failing.take().is_some() {
                     self.pulse.send_modify(|pulse| pulse.not_kept = None);
+                    self.alerts.note(Occasion::KeptAgain, None, "what is known is kept again");
                     self.tell(ServiceEvent::KeptAgain);
                 }
                 for (done, changed) in waiting {
@@ -599,6 +667,7 @@ impl Task {
                 self.next_keep = Instant::now() + pause;
                 if before.is_none_or(|failing| failing.why != why) {
                     self.pulse.send_modify(|pulse| pulse.not_kept = Some(why.clone()));
+                    self.alerts.note(Occasion::NotKept, None, why.clone());
                     self.tell(ServiceEvent::NotKept { error, waiting: changes.len() });
                 }
                 self.failing = Some(Failing { why, pause });
@@ -629,6 +698,12 @@ impl Task {
         };
         if timeout(LAST_KEEP, last).await.is_err() {
             tracing::error!("the disk has not answered; what was met last may not be kept");
+        }
+        self.alerts.stop();
+        // What is under way is sent again after the next start; what was decided is kept.
+        let carried = async { while self.carrying.join_next().await.is_some() {} };
+        if timeout(LAST_KEEP, carried).await.is_err() {
+            tracing::error!("the disk has not answered; what alerts decided last may not be kept");
         }
         for (done, _) in mem::take(&mut self.waiting) {
             let _ = done.send(Err(AmendError::Stopped));
