@@ -48,7 +48,7 @@ impl SendError {
         match self {
             Self::Busy { after } => Some(*after),
             // What is wrong by the operator's doing is not better in five seconds.
-            Self::Refused(_) => Some(Duration::from_secs(60)),
+            Self::Refused(_) => Some(Duration::from_mins(1)),
             Self::Unreached(_) => None,
         }
     }

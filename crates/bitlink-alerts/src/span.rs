@@ -50,7 +50,8 @@ impl fmt::Display for Span {
         let (mut rest, mut text, mut shown) = (millis, String::new(), 0);
         for (unit, each) in units {
             if rest >= each && shown < 2 && !(unit == "ms" && shown > 0) {
-                text.push_str(&format!("{}{unit}", rest / each));
+                text += &(rest / each).to_string();
+                text += unit;
                 rest %= each;
                 shown += 1;
             }

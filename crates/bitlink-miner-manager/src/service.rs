@@ -217,7 +217,7 @@ pub enum ServiceEvent {
         missed: u64,
     },
     /// What has become of a message to people.
-    Alert(CourierEvent),
+    Alert(Arc<CourierEvent>),
     /// Other settings count from now on.
     Reconfigured,
     /// The reader was too slow: so many events are left out here.

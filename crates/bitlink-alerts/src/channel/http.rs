@@ -14,6 +14,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 /// How long a server may take.
@@ -180,7 +181,11 @@ pub(super) fn signature(key: &str, time: &str, body: &str) -> String {
     mac.update(time.as_bytes());
     mac.update(b".");
     mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    mac.finalize().into_bytes().iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 async fn read(mut response: Response) -> String {

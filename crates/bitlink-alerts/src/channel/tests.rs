@@ -132,7 +132,7 @@ async fn a_server_that_wants_a_rest_gets_it_and_others_are_told_apart() {
     let telegram = "429 Too Many Requests\r\nContent-Length: 47\r\n\r\n{\"ok\":false,\"parameters\":{\"retry_after\":1234 }}";
     assert_eq!(posted(ChannelKind::Telegram, "t", telegram).await.0, busy(1234));
     let discord = "429 Too Many Requests\r\nContent-Length: 20\r\n\r\n{\"retry_after\":64.0}";
-    assert_eq!(posted(ChannelKind::Discord, "", &discord[..]).await.0, busy(64));
+    assert_eq!(posted(ChannelKind::Discord, "", discord).await.0, busy(64));
     assert!(refused(&posted(ChannelKind::Slack, "", "404 Not Found\r\nContent-Length: 0\r\n\r\n").await.0));
     assert!(refused(
         &posted(

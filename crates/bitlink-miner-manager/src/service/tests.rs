@@ -77,7 +77,7 @@ impl World {
         Service::new(self.fleet())
             .with_config(config)
             .with_clock(Arc::new(clock))
-            .start_with(kept, None, None, None)
+            .start_with(kept, (None, None), None, None)
             .unwrap()
     }
 
@@ -222,7 +222,7 @@ async fn who_is_not_heard_of_has_vanished_once_and_returns() {
     let mut service = Service::new(world.fleet())
         .with_config(config)
         .with_clock(Arc::new(clock))
-        .start_with(kept, None, None, None)
+        .start_with(kept, (None, None), None, None)
         .unwrap();
     let end = Instant::now() + Duration::from_mins(30);
     while let Ok(event) = tokio::time::timeout_at(end, service.recv()).await {
