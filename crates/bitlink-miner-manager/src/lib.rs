@@ -92,10 +92,11 @@ pub use bitlink_model::{
     Timestamp,
 };
 pub use bitlink_monitor::{
-    Change, ConfigError as MonitorConfigError, ConfigureError, Conflict, Coverage, EvidenceKey,
+    ALL_RULES, Change, ConfigError as MonitorConfigError, ConfigureError, Conflict, Coverage, EvidenceKey,
     FleetSnapshot, JournalError, JudgeMemory, Monitor, MonitorClosed, MonitorConfig, MonitorEvent,
-    MonitorHandle, MonitorStream, Numbered, Observed, Observer, Override, Registry, RegistryChange,
-    RegistryConfig, RegistryError, RegistryJournal, RuleBook, Rules, RulesPatch, Sighting, Sweep,
+    MonitorHandle, MonitorStream, Numbered, Observed, Observer, Override, PollEnd, PollResult, PollTally,
+    Registry, RegistryChange, RegistryConfig, RegistryError, RegistryJournal, RuleBook, Rules, RulesPatch,
+    Sighting, Sweep,
 };
 pub use bitlink_protocol::Credentials;
 pub use bitlink_scanner::{
@@ -113,7 +114,7 @@ pub use replay::replay_alerts;
 pub use service::control::{Refusal, order_alert};
 pub use service::{
     Alerting, AlertingError, AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents,
-    ServiceHandle, ServiceStream,
+    ServiceHandle, ServiceStats, ServiceStream,
 };
 
 /// The programs of README.md, compiled.

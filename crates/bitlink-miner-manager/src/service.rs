@@ -9,6 +9,7 @@ pub(crate) mod control;
 #[path = "service/no_control.rs"]
 pub(crate) mod control;
 mod recorder;
+mod stats;
 mod task;
 
 pub use alerting::{Alerting, AlertingError};
@@ -27,7 +28,10 @@ use bitlink_store::StoreError;
 use bitlink_store::history::{HistoryConfig, HistoryReader, HistoryStatus};
 use bitlink_transport::ListenConfig;
 use book::Book;
+pub use stats::ServiceStats;
+
 use recorder::Recorder;
+use stats::Counts;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -342,10 +346,11 @@ impl Service {
             book: parts.book,
             monitor: parts.monitor,
             pulse: parts.pulse,
+            counts: parts.counts.clone(),
         };
         // owned by the stream, which ends it when it is dropped
         let task = tokio::spawn(task.run(door.map(|door| door.serve(handle.clone())))).abort_handle();
-        Ok(ServiceStream { events: ServiceEvents { events }, handle, task })
+        Ok(ServiceStream { events: ServiceEvents { events, counts: parts.counts }, handle, task })
     }
 }
 
@@ -420,6 +425,7 @@ impl Drop for ServiceStream {
 #[derive(Debug)]
 pub struct ServiceEvents {
     events: broadcast::Receiver<ServiceEvent>,
+    counts: Counts,
 }
 
 impl ServiceEvents {
@@ -427,7 +433,10 @@ impl ServiceEvents {
     pub async fn recv(&mut self) -> Option<ServiceEvent> {
         match self.events.recv().await {
             Ok(event) => Some(event),
-            Err(broadcast::error::RecvError::Lagged(missed)) => Some(ServiceEvent::Lagged(missed)),
+            Err(broadcast::error::RecvError::Lagged(missed)) => {
+                self.counts.lock().events_dropped += missed;
+                Some(ServiceEvent::Lagged(missed))
+            }
             Err(broadcast::error::RecvError::Closed) => None,
         }
     }
@@ -442,6 +451,7 @@ pub struct ServiceHandle {
     book: Book,
     monitor: MonitorHandle,
     pulse: watch::Receiver<Pulse>,
+    counts: Counts,
 }
 
 impl ServiceHandle {
@@ -460,6 +470,14 @@ impl ServiceHandle {
         self.pulse.borrow().clone()
     }
 
+    /// What it has counted since its start.
+    pub fn stats(&self) -> ServiceStats {
+        let mut stats = self.counts.lock().clone();
+        stats.events_waiting = self.events.upgrade().map_or(0, |events| events.len());
+        stats.orders_waiting = self.commands.max_capacity().saturating_sub(self.commands.capacity());
+        stats
+    }
+
     /// The events from now on, for one more reader.
     pub fn subscribe(&self) -> ServiceEvents {
         let events = match self.events.upgrade() {
@@ -467,7 +485,7 @@ impl ServiceHandle {
             // It has stopped: there are none.
             None => broadcast::channel(1).1,
         };
-        ServiceEvents { events }
+        ServiceEvents { events, counts: self.counts.clone() }
     }
 
     /// Changes what is written about machines and forgets others, all or nothing, and returns when it is kept. Says how many are

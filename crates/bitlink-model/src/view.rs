@@ -27,6 +27,9 @@ pub struct Miner {
     /// The flat numbers, for printing.
     #[serde(skip)]
     pub stats: MinerStats,
+    /// Whether what it said last stands for now: it was read, and since then it was neither dead nor unreadable nor long unasked.
+    #[serde(skip)]
+    pub is_live: bool,
     /// When it was last heard from.
     #[serde(rename = "last_updated_ms", skip_serializing_if = "Option::is_none")]
     pub last_updated: Option<Timestamp>,
@@ -46,6 +49,7 @@ impl Miner {
             status: MinerStatus::Scanning,
             findings: Vec::new(),
             stats: MinerStats::default(),
+            is_live: false,
             last_updated: None,
             snapshot: None,
         }
@@ -70,6 +74,7 @@ impl Miner {
             status,
             findings: Vec::new(),
             stats: MinerStats::from(&snapshot),
+            is_live: true,
             last_updated: snapshot.observed_at,
             snapshot: Some(Box::new(snapshot)),
         }

@@ -14,12 +14,13 @@ use crate::health::{JudgeMemory, Miss};
 use crate::observer::Observer;
 use crate::schedule::{Pace, Schedule};
 use crate::state::{Coverage, FleetSnapshot};
+use crate::tally::{PollEnd, PollTally};
 use bitlink_model::MinerId;
 use bitlink_protocol::Credentials;
 use bitlink_transport::{Endpoint, Links, Patience, Transport};
 use desk::{Dates, Desk};
 use member::{Change, Member, Whose};
-use poll::{Answer, poll};
+use poll::{Answer, Failed, poll};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -69,7 +70,7 @@ pub(crate) struct Engine {
     /// Where each machine was last heard.
     homes: HashMap<MinerId, Endpoint>,
     /// Every poll that runs. Dropping the engine ends them.
-    polls: JoinSet<Result<Answer, Miss>>,
+    polls: JoinSet<Result<Answer, Failed>>,
     running: HashMap<Id, Running>,
     next_generation: u64,
     counted: Counted,
@@ -105,6 +106,7 @@ struct Counted {
     answered: u64,
     failed: u64,
     not_asked: u64,
+    tally: PollTally,
     gaps: u32,
     gap_total: Duration,
     effective_interval: Option<Duration>,
@@ -247,23 +249,31 @@ impl Engine {
     }
 
     /// A poll has ended, one way or another.
-    fn ended(&mut self, ended: Result<(Id, Result<Answer, Miss>), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Result<Answer, Failed>), JoinError>) {
         let (id, outcome) = match ended {
             Ok(ended) => ended,
             Err(error) => {
                 tracing::error!(%error, "a poll broke off; this is a bug");
-                (error.id(), Err(Miss::NotAsked { why: "the poll broke off".to_owned() }))
+                let miss = Miss::NotAsked { why: "the poll broke off".to_owned() };
+                (error.id(), Err(Failed { miss, end: PollEnd::Other }))
             }
         };
         let Some(Running { endpoint, generation }) = self.running.remove(&id) else { return };
         let now = self.started.elapsed();
         match &outcome {
-            Ok(_) => self.counted.answered += 1,
-            Err(Miss::NotAsked { why }) => {
-                tracing::debug!(%endpoint, %why, "a poll could not be made");
-                self.counted.not_asked += 1;
+            Ok(answer) => {
+                self.counted.answered += 1;
+                self.counted.tally.answered(answer.round_trip);
             }
-            Err(_) => self.counted.failed += 1,
+            Err(Failed { miss, end }) => {
+                self.counted.tally.missed(miss, *end);
+                if let Miss::NotAsked { why } = miss {
+                    tracing::debug!(%endpoint, %why, "a poll could not be made");
+                    self.counted.not_asked += 1;
+                } else {
+                    self.counted.failed += 1;
+                }
+            }
         }
         let Some(member) = self.members.get_mut(&endpoint).filter(|m| m.generation == generation) else {
             // Removed meanwhile; what it said concerns nobody.
@@ -278,7 +288,7 @@ impl Engine {
                     None => Change::default(),
                 }
             }
-            Err(miss) => member.missed(now, &miss, &self.desk),
+            Err(failed) => member.missed(now, &failed.miss, &self.desk),
         };
         let pace = self.members.get(&endpoint).map_or(Pace::Regular, |member| member.pace());
         self.schedule.done(&endpoint, now, pace);
@@ -386,6 +396,7 @@ impl Engine {
             polls_answered: self.counted.answered,
             polls_failed: self.counted.failed,
             not_asked: self.counted.not_asked,
+            polls: self.counted.tally.clone(),
             in_flight: self.polls.len(),
             lag: self.schedule.lag(now),
             effective_interval: self.counted.effective_interval,

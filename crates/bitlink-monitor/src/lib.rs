@@ -84,6 +84,7 @@ mod registry;
 mod schedule;
 mod state;
 mod stream;
+mod tally;
 
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use config::{ConfigError, MonitorConfig};
@@ -100,3 +101,4 @@ pub use registry::{
 pub use schedule::{Due, Pace, Schedule};
 pub use state::{Coverage, FleetSnapshot};
 pub use stream::{ConfigureError, Monitor, MonitorClosed, MonitorHandle, MonitorStream, monitor};
+pub use tally::{PollEnd, PollResult, PollTally};

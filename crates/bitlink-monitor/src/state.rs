@@ -1,5 +1,6 @@
 //! The fleet as it is: one value that is replaced as a whole, and read without waiting for anybody.
 
+use crate::tally::PollTally;
 use bitlink_model::{Miner, MinerStatus, Timestamp};
 use bitlink_transport::Endpoint;
 use std::ops::Deref;
@@ -65,6 +66,8 @@ pub struct Coverage {
     /// Polls that this machine could not make, since the start: out of sockets, or not permitted. They say nothing about
     /// the miners.
     pub not_asked: u64,
+    /// What came of all polls since the start, by cause.
+    pub polls: PollTally,
     /// Polls running.
     pub in_flight: usize,
     /// How long the most overdue miner has been waiting for its turn. More than nothing for long means that there are too

@@ -357,6 +357,7 @@ fn finish(job: Job, outcome: Result<(), StoreError>, began: Instant, shared: &Sh
                 shared.values.fetch_add(tick.value_count() as u64, Ordering::Relaxed);
                 let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 shared.last_write_us.store(took, Ordering::Relaxed);
+                shared.write_us.fetch_add(took, Ordering::Relaxed);
                 shared.last_at.store(tick.at, Ordering::Relaxed);
                 None
             }

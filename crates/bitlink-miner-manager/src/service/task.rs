@@ -3,6 +3,7 @@
 use super::alerting::Alerts;
 use super::book::{Book, News};
 use super::recorder::{Recorder, Turn};
+use super::stats::Counts;
 use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
 use crate::error::Error;
 use crate::fleet::Fleet;
@@ -45,6 +46,7 @@ pub(super) struct Parts {
     pub(super) book: Book,
     pub(super) monitor: MonitorHandle,
     pub(super) pulse: watch::Receiver<Pulse>,
+    pub(super) counts: Counts,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ pub(super) struct Task {
     events: broadcast::Sender<ServiceEvent>,
     orders: mpsc::Receiver<Command>,
     pulse: watch::Sender<Pulse>,
+    counts: Counts,
     watched: BTreeSet<Endpoint>,
     /// What every target came to that is always watched, when its names were last looked up.
     always: BTreeMap<String, Vec<Endpoint>>,
@@ -107,6 +110,7 @@ impl std::fmt::Debug for LookUp {
 /// Changes that are being kept.
 struct Keeping {
     changes: Vec<RegistryChange>,
+    began: Instant,
     done: BoxFuture<'static, Result<(), JournalError>>,
     waiting: Vec<(oneshot::Sender<Result<usize, AmendError>>, usize)>,
 }
@@ -162,7 +166,9 @@ impl Task {
             history: None,
             interval: fleet.monitor_config().interval,
         });
-        let parts = Parts { book: book.clone(), monitor: handle.clone(), pulse: pulses };
+        let counts = Counts::new(clock.now());
+        let parts =
+            Parts { book: book.clone(), monitor: handle.clone(), pulse: pulses, counts: counts.clone() };
         let (told, alert_news) = mpsc::channel(ALERT_NEWS);
         let alerts = Alerts::new(store, Arc::clone(&clock), told);
         let task = Self {
@@ -180,6 +186,7 @@ impl Task {
             events,
             orders,
             pulse,
+            counts,
             watched,
             always: BTreeMap::new(),
             looking_up: None,
@@ -347,6 +354,7 @@ impl Task {
                     recorder.note(miner, self.clock.now());
                 }
             }
+            MonitorEvent::Lagged { missed, .. } => self.counts.lock().monitor_events_dropped += missed,
             _ => {}
         }
         self.tell(ServiceEvent::Monitor(event));
@@ -364,6 +372,7 @@ impl Task {
             Ok(Some(stream)) => self.follow_scan(stream, Some(self.config.networks.clone()), now),
             Ok(None) => self.plan_scan(),
             Err(error) => {
+                self.counts.lock().scans_failed += 1;
                 self.tell(ServiceEvent::ScanFailed(Arc::new(error)));
                 self.plan_scan();
             }
@@ -424,6 +433,7 @@ impl Task {
             }
             Some(ScanEvent::Complete { report, .. }) => {
                 if scan.networks.is_some() {
+                    self.counts.scan_ended(&report, self.clock.now());
                     self.tell(ServiceEvent::ScanEnded(Arc::from(report)));
                 }
                 self.end_scan();
@@ -640,11 +650,13 @@ impl Task {
             return;
         }
         let done = journal.keep(changes.clone());
-        self.keeping = Some(Keeping { changes, done, waiting: mem::take(&mut self.waiting) });
+        self.keeping =
+            Some(Keeping { changes, began: Instant::now(), done, waiting: mem::take(&mut self.waiting) });
     }
 
     fn kept(&mut self, outcome: Result<(), JournalError>) {
-        let Some(Keeping { changes, waiting, .. }) = self.keeping.take() else { return };
+        let Some(Keeping { changes, began, waiting, .. }) = self.keeping.take() else { return };
+        self.counts.kept(began.elapsed(), outcome.is_ok());
         match outcome {
             Ok(()) => {
                 if self.failing.take().is_some() {

@@ -209,6 +209,7 @@ impl Member {
         self.live = live;
         let mut miner = Miner::from_snapshot(self.miner.ip, self.miner.port, status, snapshot);
         miner.id = whose.id;
+        miner.is_live = live;
         let change = self.show(miner.with_findings(findings));
         Change { other_machine: (!whose.same).then_some(before), came_back, ..change }
     }
@@ -223,12 +224,13 @@ impl Member {
             let stale = !live && status != MinerStatus::Scanning;
             self.stale_polls = if stale { self.stale_polls.saturating_add(1) } else { 0 };
         }
-        if self.miner.status == status && self.miner.findings == findings {
+        if self.miner.status == status && self.miner.findings == findings && self.miner.is_live == live {
             return Change::default();
         }
         let mut miner = (*self.miner).clone();
         miner.status = status;
         miner.findings = findings;
+        miner.is_live = live;
         if !live {
             // Old numbers are never shown as live: they stay in the dated snapshot only.
             miner.stats = MinerStats::default();

@@ -1,6 +1,7 @@
 //! One poll of one miner, and what its failure means. Keeps nothing.
 
 use crate::health::Miss;
+use crate::tally::PollEnd;
 use bitlink_protocol::{Credentials, Identified, ReadMiner, Reading};
 use bitlink_transport::{ConverseError, Endpoint, Patience, Transport, TransportError, converse};
 use std::sync::Arc;
@@ -11,6 +12,15 @@ use std::time::Duration;
 pub(super) struct Answer {
     pub(super) reading: Reading,
     pub(super) round_trip: Duration,
+}
+
+/// A poll that brought no reading.
+#[derive(Debug)]
+pub(super) struct Failed {
+    /// What that means for the miner.
+    pub(super) miss: Miss,
+    /// Under what it is counted.
+    pub(super) end: PollEnd,
 }
 
 /// How much longer than allowed a transport may take before it is given up on. Transports keep their deadlines; a
@@ -24,7 +34,7 @@ pub(super) async fn poll(
     known: Option<Arc<Identified>>,
     patience: Patience,
     credentials: Arc<[Credentials]>,
-) -> Result<Answer, Miss> {
+) -> Result<Answer, Failed> {
     let conversation = match known {
         Some(known) => ReadMiner::again((*known).clone()),
         None => ReadMiner::new().with_credentials(credentials.to_vec()),
@@ -34,10 +44,16 @@ pub(super) async fn poll(
         Ok(Ok(conversed)) => match &conversed.value.failure {
             None => Ok(Answer { reading: conversed.value, round_trip: conversed.elapsed }),
             // It said who it is and nothing about how it does.
-            Some(failure) => Err(Miss::Unusable { why: chain(failure) }),
+            Some(failure) => Err(Failed {
+                miss: Miss::Unusable { why: chain(failure) },
+                end: PollEnd::of_protocol(failure),
+            }),
         },
-        Ok(Err(error)) => Err(miss(&error)),
-        Err(_) => Err(Miss::Unanswered { why: "the transport did not keep its deadline".to_owned() }),
+        Ok(Err(error)) => Err(Failed { miss: miss(&error), end: PollEnd::of(&error) }),
+        Err(_) => Err(Failed {
+            miss: Miss::Unanswered { why: "the transport did not keep its deadline".to_owned() },
+            end: PollEnd::TimedOut,
+        }),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct HistoryStatus {
     pub waiting: usize,
     /// How long the last tick took to be written, in microseconds.
     pub last_write_us: u64,
+    /// How long all ticks that are on the disk took to be written, in microseconds.
+    pub write_us: u64,
     /// Why the last tick was not kept, while none has been since.
     pub failing: Option<String>,
     /// Why rows could not be made into chunks, or old readings not be removed, while that is so.
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) ticks: AtomicU64,
     pub(crate) values: AtomicU64,
     pub(crate) last_write_us: AtomicU64,
+    pub(crate) write_us: AtomicU64,
     /// The time of the last tick that was written.
     pub(crate) last_at: AtomicI64,
     pub(crate) is_on: AtomicBool,
@@ -65,6 +68,7 @@ impl Shared {
             dropped: self.dropped.load(Ordering::Relaxed),
             waiting: self.waiting.load(Ordering::Relaxed),
             last_write_us: self.last_write_us.load(Ordering::Relaxed),
+            write_us: self.write_us.load(Ordering::Relaxed),
             failing: read(&self.failing),
             upkeep_failing: read(&self.upkeep),
         }
