@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
 use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
+use bitlink_cockpit::http::HttpConfig;
 use bitlink_miner_manager::history::HistoryConfig;
 use bitlink_miner_manager::model::Secret;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};
@@ -16,7 +17,7 @@ use etcetera::BaseStrategy;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::fmt::Display;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) struct Settings {
     listen: Listen,
     monitor: Watching,
     history: History,
+    http: Http,
     web: Web,
     login: Vec<Login>,
     pub(crate) log: Log,
@@ -157,6 +159,20 @@ fn parse_bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(each)
+}
+
+/// What is shown to others.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Http {
+    listen: OrOff<SocketAddr>,
+    token_file: Option<PathBuf>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: OrOff::Off, token_file: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -321,6 +337,8 @@ pub(crate) struct Plan {
     pub(crate) networks: u64,
     pub(crate) interval: Duration,
     pub(crate) web: Web,
+    /// Whether and where metrics are shown.
+    pub(crate) http: Option<HttpConfig>,
 }
 
 impl Loaded {
@@ -382,11 +400,25 @@ impl Loaded {
         }
         let service = service.with_alerts(alerts);
 
+        let http = settings.http.listen.on().map(|listen| {
+            let token = settings.http.token_file.as_deref().map(|file| self.secret(file));
+            HttpConfig::new(listen).with_token(token.and_then(|token| wrong.at("http.token_file", token)))
+        });
+        if let Some(http) = http.as_ref().filter(|_| wrong.0.is_empty()) {
+            wrong.at("http", http.validate());
+        }
+
         let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
             return Err(wrong.failure(self.file.as_deref()));
         }
-        Ok(Plan { fleet, service, networks: addresses, interval: watching.interval.0, web: settings.web })
+        let (interval, web) = (watching.interval.0, settings.web);
+        Ok(Plan { fleet, service, networks: addresses, interval, web, http })
+    }
+
+    /// Shows itself at another address than the configuration says.
+    pub(crate) fn show_at(&mut self, listen: SocketAddr) {
+        self.settings.http.listen = OrOff::On(listen);
     }
 
     fn scan(&self, credentials: &[Credentials]) -> ScanConfig {
@@ -560,6 +592,7 @@ mod tests {
         (alerts.rule, alerts.maintenance, alerts.channel) = (Vec::new(), Vec::new(), Vec::new());
         alerts.timezone = None;
         assert_eq!(alerts, usual.alerts);
+        assert_eq!(set.http.listen, usual.http.listen);
         assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
     }
 
@@ -594,6 +627,9 @@ mod tests {
             ),
             ("[alerts]\ntimezone = \"Mars/Base\"", "Mars/Base"),
             ("[history]\nmost = \"20\"", "expected a size"),
+            ("[http]\nlisten = \"0.0.0.0:4080\"", "http: 0.0.0.0:4080 is reached from elsewhere"),
+            ("[http]\nlisten = \"127.0.0.1\"", "invalid socket address"),
+            ("[http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"no-such-file\"", "http.token_file: "),
         ] {
             let told = refused(text);
             assert!(told.contains(words), "{text:?}: {told}");

@@ -12,14 +12,18 @@ use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
 use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
+use bitlink_cockpit::http::{HttpConfig, HttpServer};
 use bitlink_miner_manager::model::MinerRecord;
 use bitlink_miner_manager::{
     Change, Coverage, FleetRegistry, Miner, MonitorEvent, OutcomeKind, Service, ServiceEvent, ServiceHandle,
 };
 use clap::Args;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use systemd::News;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
 use tracing::{debug, error, info, warn};
 
@@ -35,6 +39,9 @@ pub(crate) struct ServeArgs {
     /// The configuration [default: bitlink/bitlink.toml in the user's configuration directory or in /etc]
     #[arg(long, value_name = "FILE", env = "BITLINK_CONFIG")]
     config: Option<PathBuf>,
+    /// Show metrics for Prometheus at this address, in place of what the configuration says; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
     /// Form of the messages, in place of what the configuration says
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     log_format: Option<LogFormat>,
@@ -55,6 +62,9 @@ impl ServeArgs {
         let mut loaded = settings::load(self.config.as_deref())?;
         if !self.targets.is_empty() {
             loaded.settings.networks.clone_from(&self.targets);
+        }
+        if let Some(listen) = self.listen {
+            loaded.show_at(listen);
         }
         let plan = loaded.plan()?;
         Ok((loaded, plan))
@@ -87,6 +97,10 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
         networks = %plan.service.networks,
         "started"
     );
+    let shown = match &plan.http {
+        Some(http) => Some(Shown::start(http, &service).await?),
+        None => None,
+    };
     systemd::tell(News::Ready(&status_line(&service)));
     let mut beat = interval(systemd::beat());
     let mut summed_up = Instant::now();
@@ -122,6 +136,9 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     }
     systemd::tell(News::Stopping);
     info!("stopping");
+    if let Some(shown) = shown {
+        shown.end().await;
+    }
     service.shutdown().await;
     while let Some(event) = events.recv().await {
         tell(&event);
@@ -131,6 +148,37 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     Ok(Exit::Fine)
 }
 
+/// The server that shows metrics.
+#[derive(Debug)]
+struct Shown {
+    end: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Shown {
+    async fn start(config: &HttpConfig, service: &ServiceHandle) -> Result<Self, Failure> {
+        let server = HttpServer::bind(config, service.clone(), env!("CARGO_PKG_VERSION"))
+            .await
+            .map_err(|error| Failure::new(Exit::SomeFailed, "metrics cannot be shown").because(&error))?;
+        info!(address = %server.at(), "metrics are shown");
+        let (end, ended) = oneshot::channel::<()>();
+        // That its sender is gone is as good as its word.
+        let task = tokio::spawn(server.run(async move { drop(ended.await) }));
+        Ok(Self { end, task })
+    }
+
+    /// Lets running answers end, for a while.
+    async fn end(mut self) {
+        drop(self.end);
+        if tokio::time::timeout(LAST_ANSWERS, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
+
+/// How long those who are being answered when it stops may take.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
 /// Reads the configuration anew. One that is wrong changes nothing.
 async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) {
     let reloaded = match args.load() {
@@ -138,6 +186,9 @@ async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) 
             warn_of_passwords(&loaded);
             if plan.web != started_with.web {
                 warn!("the ports of web servers count from the next start on");
+            }
+            if plan.http != started_with.http {
+                warn!("where metrics are shown counts from the next start on");
             }
             service.reconfigure(plan.fleet, plan.service).await.map_err(Failure::from)
         }

@@ -2,6 +2,8 @@
 
 use crate::support::{Place, Running, Simulation, run};
 use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
@@ -198,7 +200,7 @@ fn a_configuration_is_checked_and_shown() {
 
 #[test]
 fn people_are_told_once_of_all_miners_that_are_gone_and_again_when_they_are_back() {
-    use std::io::{BufRead, BufReader, Read, Write};
+    use std::io::{BufRead, BufReader};
     let place = Place::new("alerts");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let hook = listener.local_addr().unwrap();
@@ -267,4 +269,40 @@ fn people_are_told_once_of_all_miners_that_are_gone_and_again_when_they_are_back
     assert_eq!(next().1["notification"]["kind"], "test");
     again.signal("TERM");
     again.end().ended_with(0);
+}
+
+/// What a server here answers to a question.
+fn ask(at: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(at).unwrap();
+    socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_service_shows_metrics_where_it_is_told_to_and_nowhere_else() {
+    let place = Place::new("metrics");
+    let fleet = Simulation::start("127.91.79.0/24", "--miners 3 --mix antminer --sick 0");
+    let options = configured(&place, &fleet, "127.91.79.1-3", "");
+    let refused = run(&format!("{options} --listen 0.0.0.0:0")).ended_with(2);
+    assert!(refused.err.contains("there is no token"), "{}", refused.err);
+    let mut service = Running::start(&format!("{options} --listen 127.0.0.1:0"));
+    let shown = message(&mut service, "metrics are shown");
+    let at = shown["address"].as_str().unwrap();
+    found_and_read(&mut service, 3);
+    let own = ask(at, "/metrics");
+    assert!(own.contains("\nbitlink_devices_live 3\n"), "{own}");
+    let devices = ask(at, "/metrics/devices?shard=0/1&level=device");
+    assert_eq!(
+        devices.matches("\nasic_hashrate_hashes_per_second{").count() + devices.matches("\nasic_up{").count(),
+        6,
+        "{devices}"
+    );
+    assert!(ask(at, "/sd").contains("/metrics/devices"));
+    assert!(ask(at, "/healthz").ends_with("alive\n"));
+    service.signal("TERM");
+    service.end().ended_with(0);
+    assert!(TcpStream::connect(at).is_err(), "it is shut");
 }

@@ -1,0 +1,313 @@
+//! The HTTP server of a service. It answers only to who may ask: on the loopback network whoever is on this machine, by an
+//! address or name of this machine; elsewhere whoever has the token.
+
+use crate::metrics::{self, Format, Level, Shard, Sites, discovery, own};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bitlink_miner_manager::ServiceHandle;
+use futures::stream;
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+/// Where it listens, and who may ask.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpConfig {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What who asks must have (`Authorization: Bearer …`). Without one it listens on the loopback network only.
+    pub token: Option<String>,
+}
+
+impl fmt::Debug for HttpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "…");
+        f.debug_struct("HttpConfig").field("listen", &self.listen).field("token", &token).finish()
+    }
+}
+
+/// Why it cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// Operator: others could ask, and nothing would keep them out.
+    #[error("{0} is reached from elsewhere, and there is no token to ask for")]
+    Open(SocketAddr),
+    /// Operator: a token that can be guessed.
+    #[error(
+        "the token has fewer than {} characters, or others than letters, digits and punctuation",
+        HttpConfig::SHORTEST_TOKEN
+    )]
+    Token,
+    /// This machine: the address is taken, or is none of its own.
+    #[error("cannot listen on {at}")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl HttpConfig {
+    /// Fewer characters can be guessed.
+    pub const SHORTEST_TOKEN: usize = 16;
+
+    /// Open to this machine, at an address of the loopback network.
+    pub const fn new(listen: SocketAddr) -> Self {
+        Self { listen, token: None }
+    }
+
+    /// With what who asks must have.
+    #[must_use]
+    pub fn with_token(mut self, token: Option<String>) -> Self {
+        self.token = token;
+        self
+    }
+
+    /// Whether nobody can ask who should not.
+    ///
+    /// # Errors
+    /// [`HttpError::Open`], [`HttpError::Token`].
+    pub fn validate(&self) -> Result<(), HttpError> {
+        match &self.token {
+            None if !is_loopback(self.listen.ip()) => Err(HttpError::Open(self.listen)),
+            Some(token)
+                if token.len() < Self::SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) =>
+            {
+                Err(HttpError::Token)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+/// Requests that are answered at the same time. More are refused with 503.
+const AT_ONCE: usize = 16;
+
+#[derive(Debug, Clone)]
+struct House {
+    service: ServiceHandle,
+    version: &'static str,
+    token: Option<Arc<str>>,
+    turns: Arc<Semaphore>,
+}
+
+/// A server that has taken its address.
+#[derive(Debug)]
+#[must_use]
+pub struct HttpServer {
+    listener: TcpListener,
+    at: SocketAddr,
+    router: Router,
+}
+
+impl HttpServer {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// [`HttpError`].
+    pub async fn bind(
+        config: &HttpConfig,
+        service: ServiceHandle,
+        version: &'static str,
+    ) -> Result<Self, HttpError> {
+        config.validate()?;
+        let failed = |source| HttpError::Listen { at: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let at = listener.local_addr().map_err(failed)?;
+        Ok(Self { listener, at, router: router(config, service, version) })
+    }
+
+    /// Where it listens.
+    pub const fn at(&self) -> SocketAddr {
+        self.at
+    }
+
+    /// Answers until the future ends, then lets running answers end.
+    pub async fn run(self, until: impl Future<Output = ()> + Send + 'static) {
+        if let Err(error) = axum::serve(self.listener, self.router).with_graceful_shutdown(until).await {
+            tracing::error!(%error, "the HTTP server has ended");
+        }
+    }
+}
+
+/// All that is answered.
+pub fn router(config: &HttpConfig, service: ServiceHandle, version: &'static str) -> Router {
+    let house = House {
+        service,
+        version,
+        token: config.token.as_deref().map(Arc::from),
+        turns: Arc::new(Semaphore::new(AT_ONCE)),
+    };
+    Router::new()
+        .route("/metrics", get(own_metrics))
+        .route("/metrics/devices", get(device_metrics))
+        .route("/sd", get(service_discovery))
+        .layer(middleware::from_fn_with_state(house.clone(), only_who_may))
+        .route("/healthz", get(healthz))
+        .with_state(house)
+}
+
+/// Lets nobody ask who may not, and not too many at the same time.
+async fn only_who_may(State(house): State<House>, request: Request, next: Next) -> Response {
+    let is_let_in = match &house.token {
+        Some(token) => {
+            bearer(request.headers()).is_some_and(|given| is_same(given.as_bytes(), token.as_bytes()))
+        }
+        // A page of another site that is open in a browser here may ask by a name that it has let point to us.
+        None => asked_host(&request).is_none_or(is_ours),
+    };
+    if !is_let_in {
+        let status = if house.token.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
+        let mut refused =
+            said(status, "not for you: a token is needed, or an address of the loopback network\n");
+        if status == StatusCode::UNAUTHORIZED {
+            refused.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        return refused;
+    }
+    let Ok(_turn) = house.turns.try_acquire() else {
+        let mut busy = said(StatusCode::SERVICE_UNAVAILABLE, "too many ask at the same time\n");
+        busy.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return busy;
+    };
+    next.run(request).await
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// In a time that does not depend on where they differ.
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
+}
+
+fn asked_host(request: &Request) -> Option<&str> {
+    let host = request.headers().get(header::HOST);
+    host.map(|host| host.to_str().unwrap_or("?")).or_else(|| request.uri().host())
+}
+
+/// Whether a host names this machine from within.
+fn is_ours(host: &str) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(name, _)| name),
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(is_loopback)
+}
+
+fn said(status: StatusCode, words: impl Into<Body>) -> Response {
+    let mut response = Response::new(words.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn sites(service: &ServiceHandle) -> Sites {
+    service.with_registry(|registry| {
+        let site =
+            |record: &Arc<bitlink_model::MinerRecord>| Some((record.id, record.position.site.clone()?));
+        Sites::new(registry.records().filter_map(site))
+    })
+}
+
+fn wanted(headers: &HeaderMap) -> Format {
+    Format::negotiate(headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()))
+}
+
+fn text(format: Format, body: Body) -> Response {
+    let mut response = said(StatusCode::OK, body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    response
+}
+
+async fn own_metrics(State(house): State<House>, headers: HeaderMap) -> Response {
+    let format = wanted(&headers);
+    let (state, pulse) = (house.service.state(), house.service.pulse());
+    let counted = house.service.stats();
+    let sites = sites(&house.service);
+    let round_age_s = Instant::now().saturating_duration_since(pulse.round_at).as_secs_f64();
+    let own = own::Own::new(&state, &sites, &pulse, &counted, round_age_s, house.version);
+    text(format, own::page(&own, format).into())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Which {
+    site: Option<String>,
+    shard: Option<String>,
+    level: Option<String>,
+}
+
+async fn device_metrics(
+    State(house): State<House>,
+    headers: HeaderMap,
+    which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    let wrong = |words: &'static str| said(StatusCode::BAD_REQUEST, words);
+    let Ok(Query(which)) = which else {
+        return wrong("the parameters are site=NAME, shard=NUMBER/OF and level=device|board\n");
+    };
+    let shard = match which.shard.as_deref() {
+        None => Shard::WHOLE,
+        Some(shard) => match Shard::parse(shard) {
+            Some(shard) => shard,
+            None => return wrong("shard=NUMBER/OF counts from 0, as 0/4; there are 1,000 at most\n"),
+        },
+    };
+    let level = match which.level.as_deref() {
+        None | Some("board") => Level::Board,
+        Some("device") => Level::Device,
+        Some(_) => return wrong("level=device or level=board\n"),
+    };
+    let format = wanted(&headers);
+    let state = house.service.state();
+    let sites = sites(&house.service);
+    let chunks = metrics::devices::page(&state, &sites, which.site.as_deref(), shard, level, format);
+    text(format, Body::from_stream(stream::iter(chunks.map(Ok::<_, std::convert::Infallible>))))
+}
+
+async fn service_discovery(State(house): State<House>, request: Request) -> Response {
+    // The name by which the collector has reached us is the one by which it reaches us again.
+    let Some(host) = asked_host(&request).filter(|host| host.bytes().all(|b| b.is_ascii_graphic())) else {
+        return said(StatusCode::BAD_REQUEST, "the request does not say by which name it was sent\n");
+    };
+    let groups = discovery::groups(host, house.service.state().coverage.miners);
+    axum::Json(groups).into_response()
+}
+
+/// Says nothing of the fleet, and so is open to everybody who reaches it.
+async fn healthz(State(house): State<House>) -> Response {
+    if house.service.pulse().is_alive(Instant::now()) {
+        said(StatusCode::OK, "alive\n")
+    } else {
+        said(StatusCode::SERVICE_UNAVAILABLE, "no round of readings has ended for long\n")
+    }
+}
+
+#[cfg(test)]
+mod tests;
