@@ -4,8 +4,8 @@
 use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
-use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
 use bitlink_cockpit::http::HttpConfig;
+use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
 use bitlink_miner_manager::history::HistoryConfig;
 use bitlink_miner_manager::model::Secret;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};

@@ -251,7 +251,9 @@ mod tests {
     fn every_cause_is_counted_under_a_name_of_its_own() {
         let mut tally = PollTally::default();
         let miss = Miss::Unanswered { why: String::new() };
-        PollEnd::ALL.into_iter().for_each(|end| tally.missed(&miss, end));
+        for end in PollEnd::ALL {
+            tally.missed(&miss, end);
+        }
         let names: std::collections::BTreeSet<&str> = tally
             .counts()
             .filter(|(result, ..)| *result == PollResult::Unanswered)

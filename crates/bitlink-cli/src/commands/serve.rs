@@ -11,8 +11,8 @@ use crate::log;
 use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
-use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
 use bitlink_cockpit::http::{HttpConfig, HttpServer};
+use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
 use bitlink_miner_manager::model::MinerRecord;
 use bitlink_miner_manager::{
     Change, Coverage, FleetRegistry, Miner, MonitorEvent, OutcomeKind, Service, ServiceEvent, ServiceHandle,

@@ -240,7 +240,7 @@ fn people_are_told_once_of_all_miners_that_are_gone_and_again_when_they_are_back
     let mut service = Running::start(&options);
     found_and_read(&mut service, 4);
     drop(fleet);
-    let next = || messages.recv_timeout(Duration::from_secs(60)).unwrap();
+    let next = || messages.recv_timeout(Duration::from_mins(1)).unwrap();
     let (head, first) = next();
     assert!(head.to_ascii_lowercase().contains("x-bitlink-signature: sha256="), "{head}");
     assert_eq!(first["notification"]["firing"], 4, "{first}");

@@ -31,8 +31,7 @@ impl Watching {
             network.insert(ip, Arc::clone(host) as _);
         }
         let fleet = Fleet::over(Arc::new(network)).with_scan(ScanConfig::default().with_ports(vec![4028]));
-        let config =
-            ServiceConfig::default().with_networks(ScanTargets::from_args(&["10.0.0.0/28"]).unwrap());
+        let config = ServiceConfig::default().with_networks(ScanTargets::from_args(["10.0.0.0/28"]).unwrap());
         let registry = FleetRegistry::open(&folder).unwrap();
         let mut service = Service::new(fleet).with_config(config).start(registry).unwrap();
         let mut read = 0;
