@@ -207,7 +207,8 @@ impl Engine {
             if self.members.contains_key(endpoint) {
                 continue;
             }
-            let member = Member::new(*endpoint, self.next_generation, self.desk.rules.common());
+            let expected = self.desk.expected(*endpoint);
+            let member = Member::new(*endpoint, expected, self.next_generation, self.desk.rules.common());
             self.next_generation += 1;
             if tell {
                 self.events.0.push(MonitorEvent::Added(Arc::clone(&member.miner)));

@@ -2,6 +2,7 @@
 
 use crate::registry::{Registry, Sighting};
 use bitlink_model::MinerId;
+use bitlink_transport::Endpoint;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -56,11 +57,21 @@ pub trait Observer: Debug + Send + 'static {
     /// and [`MonitorEvent::IdentityChanged`](crate::MonitorEvent::IdentityChanged) tells. Where a name was last heard at
     /// another address, what is remembered of the machine comes along.
     fn observed(&mut self, sighting: &Sighting<'_>) -> Option<MinerId>;
+
+    /// Who answered last at an address that is watched from now on. Until somebody answers, it is shown and judged under that
+    /// name, so that a machine that is silent after a restart is the one that it was. `None` where nobody is known.
+    fn expected(&self, _endpoint: Endpoint) -> Option<MinerId> {
+        None
+    }
 }
 
 impl Observer for Registry {
     fn observed(&mut self, sighting: &Sighting<'_>) -> Option<MinerId> {
         Some(self.observe(sighting).id)
+    }
+
+    fn expected(&self, endpoint: Endpoint) -> Option<MinerId> {
+        self.at(endpoint).map(|record| record.id)
     }
 }
 
@@ -68,5 +79,9 @@ impl Observer for Registry {
 impl<O: Observer> Observer for Arc<Mutex<O>> {
     fn observed(&mut self, sighting: &Sighting<'_>) -> Option<MinerId> {
         self.lock().unwrap_or_else(PoisonError::into_inner).observed(sighting)
+    }
+
+    fn expected(&self, endpoint: Endpoint) -> Option<MinerId> {
+        self.lock().unwrap_or_else(PoisonError::into_inner).expected(endpoint)
     }
 }

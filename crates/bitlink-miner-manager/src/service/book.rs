@@ -153,4 +153,8 @@ impl Observer for Book {
     fn observed(&mut self, sighting: &Sighting<'_>) -> Option<MinerId> {
         Some(self.met(sighting))
     }
+
+    fn expected(&self, endpoint: Endpoint) -> Option<MinerId> {
+        self.look(|registry| registry.at(endpoint).map(|record| record.id))
+    }
 }

@@ -153,6 +153,37 @@ async fn what_is_found_is_watched_and_kept_and_known_again_after_a_restart() {
     assert_eq!(known, shown);
 }
 
+/// A network that is down when the service starts has the machines of before, and not as many others beside them.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_silent_after_a_restart_is_the_one_that_it_was() {
+    let world = World::new(3);
+    let mut service = world.service(networks("10.0.0.0/28"));
+    settled(&mut service, 3).await;
+    let handle = service.handle();
+    let shown: Vec<(IpAddr, MinerId)> = handle.state().iter().map(|miner| (miner.ip, miner.id)).collect();
+    handle.shutdown().await;
+    while service.recv().await.is_some() {}
+    let hosts: Vec<_> = shown.iter().map(|(ip, _)| (*ip, world.network.remove(*ip).unwrap())).collect();
+
+    let mut again = world.service(networks("10.0.0.0/28"));
+    let dead = until(&mut again, |event| match event {
+        ServiceEvent::Monitor(MonitorEvent::FullSnapshot(fleet)) => {
+            (fleet.coverage.dead == 3).then_some(fleet)
+        }
+        _ => None,
+    })
+    .await;
+    let known: Vec<(IpAddr, MinerId)> = dead.iter().map(|miner| (miner.ip, miner.id)).collect();
+    assert_eq!(known, shown);
+    for (ip, host) in hosts {
+        world.network.insert(ip, host);
+    }
+    settled(&mut again, 3).await;
+    let state = again.handle().state();
+    let back: Vec<(IpAddr, MinerId)> = state.iter().map(|miner| (miner.ip, miner.id)).collect();
+    assert_eq!(back, shown);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_machine_with_another_address_is_the_same_and_is_watched_there_only() {
     let world = World::new(3);

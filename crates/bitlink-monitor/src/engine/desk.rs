@@ -54,6 +54,11 @@ impl Desk {
         observer.observed(&Sighting::new(endpoint, identity, wall).with_boards(boards))
     }
 
+    /// Whom the observer knows at an address where nobody has answered yet.
+    pub(super) fn expected(&self, endpoint: Endpoint) -> Option<MinerId> {
+        self.observer.as_ref()?.expected(endpoint)
+    }
+
     /// Keeps what is remembered of a machine that is no longer at its address.
     pub(super) fn keep(&mut self, id: MinerId, memory: JudgeMemory) {
         if memory != JudgeMemory::default() {

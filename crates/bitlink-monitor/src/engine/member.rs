@@ -70,8 +70,15 @@ pub(super) struct Change {
 }
 
 impl Member {
-    pub(super) fn new(endpoint: Endpoint, generation: u64, rules: &Arc<Rules>) -> Self {
-        let miner = Miner::unheard(endpoint.ip(), endpoint.port());
+    /// `expected` is who answered there last, as far as is known.
+    pub(super) fn new(
+        endpoint: Endpoint,
+        expected: Option<MinerId>,
+        generation: u64,
+        rules: &Arc<Rules>,
+    ) -> Self {
+        let mut miner = Miner::unheard(endpoint.ip(), endpoint.port());
+        miner.id = expected.unwrap_or(miner.id);
         Self {
             generation,
             told: Face::of(&miner),
