@@ -31,6 +31,7 @@ Examples:
   bitlink get 192.168.1.100           all that one miner tells
   bitlink listen                      miners whose button is pressed
   bitlink monitor 192.168.1.0/24      a live table
+  bitlink top 192.168.1.0/24          the farm on a whole terminal: list, miners, scan, light
   bitlink fleet list                  the miners that were met, wherever they are now
   bitlink control reboot 192.168.1.0/24 --dry-run
                                       what a command would do, and to whom
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Get(commands::get::GetArgs),
     Listen(commands::listen::ListenArgs),
     Monitor(commands::monitor::MonitorArgs),
+    Top(Box<commands::top::TopArgs>),
     Simulate(commands::simulate::SimulateArgs),
     Detect(commands::detect::DetectArgs),
     Fleet(commands::fleet::FleetArgs),
@@ -99,6 +101,9 @@ mod tests {
             "bitlink scan 192.168.1.0/24 10.0.0.1-9:4029 --exclude 192.168.1.7 --port 4028 --port 4029 --format json",
             "bitlink get 192.168.1.100:4028 --raw",
             "bitlink monitor 192.168.1.0/24 --interval 10s --format ndjson",
+            "bitlink top",
+            "bitlink top --demo --miners 200 --seed 3",
+            "bitlink top 192.168.1.0/24 10.0.0.7:4029 --interval 30s --filter status:warning --data /var/lib/bitlink",
             "bitlink simulate --miners 300 --mix antminer,whatsminer=2,cgminer --seed 7 --bind 127.0.0.0/8",
             "bitlink simulate --password x --changed 0.5 --session-time 30s --session-requests 3 --locked 0.1 --api shut",
             "bitlink simulate --https-port 0 --http-port off",

@@ -23,8 +23,10 @@ pub(crate) enum Field {
     Hottest,
     Fans,
     Power,
+    Efficiency,
     Uptime,
     Age,
+    Worker,
     Firmware,
     Mac,
     Reason,
@@ -73,8 +75,10 @@ impl Field {
             Self::Hottest => Column::right("hottest", 3),
             Self::Fans => Column::right("fans (rpm)", 5),
             Self::Power => Column::right("power", 4),
+            Self::Efficiency => Column::right("J/TH", 5),
             Self::Uptime => Column::right("uptime", 6),
             Self::Age => Column::right("age", 7),
+            Self::Worker => Column::left("worker", 8).cut_to(12),
             Self::Firmware => Column::left("firmware", 8).cut_to(12),
             Self::Mac => Column::left("mac address", 9),
             Self::Reason => Column::left("reason", 0).cut_to(14).easy_at(40),
@@ -101,7 +105,9 @@ impl Field {
             }
             Self::Fans => Cell::known(fans(&stats.fans)).stressed(tone_of(miner, &["fan_stopped"])),
             Self::Power => Cell::known(known(stats.power).map(|watts| format!("{watts:.0} W"))),
+            Self::Efficiency => Cell::known(known(stats.efficiency).map(|joules| format!("{joules:.1}"))),
             Self::Uptime => Cell::known(uptime(stats.uptime)),
+            Self::Worker => Cell::known(worker(miner)),
             Self::Age => Cell::known(miner.last_updated.map(|then| age(now.since(then)))).tone(Tone::Dim),
             Self::Firmware => Cell::known(firmware(miner)),
             Self::Mac => {
@@ -115,9 +121,7 @@ impl Field {
     pub(crate) fn compare(self, a: &Miner, b: &Miner) -> Ordering {
         let number = |value: fn(&Miner) -> f64| largest_first(value(a), value(b));
         let order = match self {
-            Self::Status | Self::Reason => {
-                (urgency(a.status), worst(a)).cmp(&(urgency(b.status), worst(b))).reverse()
-            }
+            Self::Status | Self::Reason => attention(b).cmp(&attention(a)),
             Self::Address => Ordering::Equal,
             Self::Model => a.model.cmp(&b.model),
             Self::HashRate => number(|miner| miner.stats.hashrate_rt),
@@ -125,7 +129,9 @@ impl Field {
             Self::Hottest => number(|miner| miner.stats.temp_chip_max.max(miner.stats.temp_board_max)),
             Self::Fans => number(|miner| miner.stats.fans.iter().copied().fold(f64::NAN, f64::max)),
             Self::Power => number(|miner| miner.stats.power),
+            Self::Efficiency => number(|miner| miner.stats.efficiency),
             Self::Uptime => number(|miner| miner.stats.uptime),
+            Self::Worker => worker(a).cmp(&worker(b)),
             Self::Age => b.last_updated.cmp(&a.last_updated).reverse(),
             Self::Firmware => firmware(a).cmp(&firmware(b)),
             Self::Mac => {
@@ -177,9 +183,16 @@ fn urgency(status: MinerStatus) -> u8 {
     }
 }
 
-/// The severity of its worst finding.
-fn worst(miner: &Miner) -> Option<Severity> {
-    miner.findings.iter().map(|finding| finding.severity).max()
+/// How much a miner needs somebody's attention: by its status, then by the severity of its worst finding.
+pub(crate) fn attention(miner: &Miner) -> u64 {
+    let worst = miner.findings.iter().map(|finding| finding.severity).max();
+    let weight = match worst {
+        None => 0,
+        Some(Severity::Info) => 1,
+        Some(Severity::Warning) => 2,
+        Some(_) => 3,
+    };
+    u64::from(urgency(miner.status)) * 4 + weight
 }
 
 /// Where a miner is; the port is told where it is not the usual one.
@@ -251,13 +264,20 @@ fn model(miner: &Miner) -> String {
 }
 
 /// The age of a reading, as short as can be.
-fn age(age: Duration) -> String {
+pub(crate) fn age(age: Duration) -> String {
     match age.as_secs() {
         s @ 0..=99 => format!("{s}s"),
         s @ 100..=5_999 => format!("{}m", s / 60),
         s @ 6_000..=359_999 => format!("{}h", s / 3_600),
         s => format!("{}d", s / 86_400),
     }
+}
+
+/// For whom it mines: the worker at the pool in use, else at the first.
+pub(crate) fn worker(miner: &Miner) -> Option<&str> {
+    let pools = &miner.snapshot.as_ref()?.pools;
+    let in_use = pools.iter().find(|pool| pool.active == Some(true)).or_else(|| pools.first());
+    in_use?.user.as_deref().filter(|user| !user.is_empty())
 }
 
 /// Family and version of the firmware.
@@ -285,7 +305,7 @@ pub(crate) fn severity_tone(severity: Severity) -> Tone {
 }
 
 /// The tone of a number that a finding is about.
-fn tone_of(miner: &Miner, rules: &[&str]) -> Tone {
+pub(crate) fn tone_of(miner: &Miner, rules: &[&str]) -> Tone {
     let about = miner.findings.iter().filter(|finding| rules.contains(&finding.rule.as_str()));
     about.map(|finding| finding.severity).max().map_or(Tone::Plain, severity_tone)
 }

@@ -18,3 +18,4 @@ pub(crate) mod pools;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod simulate;
+pub(crate) mod top;

@@ -2,18 +2,16 @@
 //! shown is kept in `view` and drawn in `draw`.
 
 mod draw;
-mod keys;
 #[cfg(test)]
 mod tests;
 mod view;
 
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
-use crate::log;
+use crate::screen::{Keys, Screen};
 use bitlink_miner_manager::{MonitorEvent, MonitorStream};
 use ratatui::DefaultTerminal;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use view::{Reaction, View};
@@ -57,7 +55,7 @@ async fn run(
     lasting: Option<Duration>,
 ) -> io::Result<Ended> {
     let mut stop = Interruption::new();
-    let mut keys = keys::Keys::listen()?;
+    let mut keys = Keys::listen()?;
     let over = console::over(lasting);
     tokio::pin!(over);
     let mut tick = interval(FRAME);
@@ -97,42 +95,5 @@ async fn run(
                 None => return Ok(Ended::Over),
             },
         }
-    }
-}
-
-/// Whether the terminal is ours now.
-static OPEN: AtomicBool = AtomicBool::new(false);
-
-/// The terminal while it is ours.
-struct Screen {
-    terminal: DefaultTerminal,
-}
-
-impl Screen {
-    fn open() -> io::Result<Self> {
-        log::hold();
-        OPEN.store(true, Ordering::SeqCst);
-        match ratatui::try_init() {
-            Ok(terminal) => Ok(Self { terminal }),
-            Err(error) => {
-                restore_terminal();
-                Err(error)
-            }
-        }
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        restore_terminal();
-    }
-}
-
-/// Gives the terminal back as it was, if it is ours. Can be called at any time, from anywhere.
-pub(crate) fn restore_terminal() {
-    if OPEN.swap(false, Ordering::SeqCst) {
-        // There is nobody to tell that it cannot be restored.
-        let _ = ratatui::try_restore();
-        log::release();
     }
 }

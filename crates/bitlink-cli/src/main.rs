@@ -11,10 +11,12 @@ mod live;
 mod log;
 mod output;
 mod reach;
+mod screen;
 mod settings;
 mod table;
 mod text;
 mod times;
+mod top;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -72,6 +74,7 @@ fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure>
             Command::History(args) => commands::history::run(&args, console),
             Command::Serve(args) => commands::serve::run(args, verbose, console).await,
             Command::Config(args) => commands::config::run(&args, console),
+            Command::Top(args) => commands::top::run(*args, console).await,
             Command::Completions(args) => commands::generate::completions(&args),
             Command::Man(args) => commands::generate::man(&args),
         }
@@ -85,7 +88,7 @@ fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure>
 fn report_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        live::restore_terminal();
+        screen::restore_terminal();
         usual(panic);
         eprintln!(
             "\nThis is a mistake in bitlink {}, not in what you did. Please report it with the lines above and the \

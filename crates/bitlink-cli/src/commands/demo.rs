@@ -20,6 +20,7 @@ use bitlink_simulator::{
 };
 use clap::Args;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -44,7 +45,7 @@ pub(crate) struct DemoArgs {
 /// More would be more sockets than most systems let one program have.
 const MOST_MINERS: usize = 5_000;
 
-fn miners(text: &str) -> Result<usize, String> {
+pub(crate) fn miners(text: &str) -> Result<usize, String> {
     let miners = text.parse().ok().filter(|miners| (1..=MOST_MINERS).contains(miners));
     miners.ok_or_else(|| format!("expected a number from 1 to {}", count(MOST_MINERS as u64)))
 }
@@ -60,16 +61,62 @@ const FAULTS: [FaultKind; 7] = [
     FaultKind::AllPoolsDead,
 ];
 
+/// Simulated miners that are up.
+pub(crate) struct Demo {
+    simulated: SimFleet,
+    server: FleetServer,
+}
+
+impl Demo {
+    /// Starts so many, some of which are sick.
+    pub(crate) fn start(miners: usize, seed: u64, console: Console) -> Result<Self, Failure> {
+        let spec = FleetSpec::new(miners).with_seed(seed).with_sick(0.2).with_faults(FAULTS.to_vec());
+        let simulated = spec.build(&SimClock::real()).map_err(|error| Failure::of(Exit::Usage, &error))?;
+        let server = serve(&simulated, console)?;
+        Ok(Self { simulated, server })
+    }
+
+    /// How many, and where.
+    pub(crate) fn in_words(&self) -> String {
+        let truths = self.simulated.truths();
+        let miners = crate::text::so_many(truths.len() as u64, "simulated miner", "simulated miners");
+        format!("{miners} at {}, port {}", simulate::place(&truths), self.server.api_port())
+    }
+
+    /// How they are reached and watched.
+    pub(crate) fn fleet(&self, interval: Duration) -> Fleet {
+        let web = self.server.web_port();
+        let reach = web.map_or_else(TcpConfig::default, |web| TcpConfig::default().with_web_port(web));
+        Fleet::over_tcp(reach)
+            .with_scan(ScanConfig::default().with_ports(vec![self.server.api_port()]).with_patience(
+                // These machines are near: who does not answer in a second is not going to.
+                Patience::default().with_per_exchange(Duration::from_secs(2)),
+            ))
+            .with_monitor(MonitorConfig::default().with_interval(interval).with_rules(at_once()))
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<SocketAddr> {
+        self.server.endpoints().collect()
+    }
+
+    /// Lets things happen while somebody looks. Never returns.
+    pub(crate) async fn tell_story(&self) -> std::convert::Infallible {
+        tell_story(&self.simulated, &self.simulated.truths()).await
+    }
+
+    pub(crate) async fn shutdown(self) {
+        self.server.shutdown().await;
+    }
+}
+
 pub(crate) async fn run(args: DemoArgs, console: Console) -> Result<Exit, Failure> {
-    let spec = FleetSpec::new(args.miners).with_seed(args.seed).with_sick(0.2).with_faults(FAULTS.to_vec());
-    let simulated = spec.build(&SimClock::real()).map_err(|error| Failure::of(Exit::Usage, &error))?;
-    let server = serve(&simulated, console)?;
+    let demo = Demo::start(args.miners, args.seed, console)?;
     let mut stop = Interruption::new();
     let exit = tokio::select! {
-        exit = show(&args, &simulated, &server, console) => exit,
+        exit = show(&args, &demo, console) => exit,
         () = stop.come() => Ok(Exit::Fine),
     };
-    server.shutdown().await;
+    demo.shutdown().await;
     exit
 }
 
@@ -87,26 +134,11 @@ fn serve(simulated: &SimFleet, console: Console) -> Result<FleetServer, Failure>
     }
 }
 
-async fn show(
-    args: &DemoArgs,
-    simulated: &SimFleet,
-    server: &FleetServer,
-    console: Console,
-) -> Result<Exit, Failure> {
-    let truths = simulated.truths();
-    let (place, port) = (simulate::place(&truths), server.api_port());
-    let miners = crate::text::so_many(args.miners as u64, "simulated miner", "simulated miners");
-    console.note(&format!("{miners} at {place}, port {port}"));
-
-    let interval = Duration::from_secs(if args.once { 1 } else { 2 });
-    let reach =
-        server.web_port().map_or_else(TcpConfig::default, |web| TcpConfig::default().with_web_port(web));
-    let fleet = Fleet::over_tcp(reach)
-        .with_scan(ScanConfig::default().with_ports(vec![port]).with_patience(
-            // These machines are near: who does not answer in a second is not going to.
-            Patience::default().with_per_exchange(Duration::from_secs(2)),
-        ))
-        .with_monitor(MonitorConfig::default().with_interval(interval).with_rules(at_once()));
+async fn show(args: &DemoArgs, demo: &Demo, console: Console) -> Result<Exit, Failure> {
+    let simulated = &demo.simulated;
+    let place = simulate::place(&simulated.truths());
+    console.note(&demo.in_words());
+    let fleet = demo.fleet(Duration::from_secs(if args.once { 1 } else { 2 }));
 
     let bar = Progress::new(console, console.shows_progress());
     let range = place.replace(" to ", "-");
@@ -120,12 +152,12 @@ async fn show(
     }
     console.note("");
 
-    let events = fleet.watch_endpoints(server.endpoints());
+    let events = fleet.watch_endpoints(demo.endpoints());
     if args.once {
         return once(simulated, events, console).await;
     }
-    let title = format!("demo: {miners} at {place}, port {port}, each read every 2 s");
-    let story = tell_story(simulated, &truths);
+    let title = format!("demo: {}, each read every 2 s", demo.in_words());
+    let story = demo.tell_story();
     let watch = async {
         if console::is_interactive() {
             live::watch(events, title, None, console).await

@@ -11,7 +11,7 @@ use crate::table::{Table, Tone};
 use crate::text::{clean, duration, parse_duration, so_many};
 use bitlink_miner_manager::{
     Coverage, Fleet, FleetSnapshot, Miner, MinerStatus, MonitorConfig, MonitorEvent, MonitorStream, Numbered,
-    OutcomeKind, ScanTargets, Timestamp,
+    OutcomeKind, Timestamp,
 };
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -106,15 +106,7 @@ struct Watched {
 
 /// Sorts targets into single ones, which are watched as they are, and others, which are scanned for miners.
 async fn endpoints(args: &MonitorArgs, fleet: &Fleet, console: Console) -> Result<Watched, Failure> {
-    let targets = args.how.targets(&args.targets)?;
-    let config = args.how.config();
-    let (mut named, mut wide) = (Vec::new(), Vec::new());
-    // The text form of targets names each of them once, in a form that reads back.
-    for text in targets.to_string().split(", ") {
-        let one = ScanTargets::parse(text)?;
-        let single = one.names().len() == 1 || one.plan(&config).is_ok_and(|plan| plan.addresses() == 1);
-        if single { named.push(text.to_owned()) } else { wide.push(text.to_owned()) }
-    }
+    let (mut named, wide) = args.how.apart(&args.targets)?;
     let scanned_only = named.is_empty();
     let mut interrupted = false;
     if !wide.is_empty() {

@@ -204,6 +204,20 @@ impl ScanOptions {
         Ok(targets.excluding(ScanTargets::from_args(&self.exclude)?)?)
     }
 
+    /// The targets apart: single ones, which can be watched as they are, and those that have to be scanned for miners.
+    pub(crate) fn apart(&self, targets: &[String]) -> Result<(Vec<String>, Vec<String>), Failure> {
+        let targets = self.targets(targets)?;
+        let config = self.config();
+        let (mut named, mut wide) = (Vec::new(), Vec::new());
+        // The text form of targets names each of them once, in a form that reads back.
+        for text in targets.to_string().split(", ") {
+            let one = ScanTargets::parse(text)?;
+            let single = one.names().len() == 1 || one.plan(&config).is_ok_and(|plan| plan.addresses() == 1);
+            if single { named.push(text.to_owned()) } else { wide.push(text.to_owned()) }
+        }
+        Ok((named, wide))
+    }
+
     /// Those of these addresses that the scan does not come to, and why. Names are not resolved for it: an address that is
     /// among the targets by name only has its story all the same.
     fn untold(

@@ -17,14 +17,14 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What happens at the terminal. Dropping it ends the thread that listens.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     events: mpsc::Receiver<Event>,
     wanted: Arc<AtomicBool>,
     ended: std::sync::mpsc::Receiver<()>,
 }
 
 impl Keys {
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let (sender, events) = mpsc::channel(64);
         let wanted = Arc::new(AtomicBool::new(true));
         let still_wanted = Arc::clone(&wanted);
@@ -48,7 +48,7 @@ impl Keys {
     }
 
     /// The next thing that happens; `None` when nothing will.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    pub(crate) async fn next(&mut self) -> Option<Event> {
         self.events.recv().await
     }
 }

@@ -1,0 +1,1 @@
+//! Pictures at the sizes that people have, and what keys do.
