@@ -36,7 +36,13 @@ pub(crate) struct TopArgs {
     #[arg(help_heading = "Simulated fleet")]
     miners: usize,
     /// Where all chance of the simulated fleet comes from
-    #[arg(long, value_name = "SEED", default_value_t = 7, requires = "demo", help_heading = "Simulated fleet")]
+    #[arg(
+        long,
+        value_name = "SEED",
+        default_value_t = 7,
+        requires = "demo",
+        help_heading = "Simulated fleet"
+    )]
     seed: u64,
     /// Time between two readings of one miner, 1s to 1h [default: 10s; of simulated ones 2s]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]

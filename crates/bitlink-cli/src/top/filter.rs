@@ -323,7 +323,10 @@ impl TextKey {
             Self::Mac => one(identity?.mac.map(|mac| mac.to_string()).as_deref()),
             Self::Serial => {
                 let identity = identity?;
-                any(&mut [&identity.serial, &identity.control_board_serial].into_iter().flatten().map(|s| s.as_str()))
+                any(&mut [&identity.serial, &identity.control_board_serial]
+                    .into_iter()
+                    .flatten()
+                    .map(|s| s.as_str()))
             }
             Self::Host => one(identity?.hostname.as_deref()),
             Self::Pool => any(&mut snapshot?.pools.iter().filter_map(|pool| pool.url.as_deref())),

@@ -36,7 +36,16 @@ enum Next {
 
 impl Hands {
     pub(super) fn new(fleet: Fleet, monitor: MonitorHandle, commander: Commander) -> Self {
-        Self { fleet, monitor, commander, scan: None, found: Vec::new(), planning: None, plan: None, run: None }
+        Self {
+            fleet,
+            monitor,
+            commander,
+            scan: None,
+            found: Vec::new(),
+            planning: None,
+            plan: None,
+            run: None,
+        }
     }
 
     /// Begins with an effect.
@@ -61,7 +70,9 @@ impl Hands {
                 let commander = self.commander.clone();
                 self.planning = Some(Box::pin(async move {
                     let targets = [at.to_string()];
-                    commander.plan(Action::Locate { on }, Policy::default(), &Groups::default(), &targets).await
+                    commander
+                        .plan(Action::Locate { on }, Policy::default(), &Groups::default(), &targets)
+                        .await
                 }));
                 Vec::new()
             }
@@ -74,7 +85,9 @@ impl Hands {
                 match self.commander.execute(plan) {
                     Ok(run) => {
                         self.run = Some(run);
-                        vec![Input::Commanding("looking whether it is the machine that was planned…".to_owned())]
+                        vec![Input::Commanding(
+                            "looking whether it is the machine that was planned…".to_owned(),
+                        )]
                     }
                     Err(error) => vec![Input::Commanded { good: false, words: in_words(&error) }],
                 }

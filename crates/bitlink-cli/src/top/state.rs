@@ -21,17 +21,27 @@ pub(super) enum Input {
     Fleet(Miners, Coverage),
     /// Everybody had a turn: time for a point in the plots.
     Round,
-    StatusChanged { miner: Arc<Miner>, from: MinerStatus, to: MinerStatus },
+    StatusChanged {
+        miner: Arc<Miner>,
+        from: MinerStatus,
+        to: MinerStatus,
+    },
     /// Another machine answers at an address.
     IdentityChanged(Arc<Miner>),
-    Rejected { target: String, reason: String },
+    Rejected {
+        target: String,
+        reason: String,
+    },
     Scan(ScanNews),
     /// What a plan for a light comes to.
     Proposed(Proposal),
     /// A command is on its way.
     Commanding(String),
     /// What became of it.
-    Commanded { good: bool, words: String },
+    Commanded {
+        good: bool,
+        words: String,
+    },
     /// There is no shell that could wake this program.
     NobodyWouldWakeUs,
 }
@@ -39,12 +49,22 @@ pub(super) enum Input {
 /// How a scan goes.
 #[derive(Debug, Clone)]
 pub(super) enum ScanNews {
-    Began { what: String },
+    Began {
+        what: String,
+    },
     /// What was typed cannot be scanned.
     Refused(String),
-    Progress { done: u64, total: u64, found: u64, eta: Option<Duration> },
+    Progress {
+        done: u64,
+        total: u64,
+        found: u64,
+        eta: Option<Duration>,
+    },
     /// In words, and whether all went well.
-    Ended { words: String, good: bool },
+    Ended {
+        words: String,
+        good: bool,
+    },
 }
 
 /// What would be done, before somebody says yes to it.
@@ -69,7 +89,10 @@ pub(super) enum Effect {
     Scan(String),
     StopScan,
     /// Make a plan that switches a light. Sends nothing.
-    Propose { at: SocketAddr, on: bool },
+    Propose {
+        at: SocketAddr,
+        on: bool,
+    },
     /// Carry out what was proposed.
     CarryOut,
     /// Forget what was proposed, or is about to be.
@@ -279,8 +302,8 @@ fn place(miner: &Miner) -> String {
 }
 
 fn changed(state: &mut State, miner: &Miner, from: MinerStatus, to: MinerStatus) {
-    // The first reading of every miner is no news.
-    if from == MinerStatus::Scanning && matches!(to, MinerStatus::Active | MinerStatus::Paused) {
+    // What was found at the beginning is in the list; news is what changes after it.
+    if from == MinerStatus::Scanning {
         return;
     }
     let what = match columns::findings_by_weight(miner).first() {
@@ -319,7 +342,13 @@ pub(super) fn coverage(state: &State) -> (String, Tone) {
     let (all, fresh) = (state.list.fleet().len(), state.totals.fresh);
     let count = |n: usize| crate::text::count(u64::try_from(n).unwrap_or(u64::MAX));
     let within = crate::text::duration(state.fresh_for);
-    let tone = if fresh == all { Tone::Plain } else if fresh == 0 { Tone::Bad } else { Tone::Warning };
+    let tone = if fresh == all {
+        Tone::Plain
+    } else if fresh == 0 {
+        Tone::Bad
+    } else {
+        Tone::Warning
+    };
     match all {
         0 => ("no miner is watched yet".to_owned(), Tone::Dim),
         1 => {

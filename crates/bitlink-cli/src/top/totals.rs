@@ -166,8 +166,8 @@ impl Trails {
 mod tests {
     //! Sums of what is known, and bounded trails.
     use super::*;
-    use bitlink_miner_manager::model::{HashRate, Power};
     use bitlink_miner_manager::MinerStatus;
+    use bitlink_miner_manager::model::{HashRate, Power};
 
     const NOW: Timestamp = Timestamp::from_unix_millis(1_000_000);
 
@@ -184,7 +184,10 @@ mod tests {
     fn sums_say_of_how_many_they_are_and_nothing_known_is_no_sum() {
         let fresh = Duration::from_secs(20);
         let none = Totals::of(&[Arc::new(Miner::unheard([10, 0, 0, 1].into(), 1))], NOW, fresh);
-        assert_eq!((none.rate.known(), none.power.known(), none.efficiency(), none.share()), (None, None, None, None));
+        assert_eq!(
+            (none.rate.known(), none.power.known(), none.efficiency(), none.share()),
+            (None, None, None, None)
+        );
         let fleet = [
             miner(1, Some(90.0), Some(3_000.0), 5),
             miner(2, Some(60.0), None, 30),

@@ -1,7 +1,7 @@
 //! The line of keys, what is typed, and the box that asks before anything is sent.
 
 use super::middle;
-use super::paint::{Pen, within};
+use super::paint::{Pen, width_of, within};
 use crate::columns;
 use crate::table::Tone;
 use crate::text::{clean, width};
@@ -11,14 +11,29 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, Wrap};
 
+/// How wide the box is that asks.
+const BOX: u16 = 72;
+
 /// What stands at the bottom: what is typed, else a word to whoever sits there, else the keys.
 pub(super) fn footer(state: &State, pen: Pen, room: usize) -> Line<'static> {
     match &state.question {
         Some(Question::Filter(line)) => {
-            return typed(pen, room, "show only", line, "Enter keeps it   Esc shows all   ? in the list: words");
+            return typed(
+                pen,
+                room,
+                "show only",
+                line,
+                "Enter keeps it   Esc shows all   ? in the list: words",
+            );
         }
         Some(Question::Range(line)) => {
-            return typed(pen, room, "scan", line, "as 192.168.1.0/24 or 10.0.0.1-99   Enter begins   Esc leaves it");
+            return typed(
+                pen,
+                room,
+                "scan",
+                line,
+                "as 192.168.1.0/24 or 10.0.0.1-99   Enter begins   Esc leaves it",
+            );
         }
         Some(Question::Light { .. }) | None => {}
     }
@@ -90,16 +105,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, pen: Pen, area: Rect) {
                 lines.push(Line::from(clean(line).into_owned()));
             }
             lines.push(Line::default());
-            let keys = if proposal.possible {
-                "y  send it      n  leave it"
-            } else {
-                "n  back"
-            };
+            let keys = if proposal.possible { "y  send it      n  leave it" } else { "n  back" };
             lines.push(Line::from(pen.span(keys, Tone::Strong)));
         }
     }
-    let height = u16::try_from(lines.len()).unwrap_or(6).saturating_add(5).min(14);
-    let place = middle(area, 72, height);
+    // Two columns and two lines are the frame's; a long line takes as many as it needs.
+    let inside = usize::from(BOX.min(area.width)).saturating_sub(2).max(1);
+    let tall: usize = lines.iter().map(|line| width_of(line).div_ceil(inside).max(1)).sum();
+    let place = middle(area, BOX, u16::try_from(tall + 2).unwrap_or(u16::MAX));
     let block = Block::bordered().title(pen.span(what, Tone::Strong));
     frame.render_widget(Clear, place);
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }).block(block), place);

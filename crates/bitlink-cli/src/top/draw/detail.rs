@@ -114,24 +114,19 @@ impl Page<'_> {
     fn findings(&mut self) {
         let miner = self.miner;
         for finding in findings_by_weight(miner) {
-            let mark = self.pen.span(format!(" {} ", sign(finding.severity)), severity_tone(finding.severity));
-            let said = self.pen.span(clean(&finding.message).into_owned(), severity_tone(finding.severity));
-            self.put(vec![mark, said]);
+            let tone = severity_tone(finding.severity);
+            self.wrapped(&format!(" {} ", sign(finding.severity)), &clean(&finding.message), tone);
+            let since = finding.since.map(|since| format!("began {}", ago(self.state.now.since(since))));
             let numbers = match (&finding.value, &finding.limit) {
-                (Some(value), Some(limit)) => format!(" · {value} against {limit}"),
-                (Some(value), None) => format!(" · {value}"),
-                _ => String::new(),
+                (Some(value), Some(limit)) => Some(format!("{value} against {limit}")),
+                (Some(value), None) => Some(value.to_string()),
+                _ => None,
             };
-            let since = finding.since.map(|since| format!(" · began {}", ago(self.state.now.since(since))));
             let clears = Some(&finding.clears_when).filter(|clears| !clears.is_empty());
-            let clears = clears.map(|clears| format!(" · clears when {}", clean(clears)));
-            let about = format!(
-                "   rule {}{numbers}{}{}",
-                clean(finding.rule.as_str()),
-                since.unwrap_or_default(),
-                clears.unwrap_or_default()
-            );
-            self.put(vec![self.pen.span(about, Tone::Dim)]);
+            let clears = clears.map(|clears| format!("clears when {}", clean(clears)));
+            let rule = Some(format!("rule {}", clean(finding.rule.as_str())));
+            let about: Vec<String> = [rule, numbers, since, clears].into_iter().flatten().collect();
+            self.wrapped("   ", &about.join(" · "), Tone::Dim);
         }
         if miner.findings.is_empty() {
             let words = match miner.snapshot {
@@ -139,6 +134,28 @@ impl Page<'_> {
                 None => " no answer yet; everything below comes with the first reading",
             };
             self.put(vec![self.pen.span(words, Tone::Dim)]);
+        }
+    }
+
+    /// A text in as many lines as it needs, broken between words.
+    fn wrapped(&mut self, first: &str, text: &str, tone: Tone) {
+        let indent = crate::text::width(first);
+        let room = self.room.saturating_sub(indent + 1).max(16);
+        let mut line = String::new();
+        let mut lines = Vec::new();
+        for word in text.split(' ') {
+            if !line.is_empty() && crate::text::width(&line) + crate::text::width(word) >= room {
+                lines.push(std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+        for (index, line) in lines.into_iter().enumerate() {
+            let before = if index == 0 { first.to_owned() } else { " ".repeat(indent) };
+            self.put(vec![self.pen.span(format!("{before}{line}"), tone)]);
         }
     }
 
@@ -243,7 +260,8 @@ impl Page<'_> {
         }
         let hottest = b.chip_temperature.max(b.board_temperature);
         let tone = self.heat(hottest);
-        let told = |text: Option<String>, wide: usize| right(&text.unwrap_or_else(|| UNKNOWN.to_owned()), wide);
+        let told =
+            |text: Option<String>, wide: usize| right(&text.unwrap_or_else(|| UNKNOWN.to_owned()), wide);
         let chips = match (b.chips, b.chips_expected) {
             (Some(chips), Some(of)) => Some((format!("{chips}/{of} chips"), chips < of)),
             (Some(chips), None) => Some((format!("{chips} chips"), false)),
@@ -319,7 +337,8 @@ impl Page<'_> {
             return;
         }
         self.heading("Fans");
-        let fastest = s.fans.iter().filter_map(|fan| fan.speed).map(|speed| speed.as_rpm()).fold(1.0, f64::max);
+        let fastest =
+            s.fans.iter().filter_map(|fan| fan.speed).map(|speed| speed.as_rpm()).fold(1.0, f64::max);
         for fan in &s.fans {
             let speed = fan.speed.map(|speed| speed.as_rpm());
             let tone = if speed == Some(0.0) { Tone::Bad } else { Tone::Plain };

@@ -18,10 +18,7 @@ const PAGE: &[(&str, &[(&str, &str)])] = &[
             ("q", "quit; from a page: back"),
         ],
     ),
-    (
-        "Order",
-        &[("← → < >", "sort by the column to the left, to the right"), ("r", "the other way round")],
-    ),
+    ("Order", &[("← → < >", "sort by the column to the left, to the right"), ("r", "the other way round")]),
     (
         "Doing",
         &[

@@ -3,7 +3,7 @@
 use super::paint::{Pen, Sheet};
 use crate::columns::{self, Field};
 use crate::table::{Align, Cell, Column, Tone, fit, gap};
-use crate::text::{clean, clip, width};
+use crate::text::{ago, clean, clip, width};
 use crate::top::list::FIELDS;
 use crate::top::state::State;
 use crate::top::totals::is_fresh;
@@ -68,6 +68,11 @@ fn cells(state: &State, miner: &Miner) -> Vec<Cell> {
         let cell = field.cell(miner, state.now);
         match field {
             Field::Age if !fresh && miner.last_updated.is_some() => cell.tone(Tone::Warning),
+            // Not every column has room on every terminal; this one has.
+            Field::Reason if !fresh && cell.text().is_empty() => match miner.last_updated {
+                Some(read) => Cell::new(format!("read {}", ago(state.now.since(read)))).tone(Tone::Warning),
+                None => cell,
+            },
             field if !fresh && READ.contains(field) => cell.tone(Tone::Dim),
             _ => cell,
         }
@@ -135,7 +140,12 @@ pub(super) fn rule(state: &State, pen: Pen, room: usize) -> Line<'static> {
         all => format!(" {}–{} of {} ", count(list.top + 1), count(until), count(all)),
     };
     if !list.typed.is_empty() {
-        place = format!(" {} of {} pass: {} ·{place}", count(list.len()), count(list.fleet().len()), clean(&list.typed));
+        place = format!(
+            " {} of {} pass: {} ·{place}",
+            count(list.len()),
+            count(list.fleet().len()),
+            clean(&list.typed)
+        );
     }
     let place = clip(&place, room.saturating_sub(2)).into_owned();
     let line = "─".repeat(room.saturating_sub(width(&place) + 2));

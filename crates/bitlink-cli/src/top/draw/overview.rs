@@ -24,10 +24,7 @@ pub(super) fn lines(state: &State, pen: Pen, room: usize, height: u16) -> Vec<Li
 fn title(state: &State, pen: Pen, room: usize) -> Line<'static> {
     let name = " bitlink top ";
     let left = room.saturating_sub(width(name) + 1);
-    let spans = vec![
-        Span::styled(name, pen.banner()),
-        Span::raw(format!(" {}", clip(&state.title, left))),
-    ];
+    let spans = vec![Span::styled(name, pen.banner()), Span::raw(format!(" {}", clip(&state.title, left)))];
     within(room, spans)
 }
 
@@ -40,6 +37,9 @@ fn sums(state: &State, pen: Pen, room: usize) -> Line<'static> {
     let mut parts = vec![Span::raw(" ")];
     match totals.rate.known().and_then(columns::hash_rate) {
         Some(rate) => {
+            if stale {
+                parts.push(pen.span("STALE ", Tone::Warning));
+            }
             parts.push(pen.span(rate, strong));
             parts.push(pen.span(format!(" from {} of {all}", totals.rate.of), Tone::Plain));
         }
@@ -51,10 +51,11 @@ fn sums(state: &State, pen: Pen, room: usize) -> Line<'static> {
         let sign = if at_least { "≥" } else { "" };
         parts.push(Span::raw("   "));
         parts.push(pen.span(format!("{sign}{:.0} %", share * 100.0), strong));
-        parts.push(pen.span(format!(" of {expected}"), Tone::Plain));
+        parts.push(pen.span(format!(" of {expected} expected of {}", totals.expected.of), Tone::Plain));
     }
     if let Some(power) = totals.power.known() {
-        let text = if power >= 1e6 { format!("{:.2} MW", power / 1e6) } else { format!("{:.1} kW", power / 1e3) };
+        let text =
+            if power >= 1e6 { format!("{:.2} MW", power / 1e6) } else { format!("{:.1} kW", power / 1e3) };
         parts.push(Span::raw("   "));
         parts.push(pen.span(text, strong));
         parts.push(pen.span(format!(" from {}", totals.power.of), Tone::Plain));
@@ -63,9 +64,7 @@ fn sums(state: &State, pen: Pen, room: usize) -> Line<'static> {
         parts.push(Span::raw("   "));
         parts.push(pen.span(format!("{efficiency:.1} J/TH"), strong));
     }
-    let mut line = within(room, parts);
-    plot(state, pen, room, &mut line);
-    line
+    within(room, parts)
 }
 
 /// The total over the rounds seen, in what room is left.
@@ -115,14 +114,19 @@ fn sureness(state: &State, pen: Pen, room: usize) -> Line<'static> {
         return within(room, vec![pen.span(text, Tone::Strong)]);
     }
     let (text, tone) = coverage(state);
-    let mut parts = vec![pen.span(format!(" {text}"), tone)];
-    if let Some(oldest) = state.coverage.oldest_reading {
-        parts.push(pen.span(format!("   oldest {}", ago(state.now.since(oldest))), Tone::Dim));
-    }
-    if state.coverage.lag.as_secs() > 0 {
-        parts.push(pen.span(format!("   polls are {} late", duration(state.coverage.lag)), Tone::Warning));
-    }
-    within(room, parts)
+    let mut line = {
+        let mut parts = vec![pen.span(format!(" {text}"), tone)];
+        if let Some(oldest) = state.coverage.oldest_reading {
+            parts.push(pen.span(format!("   oldest {}", ago(state.now.since(oldest))), Tone::Dim));
+        }
+        if state.coverage.lag.as_secs() > 0 {
+            parts
+                .push(pen.span(format!("   polls are {} late", duration(state.coverage.lag)), Tone::Warning));
+        }
+        within(room, parts)
+    };
+    plot(state, pen, room, &mut line);
+    line
 }
 
 /// A word to whoever sits there, what is wrong with the chosen one, and what has happened.

@@ -84,7 +84,8 @@ fn filters_say_what_they_mean() {
 
 #[test]
 fn what_is_unknown_is_neither_above_nor_below_nor_not_above() {
-    for filter in ["fan>0", "fan<1000000", "-fan>0", "!fan<1000000", "efficiency!=7", "serial:x", "-serial:x"] {
+    for filter in ["fan>0", "fan<1000000", "-fan>0", "!fan<1000000", "efficiency!=7", "serial:x", "-serial:x"]
+    {
         check(filter, false);
     }
     let unheard = Miner::unheard([10, 0, 0, 1].into(), 4028);
