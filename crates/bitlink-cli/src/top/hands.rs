@@ -152,7 +152,9 @@ impl Hands {
             Some(ScanEvent::Complete { report, .. }) => {
                 self.join().await;
                 self.scan = None;
-                ScanNews::Ended { words: summary(&report).join("; "), good: report.adds_up() }
+                // Written for a terminal that takes colours.
+                let words = anstream::adapter::strip_str(&summary(&report).join("; ")).to_string();
+                ScanNews::Ended { words, good: report.adds_up() }
             }
             Some(_) => return None,
             None => {

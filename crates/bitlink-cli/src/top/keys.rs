@@ -29,6 +29,7 @@ pub(super) const SORTS: &[(char, Field)] = &[
 const LONGEST: usize = 400;
 
 pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    state.dismiss();
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('c') if control => return vec![Effect::Interrupt],
@@ -40,13 +41,15 @@ pub(super) fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Some(Question::Filter(line)) => return filter(state, line, key),
         Some(Question::Range(line)) => return range(state, line, key),
         Some(Question::Light { at, on, proposal }) => {
-            let possible = proposal.as_ref().is_some_and(|proposal| proposal.possible);
+            let impossible = proposal.as_ref().is_some_and(|proposal| !proposal.possible);
             return match key.code {
-                KeyCode::Char('y' | 'Y') if possible => vec![Effect::CarryOut],
+                KeyCode::Char('y' | 'Y') if proposal.is_some() && !impossible => vec![Effect::CarryOut],
                 KeyCode::Char('n' | 'N' | 'q') | KeyCode::Esc => {
                     state.tell(Tone::Dim, "nothing was sent");
                     vec![Effect::Decline]
                 }
+                // There is nothing to decide.
+                _ if impossible => vec![Effect::Decline],
                 // Any other key asks again: nobody says yes or no by accident.
                 _ => {
                     state.question = Some(Question::Light { at, on, proposal });

@@ -196,7 +196,8 @@ impl State {
         Self {
             title,
             colored,
-            fresh_for: interval * 2,
+            // A turn may be missed; and a short interval is no promise that every miner is quick.
+            fresh_for: (interval * 2).max(Duration::from_secs(10)),
             now: Timestamp::from_unix_millis(0),
             coverage: Coverage::default(),
             totals: Totals::default(),
@@ -218,6 +219,11 @@ impl State {
     /// The note, as long as it is worth a line.
     pub(super) fn note(&self) -> Option<&Note> {
         self.note.as_ref().filter(|note| self.now.since(note.at) < NOTE)
+    }
+
+    /// Somebody has read it, or does not want to.
+    pub(super) fn dismiss(&mut self) {
+        self.note = None;
     }
 
     pub(super) fn tell(&mut self, tone: Tone, text: impl Into<String>) {
@@ -331,8 +337,10 @@ fn scanned(state: &mut State, news: ScanNews) {
             }
         }
         ScanNews::Ended { words, good } => {
-            state.scan = None;
-            state.tell(if good { Tone::Good } else { Tone::Warning }, words);
+            let what = state.scan.take().map_or_else(String::new, |scan| scan.what);
+            let tone = if good { Tone::Good } else { Tone::Warning };
+            state.happens(tone, what, words.clone());
+            state.tell(tone, words);
         }
     }
 }

@@ -19,3 +19,5 @@ mod serve;
 mod signals;
 mod strangers;
 mod support;
+mod terminal;
+mod top;

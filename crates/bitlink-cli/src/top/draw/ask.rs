@@ -105,7 +105,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, pen: Pen, area: Rect) {
                 lines.push(Line::from(clean(line).into_owned()));
             }
             lines.push(Line::default());
-            let keys = if proposal.possible { "y  send it      n  leave it" } else { "n  back" };
+            let keys = if proposal.possible { "y  send it      n  leave it" } else { "any key leads back" };
             lines.push(Line::from(pen.span(keys, Tone::Strong)));
         }
     }

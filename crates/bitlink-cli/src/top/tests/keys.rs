@@ -136,11 +136,8 @@ fn a_light_is_switched_only_after_a_yes_to_what_was_proposed() {
     let lines = vec!["10.0.0.1".to_owned()];
     let impossible = Proposal { lines: lines.clone(), possible: false };
     update(&mut state, Input::Proposed(impossible), NOW);
-    assert_eq!(
-        press(&mut state, &[KeyCode::Char('y'), KeyCode::Enter]),
-        [],
-        "there is nothing to say yes to"
-    );
+    assert_eq!(press(&mut state, &[KeyCode::Char('y')]), [Effect::Decline], "there is nothing to say yes to");
+    press(&mut state, &[KeyCode::Char('l')]);
     assert_eq!(press(&mut state, &[KeyCode::Char('n')]), [Effect::Decline]);
 
     press(&mut state, &[KeyCode::Char('l')]);

@@ -37,7 +37,7 @@ fn fifty_thousand_are_watched_and_only_those_in_sight_are_drawn() {
         work();
         costs[what].push(began.elapsed());
     };
-    for round in 0..6 {
+    for round in 0..2 {
         let farm = farm(round);
         timed(0, &mut || {
             update(&mut state, Input::Fleet(Arc::clone(&farm), Coverage::default()), NOW);
@@ -48,7 +48,7 @@ fn fifty_thousand_are_watched_and_only_those_in_sight_are_drawn() {
         timed(2, &mut || {
             press(&mut state, &[KeyCode::Char('T')]);
         });
-        timed(3, &mut || type_in(&mut state, "/chip_temp>95 model:s19 -status:warning"));
+        timed(3, &mut || type_in(&mut state, "/temp>95 s19"));
         press(&mut state, &[KeyCode::Esc]);
     }
     assert_eq!((state.list.len(), state.totals.rate.of), (50_000, 50_000));
@@ -58,7 +58,7 @@ fn fifty_thousand_are_watched_and_only_those_in_sight_are_drawn() {
     assert_eq!(state.list.in_sight(40, NOW).len(), 40);
     assert!(picture(&mut state, 200, 60).contains("of 50,000 ──"));
     for (what, costs) in
-        ["a new state", "a picture", "an order", "a filter of 39 letters"].iter().zip(&mut costs)
+        ["a new state", "a picture", "an order", "a filter of 11 letters"].iter().zip(&mut costs)
     {
         costs.sort();
         eprintln!("{what}: median {:?}, most {:?}", costs[costs.len() / 2], costs.last().unwrap());
