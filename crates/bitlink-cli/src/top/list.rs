@@ -95,10 +95,8 @@ impl List {
 
     /// Takes over the fleet as it is now.
     pub(super) fn update(&mut self, fleet: &Miners, now: Timestamp) {
-        if !Arc::ptr_eq(&self.fleet, fleet) {
-            self.fleet = Arc::clone(fleet);
-            self.arrange(now);
-        }
+        self.fleet = Arc::clone(fleet);
+        self.arrange(now);
     }
 
     /// Shows only who passes. What is no filter changes nothing.

@@ -173,6 +173,8 @@ pub(super) struct State {
     pub(super) now: Timestamp,
     pub(super) coverage: Coverage,
     pub(super) totals: Totals,
+    /// When that was added up.
+    added_up: Timestamp,
     pub(super) rates: Trail,
     pub(super) trails: Trails,
     pub(super) list: List,
@@ -201,6 +203,7 @@ impl State {
             now: Timestamp::from_unix_millis(0),
             coverage: Coverage::default(),
             totals: Totals::default(),
+            added_up: Timestamp::from_unix_millis(0),
             rates: Trail::default(),
             trails: Trails::default(),
             list: List::new(),
@@ -266,9 +269,16 @@ pub(super) fn update(state: &mut State, input: Input, now: Timestamp) -> Vec<Eff
         Input::Key(key) => return super::keys::press(state, key),
         Input::Fleet(fleet, coverage) => {
             state.coverage = coverage;
-            state.list.update(&fleet, now);
-            state.totals = Totals::of(&fleet, now, state.fresh_for);
-            state.trails.follow(&fleet);
+            let is_new = !Arc::ptr_eq(state.list.fleet(), &fleet);
+            if is_new {
+                state.list.update(&fleet, now);
+                state.trails.follow(&fleet);
+            }
+            // What is known gets older by itself, though not with every key that is pressed.
+            if is_new || now.since(state.added_up) >= Duration::from_secs(1) {
+                state.totals = Totals::of(&fleet, now, state.fresh_for);
+                state.added_up = now;
+            }
         }
         Input::Round => state.rates.push(state.totals.rate.known().unwrap_or(f64::NAN), ROUNDS),
         Input::StatusChanged { miner, from, to } => changed(state, &miner, from, to),

@@ -32,8 +32,7 @@ impl Terminal {
         let size = [columns.to_string(), rows.to_string()];
         let new = ["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1], "cat"];
         tmux(&socket, &new);
-        // It stays for its last words, and keeps its size whoever looks.
-        tmux(&socket, &["set-option", "-g", "remain-on-exit", "on"]);
+        // It keeps its size whoever looks.
         tmux(&socket, &["set-option", "-g", "window-size", "manual"]);
         let mut control = Command::new("tmux")
             .args(["-S", &socket, "-C", "attach"])
@@ -52,7 +51,10 @@ impl Terminal {
             }
         });
         let terminal = Self { socket, control, changes };
-        terminal.tmux(&["respawn-pane", "-k", line]);
+        // The shell around it has the last word: the code, when the terminal is given back.
+        let around =
+            format!("sh -c 'echo $$ > {0}.pid; {line}'; echo \"ended with $?.\"; exec cat", terminal.socket);
+        terminal.tmux(&["respawn-pane", "-k", &around]);
         Some(terminal)
     }
 
@@ -75,11 +77,6 @@ impl Terminal {
         self.about("alternate_on") == "1"
     }
 
-    /// The process that was started in it.
-    pub(crate) fn pid(&self) -> String {
-        self.about("pane_pid")
-    }
-
     /// Waits until something is so.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
@@ -87,7 +84,7 @@ impl Terminal {
         while !is_so(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no {what} on\n{}", self.screen());
-            // Whatever stands in the queue is looked at once. Not every change is told: the program's end is one of them.
+            // Whatever stands in the queue is looked at once. Not every change is told.
             let _ = self.changes.recv_timeout(left.min(Duration::from_millis(500)));
             while self.changes.try_recv().is_ok() {}
         }
@@ -124,15 +121,17 @@ impl Terminal {
 
     /// Sends a signal by name to what was started in it.
     pub(crate) fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([&format!("-{name}"), &self.pid()]).status().unwrap().success());
+        let pid = std::fs::read_to_string(format!("{}.pid", self.socket)).unwrap();
+        assert!(Command::new("kill").args([&format!("-{name}"), pid.trim()]).status().unwrap().success());
     }
 
     /// Waits for the program's end, which gives the terminal back, and for its code.
     #[track_caller]
     pub(crate) fn end(&self) -> i32 {
-        self.wait_until("end", |terminal| !terminal.about("pane_dead_status").is_empty());
+        self.wait_for("ended with ");
         assert!(!self.is_taken(), "the terminal was not given back:\n{}", self.screen());
-        self.about("pane_dead_status").parse().unwrap()
+        let line = self.line("ended with ");
+        line.trim().trim_start_matches("ended with ").trim_end_matches('.').parse().unwrap()
     }
 }
 
@@ -142,6 +141,7 @@ impl Drop for Terminal {
         let _ = self.control.kill();
         let _ = self.control.wait();
         let _ = std::fs::remove_file(&self.socket);
+        let _ = std::fs::remove_file(format!("{}.pid", self.socket));
     }
 }
 

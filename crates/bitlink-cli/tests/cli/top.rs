@@ -108,7 +108,7 @@ fn nothing_known_is_a_place_to_begin() {
 fn it_sleeps_and_wakes_as_a_job_of_a_shell_and_gives_the_terminal_back_meanwhile() {
     let data = Place::new("top-job");
     // A shell with jobs, that says when it has the terminal.
-    let shell = "PS1='ready> ' exec bash --norc --noprofile -i";
+    let shell = "PS1=ready\\> exec bash --norc --noprofile -i";
     let Some(terminal) = Terminal::start("top-job", 80, 24, shell) else { return };
     terminal.wait_for("ready>");
     terminal.type_in(&line("", &data).replacen("exec ", "", 1));
