@@ -90,7 +90,7 @@ async fn run(
     let mut tick = interval(FRAME);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut drawn: Option<Instant> = None;
-    let mut stale = true;
+    let mut changed = true;
     loop {
         let input = tokio::select! {
             biased;
@@ -104,13 +104,13 @@ async fn run(
                         Slept::Woken
                     }
                 };
-                (drawn, stale) = (None, true);
+                (drawn, changed) = (None, true);
                 (slept == Slept::NobodyWouldWakeUs).then_some(Input::NobodyWouldWakeUs)
             }
             event = keys.next() => match event {
                 Some(Event::Key(key)) if key.kind != KeyEventKind::Release => Some(Input::Key(key)),
                 Some(Event::Resize(..)) => {
-                    stale = true;
+                    changed = true;
                     None
                 }
                 Some(_) => None,
@@ -118,24 +118,24 @@ async fn run(
                 None => return Ok(Ended::Interrupted),
             },
             _ = tick.tick() => {
-                if stale || drawn.is_none_or(|drawn| drawn.elapsed() >= IDLE) {
+                if changed || drawn.is_none_or(|drawn| drawn.elapsed() >= IDLE) {
                     let fleet = events.state();
-                    let input = Input::Fleet(fleet.miners.clone(), fleet.coverage.clone());
+                    let input = Input::Fleet(fleet.miners.clone(), Box::new(fleet.coverage.clone()));
                     update(state, input, now());
                     screen.terminal.draw(|frame| draw::draw(frame, state))?;
                     drawn = Some(Instant::now());
-                    stale = false;
+                    changed = false;
                 }
                 None
             }
-            input = hands.next() => Some(input),
+            next = hands.next() => hands.take(next).await,
             event = events.recv() => match event {
                 Some(event) => told(event),
                 None => return Ok(Ended::Over),
             },
         };
         let Some(input) = input else { continue };
-        stale = true;
+        changed = true;
         for effect in update(state, input, now()) {
             match effect {
                 Effect::Quit => return Ok(Ended::Quit),

@@ -177,12 +177,12 @@ fn term(word: &Word) -> Result<Term, FilterError> {
         Some(rest) if plain > 0 && !rest.is_empty() => (true, 1),
         _ => (false, 0),
     };
-    let text = word.text.get(from..).unwrap_or_default();
+    let asked = word.text.get(from..).unwrap_or_default();
     let plain = plain - from.min(plain);
-    let anywhere = || Test::Anywhere(text.to_lowercase());
-    let sign = text.find([':', '<', '>', '=', '!']).filter(|at| *at < plain && *at > 0);
+    let anywhere = || Test::Anywhere(asked.to_lowercase());
+    let sign = asked.find([':', '<', '>', '=', '!']).filter(|at| *at < plain && *at > 0);
     let Some(at) = sign else { return Ok(Term { not, test: anywhere() }) };
-    let (name, rest) = text.split_at(at);
+    let (name, rest) = asked.split_at(at);
     let lower = name.to_ascii_lowercase();
     let key = KEYS.iter().find(|(name, _)| *name == lower).map(|(_, key)| *key);
     let (sign, value) = split_sign(rest);
@@ -326,7 +326,7 @@ impl TextKey {
                 any(&mut [&identity.serial, &identity.control_board_serial]
                     .into_iter()
                     .flatten()
-                    .map(|s| s.as_str()))
+                    .map(String::as_str))
             }
             Self::Host => one(identity?.hostname.as_deref()),
             Self::Pool => any(&mut snapshot?.pools.iter().filter_map(|pool| pool.url.as_deref())),

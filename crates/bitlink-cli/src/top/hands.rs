@@ -28,9 +28,9 @@ pub(super) struct Hands {
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Scan(Option<ScanEvent>),
-    Plan(Result<Plan, CommandError>),
+    Plan(Box<Result<Plan, CommandError>>),
     Control(Option<ControlEvent>),
 }
 
@@ -113,25 +113,24 @@ impl Hands {
         })]
     }
 
-    /// What happens next of what was begun; never, while nothing was.
-    pub(super) async fn next(&mut self) -> Input {
-        loop {
-            let next = tokio::select! {
-                event = next_of_scan(&mut self.scan) => Next::Scan(event),
-                plan = next_of_plan(&mut self.planning) => Next::Plan(plan),
-                event = next_of_run(&mut self.run) => Next::Control(event),
-            };
-            let input = match next {
-                Next::Scan(event) => self.scanned(event).await,
-                Next::Plan(plan) => {
-                    self.planning = None;
-                    Some(Input::Proposed(self.proposal(plan)))
-                }
-                Next::Control(event) => self.commanded(event),
-            };
-            if let Some(input) = input {
-                return input;
+    /// What happens next of what was begun; never, while nothing was. Nothing is lost when this is dropped before it is done.
+    pub(super) async fn next(&mut self) -> Next {
+        tokio::select! {
+            event = next_of_scan(&mut self.scan) => Next::Scan(event),
+            plan = next_of_plan(&mut self.planning) => Next::Plan(Box::new(plan)),
+            event = next_of_run(&mut self.run) => Next::Control(event),
+        }
+    }
+
+    /// Does what follows from it. Must be let run to its end: what it was given is nowhere else.
+    pub(super) async fn take(&mut self, next: Next) -> Option<Input> {
+        match next {
+            Next::Scan(event) => self.scanned(event).await,
+            Next::Plan(plan) => {
+                self.planning = None;
+                Some(Input::Proposed(self.proposal(*plan)))
             }
+            Next::Control(event) => self.commanded(event),
         }
     }
 
@@ -214,7 +213,7 @@ impl Hands {
                     // Writing to a String cannot fail.
                     let _ = write!(words, "light: {}", outcome.word().replace('_', " "));
                     if let Some(why) = outcome.why() {
-                        let _ = write!(words, ", {}", clean(&why));
+                        let _ = write!(words, ", {}", clean(why));
                     }
                 }
                 if report.outcomes.is_empty() {

@@ -102,7 +102,7 @@ impl List {
     /// Shows only who passes. What is no filter changes nothing.
     pub(super) fn filter_by(&mut self, text: &str, now: Timestamp) -> Result<(), FilterError> {
         let filter = Filter::parse(text)?;
-        self.typed = text.trim().to_owned();
+        text.trim().clone_into(&mut self.typed);
         if filter != self.filter {
             self.filter = filter;
             self.top = 0;
@@ -251,8 +251,6 @@ impl<'a> Key<'a> {
     fn of(field: Field, miner: &'a Miner) -> Self {
         let stats = &miner.stats;
         match field {
-            // The fleet is in this order already.
-            Field::Address => Self::Unknown,
             Field::Status | Field::Reason => Self::Number(Reverse(columns::attention(miner))),
             Field::Model if miner.snapshot.is_some() => Self::Text(&miner.model),
             Field::HashRate => number(stats.hashrate_rt),
@@ -272,7 +270,8 @@ impl<'a> Key<'a> {
                 let mac = miner.snapshot.as_ref().and_then(|snapshot| snapshot.identity.mac);
                 mac.map_or(Self::Unknown, |mac| Self::Owned(mac.to_string()))
             }
-            Field::Model => Self::Unknown,
+            // By address the fleet is in order already, and a model that was never read is none.
+            Field::Address | Field::Model => Self::Unknown,
         }
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) enum Input {
     Key(KeyEvent),
     /// The fleet as it is now.
-    Fleet(Miners, Coverage),
+    Fleet(Miners, Box<Coverage>),
     /// Everybody had a turn: time for a point in the plots.
     Round,
     StatusChanged {
@@ -268,7 +268,7 @@ pub(super) fn update(state: &mut State, input: Input, now: Timestamp) -> Vec<Eff
     match input {
         Input::Key(key) => return super::keys::press(state, key),
         Input::Fleet(fleet, coverage) => {
-            state.coverage = coverage;
+            state.coverage = *coverage;
             let is_new = !Arc::ptr_eq(state.list.fleet(), &fleet);
             if is_new {
                 state.list.update(&fleet, now);

@@ -126,7 +126,7 @@ fn coverage(miners: &[Miner]) -> Coverage {
 fn told(state: &mut State, miners: Vec<Miner>) {
     let coverage = coverage(&miners);
     let miners: Arc<[Arc<Miner>]> = miners.into_iter().map(Arc::new).collect();
-    update(state, Input::Fleet(miners, coverage), NOW);
+    update(state, Input::Fleet(miners, Box::new(coverage)), NOW);
 }
 
 fn watched(older: i64) -> State {

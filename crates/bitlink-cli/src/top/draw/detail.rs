@@ -9,7 +9,7 @@ use crate::text::{UNKNOWN, ago, clean, clip, count, duration};
 use crate::top::state::State;
 use crate::top::totals::{Trail, is_fresh};
 use bitlink_miner_manager::Miner;
-use bitlink_miner_manager::model::{Board, MinerSnapshot, MiningState, PoolStatus, Temperature};
+use bitlink_miner_manager::model::{Board, FanSpeed, MinerSnapshot, MiningState, PoolStatus, Temperature};
 use ratatui::text::{Line, Span};
 
 /// The columns of a bar.
@@ -337,10 +337,9 @@ impl Page<'_> {
             return;
         }
         self.heading("Fans");
-        let fastest =
-            s.fans.iter().filter_map(|fan| fan.speed).map(|speed| speed.as_rpm()).fold(1.0, f64::max);
+        let fastest = s.fans.iter().filter_map(|fan| fan.speed).map(FanSpeed::as_rpm).fold(1.0, f64::max);
         for fan in &s.fans {
-            let speed = fan.speed.map(|speed| speed.as_rpm());
+            let speed = fan.speed.map(FanSpeed::as_rpm);
             let tone = if speed == Some(0.0) { Tone::Bad } else { Tone::Plain };
             let told = fan.speed.map_or(UNKNOWN.to_owned(), |speed| speed.to_string());
             let duty = fan.duty.map(|duty| format!("  driven at {duty}")).unwrap_or_default();

@@ -32,12 +32,12 @@ fn title(state: &State, pen: Pen, room: usize) -> Line<'static> {
 fn sums(state: &State, pen: Pen, room: usize) -> Line<'static> {
     let totals = &state.totals;
     let all = state.list.fleet().len();
-    let stale = totals.fresh == 0;
-    let strong = if stale { Tone::Dim } else { Tone::Strong };
+    let is_old = totals.fresh == 0;
+    let strong = if is_old { Tone::Dim } else { Tone::Strong };
     let mut parts = vec![Span::raw(" ")];
     match totals.rate.known().and_then(columns::hash_rate) {
         Some(rate) => {
-            if stale {
+            if is_old {
                 parts.push(pen.span("STALE ", Tone::Warning));
             }
             parts.push(pen.span(rate, strong));

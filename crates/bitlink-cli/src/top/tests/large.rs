@@ -40,7 +40,7 @@ fn fifty_thousand_are_watched_and_only_those_in_sight_are_drawn() {
     for round in 0..2 {
         let farm = farm(round);
         timed(0, &mut || {
-            update(&mut state, Input::Fleet(Arc::clone(&farm), Coverage::default()), NOW);
+            update(&mut state, Input::Fleet(Arc::clone(&farm), Box::default()), NOW);
         });
         timed(1, &mut || {
             terminal.draw(|frame| draw(frame, &mut state)).unwrap();
