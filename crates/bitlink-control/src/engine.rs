@@ -103,6 +103,7 @@ impl Controller {
         let queue = Arc::new(Queue::new(STAGES));
         let (cancel, abandon) = (CancellationToken::new(), CancellationToken::new());
         let permits = usize::try_from(plan.policy.concurrency.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
+        let permits = permits.min(Semaphore::MAX_PERMITS);
         let shared = Shared {
             hands: Arc::clone(&self.hands),
             journal,
@@ -110,7 +111,8 @@ impl Controller {
             claims: self.claims.clone(),
             claimed: self.claimed.clone(),
             queue: Arc::clone(&queue),
-            permits: Semaphore::new(permits.min(Semaphore::MAX_PERMITS)),
+            permits: Semaphore::new(permits),
+            proofs: Semaphore::new(permits.div_ceil(4)),
             pacer: Pacer::new(plan.policy.max_power_per_s),
             halt: CancellationToken::new(),
             abandon: abandon.clone(),
@@ -189,7 +191,10 @@ struct Shared {
     claims: Claims,
     claimed: HashSet<String>,
     queue: Arc<Queue>,
+    /// Conversations at one time.
     permits: Semaphore,
+    /// Those of them that look for a proof: who has been commanded does not keep others waiting for their command.
+    proofs: Semaphore,
     pacer: Pacer,
     /// No command goes out any more.
     halt: CancellationToken,

@@ -14,6 +14,7 @@ use bitlink_model::{Action, ActionKind, MinerSnapshot, MiningState, NetworkSetti
 use bitlink_transport::Endpoint;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, sleep, sleep_until};
 
 /// Between two attempts at something that passes; doubled each time.
@@ -130,7 +131,7 @@ impl One<'_> {
             return Ok(Ending::of(shared.not_reached()));
         }
         shared.stage(self.index, self.target, Stage::Checking);
-        let seen = match self.look_patiently().await {
+        let (seen, permit) = match self.look_patiently().await {
             Ok(seen) => seen,
             Err(error) => return Ok(Ending::of(not_seen(&error))),
         };
@@ -146,7 +147,7 @@ impl One<'_> {
             shared.journal.append(intent).await.map_err(|error| chain(&error))?;
         }
         shared.stage(self.index, self.target, Stage::Sending);
-        Ok(match self.act().await {
+        Ok(match self.act(permit).await {
             Ok(Acted { log, said, .. }) if !self.kind().writes() => {
                 let outcome = match &log {
                     Some(_) => Outcome::Verified,
@@ -185,14 +186,21 @@ impl One<'_> {
         !self.shared.halt.is_cancelled()
     }
 
-    async fn look(&self, at: Endpoint) -> Result<Seen, LookError> {
-        let Ok(_permit) = self.shared.permits.acquire().await else {
+    /// The permit is for whatever is said to this machine at once afterwards.
+    async fn look(&self, at: Endpoint) -> Result<(Seen, SemaphorePermit<'_>), LookError> {
+        let Ok(permit) = self.shared.permits.acquire().await else {
             return Err(LookError::Local { why: "nobody may be asked any more".to_owned() });
         };
-        self.shared.hands.look(at).await
+        Ok((self.shared.hands.look(at).await?, permit))
     }
 
-    async fn look_patiently(&self) -> Result<Seen, LookError> {
+    async fn look_for_proof(&self, at: Endpoint) -> Result<Seen, LookError> {
+        // Never closed.
+        let _turn = self.shared.proofs.acquire().await;
+        self.look(at).await.map(|(seen, _permit)| seen)
+    }
+
+    async fn look_patiently(&self) -> Result<(Seen, SemaphorePermit<'_>), LookError> {
         let mut pause = BACK_OFF;
         for _ in 0..self.shared.plan.policy.retries {
             match self.look(self.target.endpoint).await {
@@ -231,12 +239,18 @@ impl One<'_> {
         obstacle(&seen.capabilities.of(self.kind())).map(|why| Outcome::Unsupported { why })
     }
 
-    /// Sends the command; again only where nothing went out, it would do no harm twice, and the obstacle passes.
-    async fn act(&self) -> Result<Acted, Failed> {
+    /// Sends the command; again only where nothing went out, it would do no harm twice, and the obstacle passes. `permit` is that of
+    /// the look before: nobody else's turn comes between the check and the command.
+    async fn act(&self, permit: SemaphorePermit<'_>) -> Result<Acted, Failed> {
+        let mut permit = Some(permit);
         let mut left = if self.kind().is_idempotent() { self.shared.plan.policy.retries } else { 0 };
         let mut pause = BACK_OFF;
         loop {
-            let acted = match self.shared.permits.acquire().await {
+            let permit = match permit.take() {
+                Some(permit) => Ok(permit),
+                None => self.shared.permits.acquire().await,
+            };
+            let acted = match permit {
                 Ok(_permit) => self.shared.hands.act(self.target.endpoint, &self.action).await,
                 Err(_closed) => {
                     Err(ActFailure::before(ActFailureKind::Local, "nobody may be asked any more"))
@@ -281,7 +295,7 @@ impl One<'_> {
                 }
             }
             pause = pause.saturating_mul(2).min(SELDOM);
-            let state = match self.look(at).await {
+            let state = match self.look_for_proof(at).await {
                 Err(error) => State::Silent(error.to_string()),
                 Ok(seen) => {
                     let state = self.judge(&seen, before);

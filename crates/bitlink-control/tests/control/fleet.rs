@@ -70,6 +70,8 @@ pub(crate) struct Machine {
     pub(crate) commands: Vec<(ActionKind, Instant)>,
     attempts: u32,
     looks: u32,
+    /// When it was looked at last, before its first command.
+    pub(crate) checked: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -135,6 +137,7 @@ impl Fleet {
                 commands: Vec::new(),
                 attempts: 0,
                 looks: 0,
+                checked: None,
             };
             (place(index), machine)
         };
@@ -272,6 +275,9 @@ impl Hands for Fleet {
         let machine = state.machines.get_mut(&at).ok_or_else(unreachable)?;
         machine.settle();
         machine.looks += 1;
+        if machine.commands.is_empty() {
+            machine.checked = Some(Instant::now());
+        }
         if machine.is_down() {
             return Err(unreachable());
         }

@@ -109,6 +109,27 @@ async fn ten_thousand_are_curtailed_in_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_else_comes_between_the_check_and_the_command_and_no_proof_keeps_commands_waiting() {
+    const LOOK: Duration = Duration::from_millis(40);
+    const COMMAND: Duration = Duration::from_millis(60);
+    let fleet = Fleet::new(vec![Fault::None; 1_000], 1);
+    let plan = fleet.plan(Action::Pause, Policy::unlimited().with_concurrency(8_u32));
+    let started = Instant::now();
+    let report = fleet.run(plan).await;
+    assert_eq!(report.counts.verified, 1_000);
+    let mut last = Duration::ZERO;
+    for index in 0..1_000 {
+        let (checked, commanded) =
+            fleet.with(index, |machine| (machine.checked.unwrap(), machine.commands[0].1));
+        assert_eq!(commanded - checked, COMMAND, "{index}");
+        last = last.max(commanded - started);
+    }
+    // Two of eight may look for proofs meanwhile.
+    let most = (LOOK + COMMAND) * 1_000 / 6;
+    assert!(last <= most + COMMAND, "the last command ended after {last:?}, due were {most:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn after_the_deadline_nothing_goes_out() {
     let fleet = Fleet::new(vec![Fault::None; 200], 1);
     let policy = Policy::default().with_deadline(Span::from_seconds(300));
