@@ -8,6 +8,7 @@ pub(crate) mod control;
 #[cfg(not(unix))]
 #[path = "service/no_control.rs"]
 pub(crate) mod control;
+mod memories;
 mod recorder;
 mod stats;
 mod task;

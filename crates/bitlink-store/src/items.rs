@@ -1,4 +1,5 @@
-//! Texts under keys that another layer keeps here: what alerts know, and what is still to be sent. Knows nothing of what they say.
+//! Texts under keys that other layers keep here: what alerts know, what is still to be sent, what rules remember of machines. Knows nothing of what
+//! they say. The table bears the name of who came first.
 
 use rusqlite::{Connection, params};
 use std::collections::BTreeMap;
@@ -21,4 +22,19 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<BTreeMap<String, 
     let mut select = connection.prepare("SELECT key, data FROM alerts_item")?;
     let found = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     found.collect()
+}
+
+/// Those whose keys begin so, found by the order of the keys.
+pub(crate) fn under(connection: &Connection, prefix: &str) -> rusqlite::Result<BTreeMap<String, String>> {
+    let mut select = connection.prepare("SELECT key, data FROM alerts_item WHERE key >= ?1 ORDER BY key")?;
+    let mut rows = select.query([prefix])?;
+    let mut found = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        if !key.starts_with(prefix) {
+            break;
+        }
+        found.insert(key, row.get(1)?);
+    }
+    Ok(found)
 }

@@ -162,6 +162,17 @@ impl Reader {
         items::all(&self.connection).map_err(|error| StoreError::of(&self.path, error))
     }
 
+    /// Those of them whose keys begin so.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn items_under(&self, prefix: &str) -> Result<BTreeMap<String, String>, StoreError> {
+        if !self.has_items {
+            return Ok(BTreeMap::new());
+        }
+        items::under(&self.connection, prefix).map_err(|error| StoreError::of(&self.path, error))
+    }
+
     /// What metrics of every machine came to in a time that ends at a time: of gauges the mean, of others the last.
     ///
     /// # Errors

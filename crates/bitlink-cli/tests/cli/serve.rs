@@ -27,6 +27,12 @@ fn list(place: &Place) -> Vec<Value> {
     listed["miners"].as_array().unwrap().clone()
 }
 
+/// What the rules remember of machines, as it is kept.
+fn remembered(place: &Place) -> Vec<String> {
+    let reader = bitlink_miner_manager::store::Reader::open(&place.path().join("data")).unwrap();
+    reader.items_under("judge/").unwrap().into_values().collect()
+}
+
 /// The next message with these words.
 fn message(service: &mut Running, words: &str) -> Value {
     serde_json::from_str(&service.wait_for_err(&format!("\"message\":\"{words}\""))).unwrap()
@@ -76,6 +82,8 @@ fn a_service_finds_watches_and_keeps_and_ends_in_good_order() {
     service.end().ended_with(0);
     let known = list(&place);
     assert_eq!(known.len(), 6);
+    let memories = remembered(&place);
+    assert_eq!(memories.iter().filter(|memory| memory.contains("\"boards\":[[")).count(), 6, "{memories:?}");
 
     let mut again = Running::start(&options);
     assert_eq!(message(&mut again, "started")["known"], 6);
@@ -85,6 +93,8 @@ fn a_service_finds_watches_and_keeps_and_ends_in_good_order() {
         list(&place).iter().map(|m| &m["id"]).collect::<Vec<_>>(),
         known.iter().map(|m| &m["id"]).collect::<Vec<_>>()
     );
+    // Whoever was not heard again is remembered as before.
+    assert_eq!(remembered(&place).len(), 6);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::alerting::Alerts;
 use super::book::{Book, News};
+use super::memories::Memories;
 use super::recorder::{Recorder, Turn};
 use super::stats::Counts;
 use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
@@ -29,6 +30,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 const GATHERED_FOR: Duration = Duration::from_secs(1);
 /// How often it is kept when machines were last seen, where nothing else has changed.
 const TIMES_KEPT_EVERY: Duration = Duration::from_mins(5);
+/// How often it is kept what the rules remember of machines: of the last day, so that the last minutes weigh little.
+const MEMORIES_KEPT_EVERY: Duration = Duration::from_mins(15);
 /// Pauses between attempts to keep what could not be kept: the first one, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 /// How often it is looked for machines that have vanished.
@@ -57,6 +60,7 @@ pub(super) struct Task {
     book: Book,
     journal: Option<Arc<dyn RegistryJournal>>,
     recorder: Option<Recorder>,
+    memories: Option<Memories>,
     alerts: Alerts,
     alert_news: mpsc::Receiver<CourierEvent>,
     carrying: JoinSet<()>,
@@ -82,6 +86,7 @@ pub(super) struct Task {
     keeping: Option<Keeping>,
     next_keep: Instant,
     next_times: Instant,
+    next_memories: Instant,
     /// Who wants to know when what was changed is kept, and how many changes that were.
     waiting: Vec<(oneshot::Sender<Result<usize, AmendError>>, usize)>,
     failing: Option<Failing>,
@@ -154,8 +159,13 @@ impl Task {
         let now = Instant::now();
         let book = Book::new(registry, clock.now(), config.vanished_after);
         let watched = book.places();
-        let monitor =
-            fleet.monitor().with_clock(Arc::clone(&clock)).with_observer(book.clone()).start(watched.clone());
+        let (memories, known) = store.clone().map(Memories::open).unzip();
+        let monitor = fleet
+            .monitor()
+            .with_clock(Arc::clone(&clock))
+            .with_observer(book.clone())
+            .with_memories(known.unwrap_or_default())
+            .start(watched.clone());
         let handle = monitor.handle();
         let (pulse, pulses) = watch::channel(Pulse {
             round_at: now,
@@ -181,6 +191,7 @@ impl Task {
             book,
             journal,
             recorder,
+            memories,
             monitor,
             handle,
             events,
@@ -200,6 +211,7 @@ impl Task {
             keeping: None,
             next_keep: now,
             next_times: now + TIMES_KEPT_EVERY,
+            next_memories: now + MEMORIES_KEPT_EVERY,
             waiting: Vec::new(),
             failing: None,
         };
@@ -258,7 +270,7 @@ impl Task {
     }
 
     fn next_wake(&self) -> Instant {
-        let mut wake = self.next_vanished.min(self.next_times);
+        let mut wake = self.next_vanished.min(self.next_times).min(self.next_memories);
         if self.scan.is_none() {
             let heard = (!self.heard.is_empty()).then(Instant::now);
             wake = [self.next_scan, heard].into_iter().flatten().fold(wake, Instant::min);
@@ -295,6 +307,27 @@ impl Task {
         }
         if now >= self.next_times {
             self.next_times = now + TIMES_KEPT_EVERY;
+        }
+        if now >= self.next_memories {
+            self.next_memories = now + MEMORIES_KEPT_EVERY;
+            let kept = self.keep_memories().await;
+            self.carrying.spawn(kept);
+        }
+    }
+
+    /// Hands over what the rules remember; the future ends when it is on the disk.
+    async fn keep_memories(&mut self) -> impl Future<Output = ()> + Send + 'static + use<> {
+        let mut kept = None;
+        if let Some(memories) = &mut self.memories {
+            // An error means that the monitor has stopped.
+            kept = self.handle.memories().await.ok().map(|all| memories.keep(&all));
+        }
+        async move {
+            if let Some(kept) = kept
+                && let Err(error) = kept.await
+            {
+                tracing::warn!(%error, "what the rules remember of miners is not kept");
+            }
         }
     }
 
@@ -689,6 +722,7 @@ impl Task {
 
     async fn wind_down(mut self) {
         self.scan = None;
+        let memories = self.keep_memories().await;
         self.handle.shutdown().await;
         while let Some(event) = self.monitor.recv().await {
             self.pass_on(event);
@@ -698,6 +732,7 @@ impl Task {
             recorder.stop(self.clock.now());
         }
         let last = async {
+            memories.await;
             if let Some(keeping) = &mut self.keeping {
                 let outcome = (&mut keeping.done).await;
                 self.kept(outcome);
