@@ -102,8 +102,8 @@ impl Controller {
     ) -> Execution {
         let queue = Arc::new(Queue::new(STAGES));
         let (cancel, abandon) = (CancellationToken::new(), CancellationToken::new());
-        let permits = usize::try_from(plan.policy.concurrency.max(1)).unwrap_or(Semaphore::MAX_PERMITS);
-        let permits = permits.min(Semaphore::MAX_PERMITS);
+        let most = Semaphore::MAX_PERMITS;
+        let permits = usize::try_from(plan.policy.concurrency.max(1)).unwrap_or(most).min(most);
         let shared = Shared {
             hands: Arc::clone(&self.hands),
             journal,

@@ -75,6 +75,7 @@
 pub mod control;
 mod error;
 mod fleet;
+mod handed_in;
 mod quick;
 mod registry;
 mod replay;

@@ -321,4 +321,4 @@ impl FleetRegistry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

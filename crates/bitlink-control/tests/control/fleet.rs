@@ -15,6 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// How long a look takes, and a command.
+pub(crate) const LOOK: Duration = Duration::from_millis(40);
+pub(crate) const COMMAND: Duration = Duration::from_millis(60);
+
 /// What is wrong with a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -268,7 +272,7 @@ impl Machine {
 #[async_trait]
 impl Hands for Fleet {
     async fn look(&self, at: SocketAddr) -> Result<Seen, LookError> {
-        sleep(Duration::from_millis(40)).await;
+        sleep(LOOK).await;
         let mut state = self.0.lock().unwrap();
         let planned = state.planned;
         let unreachable = || LookError::Unreachable { why: "timed out".to_owned() };
@@ -306,7 +310,7 @@ impl Hands for Fleet {
             *flying += 1;
             assert_eq!(*flying, 1, "two commands at one time for {at}");
         }
-        sleep(Duration::from_millis(60)).await;
+        sleep(COMMAND).await;
         let mut state = self.0.lock().unwrap();
         *state.in_flight.entry(at).or_default() -= 1;
         let machine = state.machines.get_mut(&at).unwrap();

@@ -1,6 +1,6 @@
 //! What may go on at one time, how fast, and for how long; and who may stop it.
 
-use crate::fleet::{Fault, Fleet, now, place, until};
+use crate::fleet::{COMMAND, Fault, Fleet, LOOK, now, place, until};
 use bitlink_control::{
     Claims, ControlEvent, Doubt, Groups, Hindrance, MemoryJournal, Outcome, Plan, Policy, SkipReason, Stage,
     Stop,
@@ -110,8 +110,6 @@ async fn ten_thousand_are_curtailed_in_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_else_comes_between_the_check_and_the_command_and_no_proof_keeps_commands_waiting() {
-    const LOOK: Duration = Duration::from_millis(40);
-    const COMMAND: Duration = Duration::from_millis(60);
     let fleet = Fleet::new(vec![Fault::None; 1_000], 1);
     let plan = fleet.plan(Action::Pause, Policy::unlimited().with_concurrency(8_u32));
     let started = Instant::now();

@@ -1,12 +1,12 @@
 //! The monitor's journal, kept by the store.
 
 use super::RegistryChange;
+use crate::handed_in::handed_in;
 use bitlink_monitor::{JournalError, RegistryJournal};
 use bitlink_store::{RecordChange, Store, StoreError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use tokio::sync::oneshot;
 
 /// A store as the place where a monitor keeps its registry. Cheap to clone; the data directory is free again when the last
 /// of them is gone.
@@ -29,14 +29,7 @@ impl StoreJournal {
 impl RegistryJournal for StoreJournal {
     fn keep(&self, changes: Vec<RegistryChange>) -> BoxFuture<'static, Result<(), JournalError>> {
         let changes = changes.iter().filter_map(record_change).collect();
-        let (told, kept) = oneshot::channel();
-        // Whoever dropped the future does not want to know; what was asked is done all the same.
-        let submitted = self.store.submit(changes, move |outcome| drop(told.send(outcome)));
-        async move {
-            submitted.map_err(failed)?;
-            kept.await.unwrap_or(Err(StoreError::Closed)).map_err(failed)
-        }
-        .boxed()
+        handed_in(|done| self.store.submit(changes, done)).map(|kept| kept.map_err(failed)).boxed()
     }
 }
 

@@ -8,10 +8,11 @@ use bitlink_model::{Edit, Identity, MinerSnapshot, MinerStatus, Timestamp};
 use bitlink_monitor::{Change, RegistryJournal};
 use std::fs;
 
-struct Place(PathBuf);
+/// A folder of its own, gone at the end.
+pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("bitlink-registry-{}-{name}", std::process::id()));
         let _ = fs::remove_dir_all(&dir);
         Self(dir)

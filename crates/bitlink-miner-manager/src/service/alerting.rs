@@ -1,17 +1,18 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
     Found, Happening, Occasion, OrderError, Outbox, OutboxError, Policy, Subject,
 };
 use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, metric};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
-use bitlink_store::{Store, StoreError};
+use bitlink_store::Store;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// What is to be told, and the secrets of the channels by their names.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,15 +77,8 @@ impl Outbox for StoreOutbox {
     }
 
     async fn keep(&self, batch: Batch) -> Result<(), OutboxError> {
-        let (told, outcome) = oneshot::channel();
-        let said = |error: StoreError| OutboxError(error.to_string());
-        self.0
-            .submit_items(batch.items, move |result| {
-                // Whoever asked has gone away.
-                let _ = told.send(result);
-            })
-            .map_err(said)?;
-        outcome.await.unwrap_or(Err(StoreError::Closed)).map_err(said)
+        let kept = handed_in(|done| self.0.submit_items(batch.items, done)).await;
+        kept.map_err(|error| OutboxError(error.to_string()))
     }
 }
 

@@ -311,6 +311,7 @@ impl Task {
         if now >= self.next_memories {
             self.next_memories = now + MEMORIES_KEPT_EVERY;
             let kept = self.keep_memories().await;
+            while self.carrying.try_join_next().is_some() {}
             self.carrying.spawn(kept);
         }
     }
