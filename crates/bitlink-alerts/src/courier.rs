@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// What keys of messages begin with.
-const OUTBOX: &str = "outbox/";
+pub(crate) const OUTBOX: &str = "outbox/";
 /// Pause before what could not be kept is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 

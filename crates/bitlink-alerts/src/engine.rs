@@ -6,7 +6,7 @@
 //!   than [`MOST_MESSAGES`] go out in an interval: what is more becomes one message about many groups.
 //! * **Hidden is not over.** What maintenance, an acknowledgement or another alert hides is still known, and told if it lasts longer.
 
-mod keep;
+pub(crate) mod keep;
 mod tell;
 
 use crate::ask::{Ack, AlertOrder, AlertState, Mute, OrderError};

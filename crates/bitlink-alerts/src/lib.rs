@@ -30,7 +30,7 @@ pub use courier::{Courier, CourierEvent};
 pub use delivery::{Delivery, MessageId, QueuedMessage, Taken};
 pub use engine::{Engine, Outcome};
 pub use notification::{Example, Notification, NotificationKind};
-pub use outbox::{Batch, Item, MemoryOutbox, Outbox, OutboxError};
+pub use outbox::{Batch, Item, KEYS, MemoryOutbox, Outbox, OutboxError};
 pub use rule::{Field, MetricPattern, Repeat, Rule, Selection, Texts, When};
 pub use shipped::shipped_rules;
 pub use span::Span;

@@ -1,9 +1,14 @@
 //! Where state and messages are kept over a restart: a trait, and one in memory for tests and for who needs no more.
 
+use crate::courier::OUTBOX;
+use crate::engine::keep::STATE;
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What keys begin with. Whoever keeps other things in the same place keeps them under others.
+pub const KEYS: &[&str] = &[STATE, OUTBOX];
 
 /// One thing that is kept: a key, and what is to stand under it; `None`: nothing any more.
 pub type Item = (String, Option<String>);

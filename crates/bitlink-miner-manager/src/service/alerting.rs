@@ -8,7 +8,7 @@ use bitlink_alerts::{
 };
 use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, metric};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
-use bitlink_store::Store;
+use bitlink_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -66,6 +66,16 @@ impl Alerting {
     }
 }
 
+/// What alerts know and have still to send, and nothing of what others keep beside it.
+fn kept_by_alerts(store: &Store) -> Result<BTreeMap<String, String>, StoreError> {
+    let reader = store.reader()?;
+    let mut kept = BTreeMap::new();
+    for prefix in bitlink_alerts::KEYS {
+        kept.append(&mut reader.items_under(prefix)?);
+    }
+    Ok(kept)
+}
+
 /// The store as an outbox.
 #[derive(Debug)]
 pub(super) struct StoreOutbox(pub(super) Arc<Store>);
@@ -73,7 +83,7 @@ pub(super) struct StoreOutbox(pub(super) Arc<Store>);
 #[async_trait::async_trait]
 impl Outbox for StoreOutbox {
     async fn load(&self) -> Result<BTreeMap<String, String>, OutboxError> {
-        self.0.reader().and_then(|reader| reader.items()).map_err(|error| OutboxError(error.to_string()))
+        kept_by_alerts(&self.0).map_err(|error| OutboxError(error.to_string()))
     }
 
     async fn keep(&self, batch: Batch) -> Result<(), OutboxError> {
@@ -150,7 +160,7 @@ impl Alerts {
         clock: Arc<dyn Clock>,
         told: mpsc::Sender<CourierEvent>,
     ) -> Self {
-        let kept = match store.as_ref().map(|store| store.reader().and_then(|reader| reader.items())) {
+        let kept = match store.as_deref().map(kept_by_alerts) {
             Some(Err(error)) => {
                 tracing::warn!(%error, "what alerts knew cannot be read; they begin anew");
                 BTreeMap::new()
