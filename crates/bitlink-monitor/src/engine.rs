@@ -3,6 +3,8 @@
 //! them together.
 
 mod desk;
+mod face;
+mod manner;
 mod member;
 mod poll;
 mod reconfigure;
@@ -242,7 +244,7 @@ impl Engine {
             }
             let running = Running { endpoint: due.key, generation: member.generation };
             let (transport, credentials) = (Arc::clone(&self.transport), Arc::clone(&self.credentials));
-            let work = poll(transport, due.key, member.identified.clone(), self.patience, credentials);
+            let work = poll(transport, due.key, member.identified(), self.patience, credentials);
             // owned by this engine's JoinSet, which ends it when the engine goes
             let task = self.polls.spawn(work);
             self.running.insert(task.id(), running);

@@ -49,6 +49,11 @@ impl Provenance {
         self.0.binary_search_by(|(marked, _)| marked.as_ref().cmp(field))
     }
 
+    /// Gives back the room that is not needed.
+    pub fn shrink_to_fit(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
     /// The marked fields, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Source)> {
         self.0.iter().map(|(field, source)| (field.as_ref(), *source))

@@ -1,16 +1,17 @@
 //! One watched miner: who it is, how it is judged, and what readers have been told of it. Asks nothing.
 
 use super::desk::Desk;
+use super::face::Face;
+use super::manner::Manner;
 use super::poll::Answer;
 use crate::health::{Judge, JudgeMemory, Miss, Resolver, Rules, Verdict, rule};
 use crate::schedule::Pace;
 use bitlink_model::{
-    Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule,
-    Severity, Source, Span, Timestamp,
+    Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Severity, Source, Span,
+    Timestamp,
 };
 use bitlink_protocol::{Identified, Reading};
 use bitlink_transport::Endpoint;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ pub(super) struct Member {
     pub(super) live: bool,
     /// How to speak with it. Unknown before the first answer, and again whenever it may have become another machine or
     /// another firmware.
-    pub(super) identified: Option<Arc<Identified>>,
+    manner: Option<Manner>,
     judge: Judge,
     /// The mode in which it last said that it runs: it need not say so every time.
     mode: Option<String>,
@@ -84,7 +85,7 @@ impl Member {
             told: Face::of(&miner),
             miner: Arc::new(miner),
             live: false,
-            identified: None,
+            manner: None,
             judge: Judge::new(Arc::clone(rules)),
             mode: None,
             named: None,
@@ -94,6 +95,12 @@ impl Member {
             last_start: None,
             stale_polls: 0,
         }
+    }
+
+    /// Whom to go on speaking with, unless it is to be asked from the first question on.
+    pub(super) fn identified(&self) -> Option<Identified> {
+        let known = &self.miner.snapshot.as_deref()?.identity;
+        self.manner.as_ref().map(|manner| manner.identified(known))
     }
 
     /// A poll begins. Returns the time since the last one began, where that says something about how well the monitor
@@ -134,7 +141,7 @@ impl Member {
             && !known.is_some_and(|known| was_met_elsewhere(known, met_at));
         let met_elsewhere = self.met_at.zip(met_at).is_some_and(|(before, now)| before != now);
         let goes_on = !met_elsewhere && self.goes_on(now, snapshot);
-        let asked_as_known = self.identified.take().is_some();
+        let asked_as_known = self.manner.take().is_some();
         if asked_as_known && !(is_like && goes_on) {
             self.doubted = true;
             return None;
@@ -184,6 +191,7 @@ impl Member {
         let Answer { reading: Reading { identified, mut snapshot, .. }, round_trip } = answer;
         snapshot.observed_at = Some(desk.dates.wall(now));
         snapshot.round_trip = Some(Span::from(round_trip));
+        snapshot.shrink_to_fit();
         if snapshot.tuning.mode.is_some() || !whose.same {
             self.mode.clone_from(&snapshot.tuning.mode);
         }
@@ -201,7 +209,7 @@ impl Member {
         {
             self.judge.recall(memory);
         }
-        self.identified = Some(Arc::new(identified));
+        self.manner = Some(Manner::of(identified));
         self.heard_at = now;
         self.stale_polls = 0;
 
@@ -227,7 +235,7 @@ impl Member {
         self.live = live;
         self.doubted = false;
         if !matches!(miss, Miss::NotAsked { .. }) {
-            self.identified = None;
+            self.manner = None;
             let stale = !live && status != MinerStatus::Scanning;
             self.stale_polls = if stale { self.stale_polls.saturating_add(1) } else { 0 };
         }
@@ -256,7 +264,7 @@ impl Member {
 
     /// Is asked from the first question on next time.
     pub(super) fn ask_anew(&mut self) {
-        self.identified = None;
+        self.manner = None;
     }
 
     /// The time since its last poll began says nothing.
@@ -331,94 +339,4 @@ fn complete(now: &mut Identity, before: &Identity) {
     fill(&mut now.serial, before.serial.as_ref());
     fill(&mut now.control_board_serial, before.control_board_serial.as_ref());
     fill(&mut now.hostname, before.hostname.as_ref());
-}
-
-/// What a reader has been told of a miner.
-#[derive(Debug, Clone)]
-struct Face {
-    id: MinerId,
-    model: String,
-    status: MinerStatus,
-    findings: Vec<(Rule, Severity, Option<Timestamp>)>,
-    /// The numbers, pools aside.
-    stats: MinerStats,
-    /// A digest of the pools: their texts are long.
-    pools: u64,
-}
-
-fn digest(pools: &[PoolStats]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for PoolStats { url, user, status, active, .. } in pools {
-        (url, user, status.map(|status| status as u8), active).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// The numbers without the pools.
-fn numbers(stats: &MinerStats) -> MinerStats {
-    let mut numbers = MinerStats::default();
-    numbers.hashrate_avg = stats.hashrate_avg;
-    numbers.hashrate_rt = stats.hashrate_rt;
-    numbers.hashrate_expected = stats.hashrate_expected;
-    numbers.temp_chip_max = stats.temp_chip_max;
-    numbers.temp_board_max = stats.temp_board_max;
-    numbers.temperatures.clone_from(&stats.temperatures);
-    numbers.fans.clone_from(&stats.fans);
-    numbers.power = stats.power;
-    numbers.efficiency = stats.efficiency;
-    numbers.uptime = stats.uptime;
-    numbers
-}
-
-fn names(findings: &[Finding]) -> impl Iterator<Item = (Rule, Severity, Option<Timestamp>)> + '_ {
-    findings.iter().map(|f| (f.rule.clone(), f.severity, f.since))
-}
-
-impl Face {
-    fn of(miner: &Miner) -> Self {
-        Self {
-            id: miner.id,
-            model: miner.model.clone(),
-            status: miner.status,
-            findings: names(&miner.findings).collect(),
-            stats: numbers(&miner.stats),
-            pools: digest(&miner.stats.pools),
-        }
-    }
-
-    fn differs(&self, miner: &Miner) -> bool {
-        self.id != miner.id
-            || self.model != miner.model
-            || self.status != miner.status
-            || !names(&miner.findings).eq(self.findings.iter().cloned())
-            || stats_differ(&self.stats, &miner.stats)
-            || self.pools != digest(&miner.stats.pools)
-    }
-}
-
-/// Whether two sets of numbers look different to a reader. The thresholds are documented at
-/// [`MonitorEvent::MinerUpdated`](crate::MonitorEvent::MinerUpdated).
-fn stats_differ(told: &MinerStats, now: &MinerStats) -> bool {
-    let percent = |a: f64, b: f64| moved(a, b, (a.abs() / 100.0).max(0.005));
-    let degree = |a: f64, b: f64| moved(a, b, 1.0);
-    let fan = |a: f64, b: f64| moved(a, b, (a.abs() / 20.0).max(100.0));
-    let lists = |a: &[f64], b: &[f64], differ: &dyn Fn(f64, f64) -> bool| {
-        a.len() != b.len() || a.iter().zip(b).any(|(a, b)| differ(*a, *b))
-    };
-    percent(told.hashrate_avg, now.hashrate_avg)
-        || percent(told.hashrate_rt, now.hashrate_rt)
-        || percent(told.hashrate_expected, now.hashrate_expected)
-        || percent(told.power, now.power)
-        || percent(told.efficiency, now.efficiency)
-        || degree(told.temp_chip_max, now.temp_chip_max)
-        || degree(told.temp_board_max, now.temp_board_max)
-        || lists(&told.temperatures, &now.temperatures, &degree)
-        || lists(&told.fans, &now.fans, &fan)
-        || now.uptime < told.uptime
-        || told.uptime.is_nan() != now.uptime.is_nan()
-}
-
-/// Whether a number has moved by so much, or has come or gone.
-fn moved(a: f64, b: f64, by: f64) -> bool {
-    if a.is_nan() || b.is_nan() { a.is_nan() != b.is_nan() } else { (a - b).abs() >= by }
 }

@@ -31,12 +31,12 @@ const OVERRUN: Duration = Duration::from_secs(1);
 pub(super) async fn poll(
     transport: Arc<dyn Transport>,
     endpoint: Endpoint,
-    known: Option<Arc<Identified>>,
+    known: Option<Identified>,
     patience: Patience,
     credentials: Arc<[Credentials]>,
 ) -> Result<Answer, Failed> {
     let conversation = match known {
-        Some(known) => ReadMiner::again((*known).clone()),
+        Some(known) => ReadMiner::again(known),
         None => ReadMiner::new().with_credentials(credentials.to_vec()),
     };
     let asked = converse(&*transport, endpoint, conversation, &patience);

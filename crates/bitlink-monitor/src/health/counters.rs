@@ -69,8 +69,19 @@ impl Trend {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ShareWindow {
     /// A dozen at most, the oldest first.
-    samples: Vec<(Timestamp, Counts)>,
+    samples: Vec<Sample>,
     last: Option<(Timestamp, Counts)>,
+}
+
+/// Counts at a time, as their last digits: a window in which they grow by more than those can tell is begun anew. A fleet has
+/// a dozen of these for each of its tens of thousands of miners.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Timestamp,
+    accepted: u32,
+    rejected: u32,
+    /// 0 where the miner counts none.
+    stale: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,27 +117,53 @@ impl ShareWindow {
                 || counts.stale.is_some() != last.stale.is_some()
                 || counts.stale < last.stale
         });
-        if broken {
+        let far = self.samples.first().zip(self.last).is_some_and(|(base, (_, last))| {
+            [
+                (counts.accepted, last.accepted, base.accepted),
+                (counts.rejected, last.rejected, base.rejected),
+                (counts.stale.unwrap_or(0), last.stale.unwrap_or(0), base.stale),
+            ]
+            .into_iter()
+            .any(|(now, last, base)| {
+                now.saturating_sub(last).saturating_add(u64::from(since(base, last))) > u64::from(u32::MAX)
+            })
+        });
+        if broken || far {
             self.samples.clear();
         }
         self.last = Some((now, counts));
         let step = rules.shares_window / 10;
-        if self.samples.last().is_none_or(|(at, _)| now.since(*at) >= step) {
-            // A fleet has tens of thousands of these.
+        if self.samples.last().is_none_or(|sample| now.since(sample.at) >= step) {
             self.samples.reserve_exact(1);
-            self.samples.push((now, counts));
+            self.samples.push(Sample {
+                at: now,
+                accepted: digits(counts.accepted),
+                rejected: digits(counts.rejected),
+                stale: digits(counts.stale.unwrap_or(0)),
+            });
         }
         // The oldest sample is the last one that is not inside the window.
-        while self.samples.get(1).is_some_and(|(at, _)| now.since(*at) >= rules.shares_window) {
+        while self.samples.get(1).is_some_and(|sample| now.since(sample.at) >= rules.shares_window) {
             self.samples.remove(0);
         }
-        let (_, base) = self.samples.first()?;
+        let base = self.samples.first()?;
         Some(Counts {
-            accepted: counts.accepted.saturating_sub(base.accepted),
-            rejected: counts.rejected.saturating_sub(base.rejected),
-            stale: counts.stale.zip(base.stale).map(|(now, then)| now.saturating_sub(then)),
+            accepted: u64::from(since(base.accepted, counts.accepted)),
+            rejected: u64::from(since(base.rejected, counts.rejected)),
+            stale: counts.stale.map(|stale| u64::from(since(base.stale, stale))),
         })
     }
+}
+
+/// The last digits of a count.
+#[allow(clippy::cast_possible_truncation)]
+fn digits(count: u64) -> u32 {
+    count as u32
+}
+
+/// By how much a count has grown since it had these last digits, if that is no more than they can tell.
+fn since(base: u32, count: u64) -> u32 {
+    digits(count).wrapping_sub(base)
 }
 
 /// When a share was last seen to be accepted.
