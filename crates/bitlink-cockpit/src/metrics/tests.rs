@@ -90,6 +90,28 @@ fn a_rule_that_has_found_several_parts_is_one_warning() {
 }
 
 #[test]
+fn every_series_is_told_once_whatever_a_device_says() {
+    let doubled = |snapshot: &mut MinerSnapshot| {
+        at_work(snapshot);
+        snapshot.boards.push(snapshot.boards[0].clone());
+        snapshot.fans.push(snapshot.fans[0].clone());
+        snapshot.pools.push(snapshot.pools[0].clone());
+        let mut psu = bitlink_model::Psu::default();
+        psu.input_power = Power::from_watts(3_300.0).ok();
+        snapshot.psus = vec![psu.clone(), psu];
+    };
+    let mut gone = miner(1, doubled);
+    (gone.ip, gone.is_live) = ([10, 0, 0, 99].into(), false);
+    // One machine twice, of which one account stands.
+    let page = page(vec![gone, miner(1, doubled), miner(2, doubled)], Shard::WHOLE, Level::Board);
+    let all = samples(&page);
+    let series: BTreeSet<&str> = all.iter().map(|sample| sample.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(series.len(), all.len(), "{page}");
+    assert!(!page.contains("10.0.0.99") && page.matches("asic_up{").count() == 2, "{page}");
+    assert_eq!(page.matches("asic_psu_input_watts{").count(), 2, "{page}");
+}
+
+#[test]
 fn a_hostile_name_stays_within_its_label() {
     let evil = "x\"} 1\nasic_up{device=\"all\u{202e}";
     let miner = miner(1, |snapshot| snapshot.identity.hostname = Some(evil.to_owned()));
