@@ -311,6 +311,23 @@ const METRICS: &[Metric] = &[
             give("", many(history.waiting));
         }
     }),
+    gauge("bitlink_alerts_firing", "", "Alerts that are true now, by how bad they are.", |own, give| {
+        if let Some(firing) = &own.stats.alerts_firing {
+            give("severity=\"info\"", many(firing.info));
+            give("severity=\"warning\"", many(firing.warning));
+            give("severity=\"critical\"", many(firing.critical));
+        }
+    }),
+    counter(
+        "bitlink_alert_messages_total",
+        "",
+        "Messages to people, by result; one that failed is tried again.",
+        |own, give| {
+            give("result=\"sent\"", count(own.stats.alert_messages_sent));
+            give("result=\"failed\"", count(own.stats.alert_messages_failed));
+            give("result=\"given_up\"", count(own.stats.alert_messages_given_up));
+        },
+    ),
     gauge("bitlink_mqtt_connected", "", "Whether the MQTT broker is connected.", |own, give| {
         if let Some(mqtt) = &own.mqtt {
             give("", f64::from(u8::from(mqtt.is_connected)));

@@ -60,6 +60,48 @@ fn a_bit_that_fell_over_in_a_record_is_found_and_costs_that_record() {
     assert_eq!(repaired(&place, &truth).len() as u64, RECORDS - 1);
 }
 
+/// Keeps texts as other layers do, and waits until they are on the disk.
+fn keep_items(store: &Store, items: &BTreeMap<String, String>) {
+    let (done, kept) = std::sync::mpsc::channel();
+    let items = items.iter().map(|(key, text)| (key.clone(), Some(text.clone()))).collect();
+    store.submit_items(items, Box::new(move |outcome: Result<(), StoreError>| drop(done.send(outcome)))).unwrap();
+    kept.recv().unwrap().unwrap();
+}
+
+#[test]
+fn what_alerts_know_and_have_still_to_send_survives_a_repair() {
+    let (place, truth) = filled("items");
+    let items: BTreeMap<String, String> = (0..300)
+        .map(|n| (format!("state/miner/offline/{n:016x}"), format!("{{\"since_ms\":{n},\"filler\":\"{n:0>200}\"}}")))
+        .chain([("outbox/1".to_owned(), "{\"to\":\"ops\"}".to_owned())])
+        .collect();
+    let store = Store::open(place.path()).unwrap();
+    keep_items(&store, &items);
+    drop(store);
+    let hit = record(200, 300);
+    spoil(&place, |bytes| {
+        let text = hit.notes.as_bytes();
+        let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+        bytes[at + text.len() - 30] ^= 1;
+    });
+    let done = repair(place.path()).unwrap();
+    assert_eq!((done.items, done.items_complete), (items.len(), true), "the damage was elsewhere");
+    assert_eq!(Reader::open(place.path()).unwrap().items().unwrap(), items);
+    // Now among the texts themselves: what lies before and behind is there, and that it is not all is told.
+    spoil(&place, |bytes| {
+        let text = format!("{:0>200}", 150);
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        let page = at / 4096 * 4096;
+        bytes[page..page + 4096].fill(0);
+    });
+    let done = repair(place.path()).unwrap();
+    assert!(!done.items_complete && done.items > 200 && done.items < items.len(), "{done:?}");
+    let left = Reader::open(place.path()).unwrap().items().unwrap();
+    assert_eq!(left.len(), done.items);
+    assert!(left.iter().all(|(key, text)| items.get(key) == Some(text)));
+    assert_eq!(Reader::open(place.path()).unwrap().records().unwrap().len(), truth.len() - 1);
+}
+
 #[test]
 fn a_page_that_is_gone_costs_what_was_on_it() {
     let (place, truth) = filled("page");
