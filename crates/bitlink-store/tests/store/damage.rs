@@ -64,7 +64,7 @@ fn a_bit_that_fell_over_in_a_record_is_found_and_costs_that_record() {
 fn keep_items(store: &Store, items: &BTreeMap<String, String>) {
     let (done, kept) = std::sync::mpsc::channel();
     let items = items.iter().map(|(key, text)| (key.clone(), Some(text.clone()))).collect();
-    store.submit_items(items, Box::new(move |outcome: Result<(), StoreError>| drop(done.send(outcome)))).unwrap();
+    store.submit_items(items, move |outcome| drop(done.send(outcome))).unwrap();
     kept.recv().unwrap().unwrap();
 }
 
