@@ -20,6 +20,8 @@ const DASHBOARD: &str = "contrib/grafana/bitlink.json";
 /// The network of this check.
 const NET: u8 = 1;
 const MINERS: u8 = 24;
+/// An alert that does not wait.
+const ALERTS: &str = "[alerts]\nshipped = false\n[[alerts.rule]]\nname = \"offline\"\nwhen = { status = [\"dead\"] }\n";
 
 /// The step; `required` makes what would be skipped a failure.
 pub(crate) fn step(required: bool) -> Step {
@@ -125,7 +127,7 @@ impl Prometheus {
 fn scrape(workspace: &Workspace, bitlink: &Path) -> Result<()> {
     let place = Place::new("metrics")?;
     let mut miners = Miners::start(bitlink, NET, MINERS)?;
-    let mut service = Service::start(bitlink, &place, &miners, farm::server(NET), "")?;
+    let mut service = Service::start(bitlink, &place, &miners, farm::server(NET), ALERTS)?;
     service.wait_for_live(MINERS)?;
     let mut prometheus = Prometheus::start(workspace, &place, &service)?;
     let all = f64::from(MINERS);
@@ -157,7 +159,7 @@ fn scrape(workspace: &Workspace, bitlink: &Path) -> Result<()> {
     let mut complaints = Vec::new();
     prometheus.lines.drain(|line| complaints.push(line.to_owned()));
     let of_samples: Vec<&String> =
-        complaints.iter().filter(|line| line.contains("duplicate") || line.contains("out-of-order")).collect();
+        complaints.iter().filter(|line| line.contains("ingesting") || line.contains("duplicate")).collect();
     if !of_samples.is_empty() {
         bail!("Prometheus complains: {of_samples:#?}");
     }

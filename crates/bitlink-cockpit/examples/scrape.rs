@@ -41,6 +41,7 @@ async fn measure(miners: usize, folder: &std::path::Path) -> Result<(), Box<dyn 
     let http = HttpConfig::new(([127, 0, 0, 1], 0).into());
     let server = HttpServer::bind(&http, handle.clone(), "example").await?;
     let at = server.at();
+    // owned by this function, which ends it
     let serving = tokio::spawn(server.run(std::future::pending()));
     wait_until_read(&handle, miners).await;
 

@@ -84,7 +84,7 @@ impl<P: MqttPort> Publishing<P> {
 
     /// Publishes until told to stop; then says that it is gone. A broker that cannot be reached is tried again, after 1 s to 1 min, and
     /// is told everything anew.
-    pub async fn run(mut self, look: impl Fn() -> Look + Send, until: impl Future<Output = ()> + Send) {
+    pub async fn run(mut self, look: impl Fn() -> Look + Send + Sync, until: impl Future<Output = ()> + Send) {
         tokio::pin!(until);
         let mut pause = FIRST_PAUSE;
         let mut is_told = false;
@@ -133,7 +133,7 @@ impl<P: MqttPort> Publishing<P> {
     async fn over_one_connection(
         &mut self,
         lost: Lost,
-        look: &(impl Fn() -> Look + Send),
+        look: &(impl Fn() -> Look + Send + Sync),
         pause: &mut Duration,
     ) -> Ended {
         tokio::pin!(lost);

@@ -176,8 +176,8 @@ impl Publisher {
             }
             What::Fleet => self.fleet(look),
             What::Miner { id, watched, known } => {
-                let miner = watched.and_then(|n| look.miners.get(n)).map(AsRef::as_ref);
-                let record = known.and_then(|n| look.records.get(n)).map(AsRef::as_ref);
+                let miner: Option<&Miner> = watched.and_then(|n| look.miners.get(n)).map(AsRef::as_ref);
+                let record: Option<&MinerRecord> = known.and_then(|n| look.records.get(n)).map(AsRef::as_ref);
                 let is_told = self.devices && record.is_none_or(|record| record.forgotten.is_none());
                 if is_told { self.miner(id, miner, record, look.poll_interval) } else { self.remove(id) }
             }

@@ -196,9 +196,9 @@ fn moment(at: Timestamp) -> Option<String> {
 
 const fn severity(severity: Severity) -> &'static str {
     match severity {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
         Severity::Critical => "critical",
+        Severity::Warning => "warning",
+        _ => "info",
     }
 }
 

@@ -28,6 +28,7 @@ impl Telling {
         let service = service.clone();
         // That its sender is gone is as good as its word.
         let until = async move { drop(ended.await) };
+        // owned by this value, which ends it
         let task = tokio::spawn(publishing.run(move || Look::at(&service), until));
         Self { end, task, watch }
     }
