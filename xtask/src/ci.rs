@@ -6,8 +6,8 @@
 
 use crate::steps::Step;
 use crate::{
-    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, metrics, mqtt,
-    netns, test, tidy,
+    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, metrics, mqtt, netns,
+    test, tidy,
 };
 
 /// The steps of `cargo xtask ci`.

@@ -172,7 +172,8 @@ pub(crate) fn get(at: SocketAddr, path: &str) -> Result<(u16, String)> {
     stream.read_to_end(&mut answer)?;
     let answer = String::from_utf8(answer).context("the answer is other than UTF-8")?;
     let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
-    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("an answer without a status")?;
+    let status =
+        head.split(' ').nth(1).and_then(|code| code.parse().ok()).context("an answer without a status")?;
     Ok((status, body.to_owned()))
 }
 
@@ -210,7 +211,13 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts it with its data in `place`; `more` is added to its configuration.
-    pub(crate) fn start(bitlink: &Path, place: &Place, miners: &Miners, ip: Ipv4Addr, more: &str) -> Result<Self> {
+    pub(crate) fn start(
+        bitlink: &Path,
+        place: &Place,
+        miners: &Miners,
+        ip: Ipv4Addr,
+        more: &str,
+    ) -> Result<Self> {
         let (port, targets) = (miners.port, &miners.targets);
         let text = format!(
             "networks = [\"{targets}\"]\n[scan]\nports = [{port}]\n[monitor]\ninterval = \"1s\"\nport = {port}\n\

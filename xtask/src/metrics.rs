@@ -21,7 +21,8 @@ const DASHBOARD: &str = "contrib/grafana/bitlink.json";
 const NET: u8 = 1;
 const MINERS: u8 = 24;
 /// An alert that does not wait.
-const ALERTS: &str = "[alerts]\nshipped = false\n[[alerts.rule]]\nname = \"offline\"\nwhen = { status = [\"dead\"] }\n";
+const ALERTS: &str =
+    "[alerts]\nshipped = false\n[[alerts.rule]]\nname = \"offline\"\nwhen = { status = [\"dead\"] }\n";
 
 /// The step; `required` makes what would be skipped a failure.
 pub(crate) fn step(required: bool) -> Step {
@@ -84,7 +85,10 @@ impl Prometheus {
         let mut running = Running::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
         let lines = Lines::of(running.errors()?);
         let ready = farm::until(|| {
-            farm::get(at, "/-/ready").ok().filter(|(status, _)| *status == 200).map(|_| true)
+            farm::get(at, "/-/ready")
+                .ok()
+                .filter(|(status, _)| *status == 200)
+                .map(|_| true)
                 .or_else(|| running.has_ended().then_some(false))
         });
         if ready != Some(true) {
@@ -182,8 +186,12 @@ fn rules(prometheus: &Prometheus) -> Result<()> {
     let mut number = 0;
     let well = farm::until(|| {
         let data = prometheus.ask("/api/v1/rules").ok()?;
-        let rules: Vec<&Value> =
-            data["groups"].as_array()?.iter().filter_map(|group| group["rules"].as_array()).flatten().collect();
+        let rules: Vec<&Value> = data["groups"]
+            .as_array()?
+            .iter()
+            .filter_map(|group| group["rules"].as_array())
+            .flatten()
+            .collect();
         number = rules.len();
         (number > 0 && rules.iter().all(|rule| rule["health"] == "ok")).then_some(())
     });
@@ -210,7 +218,8 @@ fn dashboard(workspace: &Workspace, prometheus: &Prometheus) -> Result<()> {
         }
     }
     let has_nothing = |(title, expression): &&(&str, String)| {
-        let is_of_bad_days = ["Dead", "Findings", "What is wrong, by rule", "Most rejected work"].contains(title);
+        let is_of_bad_days =
+            ["Dead", "Findings", "What is wrong, by rule", "Most rejected work"].contains(title);
         let is_of_what_is_not_there =
             ["bitlink_mqtt", "inlet", "asic_power", "bitlink_fleet_power", "devices_with_power"]
                 .iter()

@@ -41,7 +41,8 @@ fn mqtt(workspace: &Workspace) -> Result<Outcome> {
     let config = place.write("mosquitto.conf", &config)?;
     let start = || Running::start(Command::new(broker).arg("-c").arg(&config).stderr(Stdio::null()));
     let mut mosquitto = start()?;
-    let listens = || farm::until(|| std::net::TcpStream::connect((ip, port)).ok()).context("mosquitto does not listen");
+    let listens =
+        || farm::until(|| std::net::TcpStream::connect((ip, port)).ok()).context("mosquitto does not listen");
     listens()?;
 
     let miners = Miners::start(&bitlink, NET, MINERS)?;
@@ -51,11 +52,16 @@ fn mqtt(workspace: &Workspace) -> Result<Outcome> {
     let mut heard = Heard::start(&ip.to_string(), port)?;
     let all = usize::from(MINERS);
     heard.wait("every miner and the fleet", |known| {
-        let fleet = known.get("bitlink/fleet/state").and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let fleet =
+            known.get("bitlink/fleet/state").and_then(|text| serde_json::from_str::<Value>(text).ok());
         fleet.is_some_and(|fleet| fleet["miners_live"] == all)
             && count(known, "homeassistant/device/", "/config") == all + 1
             && known.iter().filter(|(topic, text)| is_at_work(topic, text)).count() == all
-            && known.iter().filter(|(topic, text)| topic.ends_with("/availability") && *text == "online").count() == all
+            && known
+                .iter()
+                .filter(|(topic, text)| topic.ends_with("/availability") && *text == "online")
+                .count()
+                == all
     })?;
 
     // Another broker in the place of the first, which remembers nothing: everything is said anew.

@@ -71,9 +71,16 @@ async fn measure(miners: usize, folder: &std::path::Path) -> Result<(), Box<dyn 
     whole.sort_unstable();
     own.sort_unstable();
     let median = |times: &[Duration]| times.get(times.len() / 2).copied().unwrap_or_default();
-    println!("every device: {:?} (the slowest of {ROUNDS}: {:?}), {samples} samples, {bytes} bytes", median(&whole), whole.last().copied().unwrap_or_default());
+    println!(
+        "every device: {:?} (the slowest of {ROUNDS}: {:?}), {samples} samples, {bytes} bytes",
+        median(&whole),
+        whole.last().copied().unwrap_or_default()
+    );
     println!("slowest shard: {worst:?}; the service's own page: {:?}", median(&own));
-    println!("memory: {before} kB before, {greatest} kB at most, {} kB for it, whoever asks included", greatest.saturating_sub(before));
+    println!(
+        "memory: {before} kB before, {greatest} kB at most, {} kB for it, whoever asks included",
+        greatest.saturating_sub(before)
+    );
     serving.abort();
     handle.shutdown().await;
     Ok(())

@@ -4,12 +4,12 @@
 use crate::metrics::{self, Format, Level, Shard, Sites, discovery, own};
 use crate::mqtt::MqttWatch;
 use axum::body::Body;
-use axum::{Extension, Router};
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bitlink_miner_manager::ServiceHandle;
 use futures::stream;
 use serde::Deserialize;

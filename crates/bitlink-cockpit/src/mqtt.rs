@@ -84,7 +84,11 @@ impl<P: MqttPort> Publishing<P> {
 
     /// Publishes until told to stop; then says that it is gone. A broker that cannot be reached is tried again, after 1 s to 1 min, and
     /// is told everything anew.
-    pub async fn run(mut self, look: impl Fn() -> Look + Send + Sync, until: impl Future<Output = ()> + Send) {
+    pub async fn run(
+        mut self,
+        look: impl Fn() -> Look + Send + Sync,
+        until: impl Future<Output = ()> + Send,
+    ) {
         tokio::pin!(until);
         let mut pause = FIRST_PAUSE;
         let mut is_told = false;
@@ -102,7 +106,9 @@ impl<P: MqttPort> Publishing<P> {
                 Ok(lost) => {
                     tracing::info!("the MQTT broker is connected");
                     is_told = false;
-                    self.watch.change(|counts| (counts.accepted, counts.is_connected) = (counts.accepted + 1, true));
+                    self.watch.change(|counts| {
+                        (counts.accepted, counts.is_connected) = (counts.accepted + 1, true)
+                    });
                     let ended = tokio::select! {
                         ended = self.over_one_connection(lost, &look, &mut pause) => ended,
                         () = &mut until => Ended::Told,

@@ -6,7 +6,9 @@
 
 use bitlink_cockpit::mqtt::broker::Broker;
 use bitlink_cockpit::mqtt::{Look, MqttConfig, MqttCounts, MqttWatch, Publishing};
-use bitlink_model::{HashRate, Identity, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStatus, Secret, Timestamp};
+use bitlink_model::{
+    HashRate, Identity, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStatus, Secret, Timestamp,
+};
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,7 +33,8 @@ struct Mosquitto {
 /// Where Debian puts it, which not every path has.
 fn program() -> Option<&'static str> {
     let starts = |program: &&str| {
-        let words = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let words =
+            Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         words.is_ok()
     };
     ["mosquitto", "/usr/sbin/mosquitto"].into_iter().find(starts)
@@ -198,7 +201,9 @@ async fn whoever_comes_later_hears_what_there_is_and_nothing_of_what_was_taken_a
     let told = Told::start(&mosquitto.config(), known(vec![kept.clone(), gone.clone()], &[]));
     let mut early = mosquitto.listener().await;
     let state = |id: MinerId| format!("bitlink/miner/{id}/state");
-    early.until("both miners", |known| known.contains_key(&state(id)) && known.contains_key(&state(lost))).await;
+    early
+        .until("both miners", |known| known.contains_key(&state(id)) && known.contains_key(&state(lost)))
+        .await;
     assert_eq!(early.json(&state(id))["hashrate_ths"], 95.5);
     assert_eq!(early.known["bitlink/status"], "online");
     let device = early.json(&format!("homeassistant/device/bitlink_{id}/config"));
@@ -208,7 +213,10 @@ async fn whoever_comes_later_hears_what_there_is_and_nothing_of_what_was_taken_a
     told.shows(known(vec![kept, gone], &[lost]));
     early.until("one miner gone", |known| !known.keys().any(|topic| topic.contains(&lost.to_string()))).await;
     let mut late = mosquitto.listener().await;
-    late.until("the fleet", |known| known.contains_key("bitlink/fleet/state") && known.contains_key(&state(id))).await;
+    late.until("the fleet", |known| {
+        known.contains_key("bitlink/fleet/state") && known.contains_key(&state(id))
+    })
+    .await;
     assert!(!late.known.keys().any(|topic| topic.contains(&lost.to_string())), "{:?}", late.known);
     told.end().await;
     late.until("the farewell", |known| known["bitlink/status"] == "offline").await;
@@ -219,7 +227,9 @@ async fn a_broker_says_for_us_that_we_are_gone_when_we_cannot() {
     let Some(mosquitto) = Mosquitto::start("will", "allow_anonymous true") else { return };
     let told = Told::start(&mosquitto.config(), known(vec![miner(1, 95.5)], &[]));
     let mut listener = mosquitto.listener().await;
-    let is = |words: &'static str| move |known: &BTreeMap<String, String>| known.get("bitlink/status").is_some_and(|text| text == words);
+    let is = |words: &'static str| {
+        move |known: &BTreeMap<String, String>| known.get("bitlink/status").is_some_and(|text| text == words)
+    };
     listener.until("the greeting", is("online")).await;
     told.task.abort();
     listener.until("the will", is("offline")).await;
@@ -236,14 +246,21 @@ async fn a_broker_that_wants_a_login_gets_it_and_one_that_is_wrong_is_tried_agai
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mqtt-words-{}", std::process::id()));
     let _ = std::fs::create_dir_all(&dir);
     let passwords = dir.join("passwords");
-    let made = Command::new("mosquitto_passwd").args(["-b", "-c"]).arg(&passwords).args(["farm", "hunter2"]).status();
+    let made = Command::new("mosquitto_passwd")
+        .args(["-b", "-c"])
+        .arg(&passwords)
+        .args(["farm", "hunter2"])
+        .status();
     if !made.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED: mosquitto_passwd is not installed; `apt-get install mosquitto` lets this be tested");
+        eprintln!(
+            "SKIPPED: mosquitto_passwd is not installed; `apt-get install mosquitto` lets this be tested"
+        );
         return;
     }
     let more = more.replace("DIR", &dir.to_string_lossy());
     let Some(mosquitto) = Mosquitto::start("login", &more) else { return };
-    let login = |password: &str| mosquitto.config().with_login(Some("farm".to_owned()), Secret::new(password));
+    let login =
+        |password: &str| mosquitto.config().with_login(Some("farm".to_owned()), Secret::new(password));
     let right = Told::start(&login("hunter2"), Look::default());
     right.counted(|counts| counts.rounds > 0 && counts.is_connected).await;
     right.end().await;

@@ -70,8 +70,11 @@ impl Engine {
 
     /// How bad each alert is that is true now, whether it is told or not: one for each group.
     pub fn firing(&self) -> impl Iterator<Item = Severity> + '_ {
-        self.policy.rules.iter().filter_map(|rule| self.rules.get(&rule.name).map(|state| (rule, state))).flat_map(
-            |(rule, state)| {
+        self.policy
+            .rules
+            .iter()
+            .filter_map(|rule| self.rules.get(&rule.name).map(|state| (rule, state)))
+            .flat_map(|(rule, state)| {
                 let is_open = |key: &Key| {
                     !rule.is_of_groups() || state.groups.get(key).is_some_and(|group| group.gate.is_open())
                 };
@@ -79,8 +82,7 @@ impl Engine {
                 let groups: BTreeSet<&Key> =
                     firing.map(|instance| &instance.key).filter(|key| is_open(key)).collect();
                 std::iter::repeat_n(rule.severity, groups.len())
-            },
-        )
+            })
     }
 
     /// What is due, and takes note that it is told.

@@ -333,7 +333,12 @@ fn a_service_whose_broker_is_away_watches_all_the_same_and_says_so_once() {
     while !ask(at, "/metrics").contains("\nbitlink_devices_live 2\n") {}
     service.signal("TERM");
     let ended = service.end().ended_with(0);
-    assert_eq!(ended.err.matches("the MQTT broker is not connected; it is tried again").count(), 1, "{}", ended.err);
+    assert_eq!(
+        ended.err.matches("the MQTT broker is not connected; it is tried again").count(),
+        1,
+        "{}",
+        ended.err
+    );
     assert!(ended.err.contains("Connection refused"), "with its reason: {}", ended.err);
     std::fs::write(place.path().join("bitlink.toml"), "[mqtt]\nbroker = \"mqtts://broker\"\n").unwrap();
     let refused = run(&format!("config check {}/bitlink.toml", place.path().display())).ended_with(2);

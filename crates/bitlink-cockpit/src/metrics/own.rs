@@ -333,13 +333,18 @@ const METRICS: &[Metric] = &[
             give("", f64::from(u8::from(mqtt.is_connected)));
         }
     }),
-    counter("bitlink_mqtt_connections_total", "", "Connections to the MQTT broker, by result.", |own, give| {
-        if let Some(mqtt) = &own.mqtt {
-            give("result=\"accepted\"", count(mqtt.accepted));
-            give("result=\"failed\"", count(mqtt.failed));
-            give("result=\"lost\"", count(mqtt.lost));
-        }
-    }),
+    counter(
+        "bitlink_mqtt_connections_total",
+        "",
+        "Connections to the MQTT broker, by result.",
+        |own, give| {
+            if let Some(mqtt) = &own.mqtt {
+                give("result=\"accepted\"", count(mqtt.accepted));
+                give("result=\"failed\"", count(mqtt.failed));
+                give("result=\"lost\"", count(mqtt.lost));
+            }
+        },
+    ),
     counter("bitlink_mqtt_messages_total", "", "Messages to the MQTT broker, by kind.", |own, give| {
         for (kind, number) in own.mqtt.iter().flat_map(MqttCounts::messages) {
             give(&format!("kind=\"{kind}\""), count(number));

@@ -333,7 +333,9 @@ mod tests {
         let mut page = Page::new(Format::Prometheus);
         page.sample("a", "x=\"1\"", 0.0);
         let from = page.len();
-        for (labels, value) in [("x=\"1\"", 1.0), ("x=\"2\"", 2.0), ("x=\"1\"", 3.0), ("x=\"2\"", 2.0), ("x=\"12\"", 4.0)] {
+        for (labels, value) in
+            [("x=\"1\"", 1.0), ("x=\"2\"", 2.0), ("x=\"1\"", 3.0), ("x=\"2\"", 2.0), ("x=\"12\"", 4.0)]
+        {
             page.sample("a", labels, value);
             page.once_since(from);
         }

@@ -31,7 +31,10 @@ pub struct Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker").field("host", &self.config.host).field("port", &self.config.port).finish_non_exhaustive()
+        f.debug_struct("Broker")
+            .field("host", &self.config.host)
+            .field("port", &self.config.port)
+            .finish_non_exhaustive()
     }
 }
 

@@ -202,8 +202,20 @@ mod tests {
     #[test]
     fn what_is_no_broker_is_told_why() {
         for text in [
-            "", "broker", "http://broker", "mqtt://", "mqtt://:1883", "mqtt://b:0", "mqtt://b:x", "mqtt://b:70000",
-            "mqtt://b/topic", "mqtt://b:1:2", "mqtt://[::1", "mqtt://[::1]x", "mqtt://[b]", "mqtt://a b",
+            "",
+            "broker",
+            "http://broker",
+            "mqtt://",
+            "mqtt://:1883",
+            "mqtt://b:0",
+            "mqtt://b:x",
+            "mqtt://b:70000",
+            "mqtt://b/topic",
+            "mqtt://b:1:2",
+            "mqtt://[::1",
+            "mqtt://[::1]x",
+            "mqtt://[b]",
+            "mqtt://a b",
         ] {
             assert!(matches!(MqttConfig::new(text), Err(MqttConfigError::Broker(_))), "{text:?}");
         }

@@ -26,10 +26,17 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn new(id: MinerId, identity: &Identity, ip: Option<IpAddr>, shown: Shown, expire_s: u64) -> Self {
+    pub(super) fn new(
+        id: MinerId,
+        identity: &Identity,
+        ip: Option<IpAddr>,
+        shown: Shown,
+        expire_s: u64,
+    ) -> Self {
         let model = identity.name().map(|name| plain(&name));
         let where_it_is = ip.map(|ip| ip.to_string());
-        let name = [model.as_deref(), where_it_is.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let name =
+            [model.as_deref(), where_it_is.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
         let firmware = identity.firmware.as_ref().map(|firmware| match &firmware.version {
             Some(version) => plain(&format!("{} {version}", firmware.family)),
             None => firmware.family.to_string(),

@@ -1,10 +1,10 @@
 //! What is to be published: what is new against what was published over this connection. Pure: it knows no broker and no clock.
 
+use super::Look;
 use super::config::MqttConfig;
 use super::discovery::{self, Device};
 use super::port::{Kind, Message};
 use super::sensors::{self, Shown};
-use super::Look;
 use bitlink_model::{Identity, Miner, MinerId, MinerRecord, Position};
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -197,7 +197,7 @@ impl Publisher {
             messages.push(Message::new(Kind::Discovery, topic, payload));
         }
         self.is_fleet_told = true;
-        let state = sensors::fleet(look.miners.iter().map(AsRef::as_ref)).to_string();
+        let state = sensors::fleet(&look.miners).to_string();
         messages.push(Message::new(Kind::State, self.topics.fleet_state(), state));
         messages
     }

@@ -6,11 +6,12 @@
 
 use crate::metrics::text::is_invisible;
 use bitlink_model::{
-    FanLocation, FanSpeed, HashRate, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStatus, Power, Severity,
-    Span, Temperature, Timestamp,
+    FanLocation, FanSpeed, HashRate, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStatus, Power,
+    Severity, Span, Temperature, Timestamp,
 };
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// A number that is told.
 pub(super) struct Sensor {
@@ -87,14 +88,18 @@ fn celsius(value: Option<Temperature>) -> Option<f64> {
 
 /// The sensors of a miner, but for its fans, of which there are as many as it has.
 pub(super) const SENSORS: &[Sensor] = &[
-    sensor("hashrate_ths", "Hash rate", "TH/s", |s| s.hashrate.settled().map(HashRate::as_ths)).decimals(2).always(),
+    sensor("hashrate_ths", "Hash rate", "TH/s", |s| s.hashrate.settled().map(HashRate::as_ths))
+        .decimals(2)
+        .always(),
     sensor("hashrate_expected_ths", "Expected hash rate", "TH/s", |s| {
         s.hashrate.expected.or(s.hashrate.nameplate).map(HashRate::as_ths)
     })
     .decimals(2)
     .diagnostic(),
     sensor("power_w", "Power", "W", |s| s.power.map(Power::as_watts)).class("power").always(),
-    sensor("power_limit_w", "Power limit", "W", |s| s.power_limit.map(Power::as_watts)).class("power").diagnostic(),
+    sensor("power_limit_w", "Power limit", "W", |s| s.power_limit.map(Power::as_watts))
+        .class("power")
+        .diagnostic(),
     sensor("efficiency_j_per_th", "Efficiency", "J/TH", |s| {
         s.efficiency.map(bitlink_model::Efficiency::as_joules_per_terahash)
     })
@@ -120,7 +125,9 @@ pub(super) const SENSORS: &[Sensor] = &[
         .diagnostic(),
     sensor("shares_accepted", "Accepted shares", "", |s| s.shares.accepted.map(count)).counter().diagnostic(),
     sensor("shares_rejected", "Rejected shares", "", |s| s.shares.rejected.map(count)).counter().diagnostic(),
-    sensor("hardware_errors", "Hardware errors", "", |s| s.shares.hardware_errors.map(count)).counter().diagnostic(),
+    sensor("hardware_errors", "Hardware errors", "", |s| s.shares.hardware_errors.map(count))
+        .counter()
+        .diagnostic(),
 ];
 
 /// More fans are not told.
@@ -163,7 +170,8 @@ impl Shown {
 
 /// The fans of the machine itself, with their speeds.
 fn fans(snapshot: &MinerSnapshot) -> impl Iterator<Item = (u32, FanSpeed)> {
-    let own = snapshot.fans.iter().filter(|fan| fan.location != Some(FanLocation::Psu) && fan.index < MOST_FANS);
+    let own =
+        snapshot.fans.iter().filter(|fan| fan.location != Some(FanLocation::Psu) && fan.index < MOST_FANS);
     own.filter_map(|fan| Some((fan.index, fan.speed?)))
 }
 
@@ -250,9 +258,15 @@ pub(super) fn state(id: MinerId, miner: Option<&Miner>, record: Option<&MinerRec
 }
 
 /// The sums of the fleet: over live miners, with how many of them tell what is summed up.
-pub(super) fn fleet<'a>(miners: impl Iterator<Item = &'a Miner>) -> Value {
-    let mut statuses = [MinerStatus::Active, MinerStatus::Paused, MinerStatus::Warning, MinerStatus::Dead, MinerStatus::Scanning]
-        .map(|status| (status, 0_u32));
+pub(super) fn fleet(miners: &[Arc<Miner>]) -> Value {
+    let mut statuses = [
+        MinerStatus::Active,
+        MinerStatus::Paused,
+        MinerStatus::Warning,
+        MinerStatus::Dead,
+        MinerStatus::Scanning,
+    ]
+    .map(|status| (status, 0_u32));
     let (mut all, mut live) = (0_u32, 0_u32);
     let [mut rate, mut expected, mut power] = [Sum::default(); 3];
     // Of those that tell both, so that one is of the other.

@@ -5,8 +5,8 @@
 use super::*;
 use async_trait::async_trait;
 use bitlink_model::{
-    Efficiency, Fan, FanSpeed, Finding, Firmware, HashRate, Identity, Mac, Make, MinerId, MinerSnapshot, MinerStatus,
-    Position, Power, Rule, Severity, Span, Temperature, Timestamp,
+    Efficiency, Fan, FanSpeed, Finding, Firmware, HashRate, Identity, Mac, Make, MinerId, MinerSnapshot,
+    MinerStatus, Position, Power, Rule, Severity, Span, Temperature, Timestamp,
 };
 use futures::FutureExt;
 use serde_json::Value;
@@ -77,7 +77,10 @@ fn news(publisher: &mut Publisher, look: &Look) -> Vec<String> {
 }
 
 fn said(messages: &[Message], topic: &str) -> Value {
-    let message = messages.iter().find(|message| message.topic == topic).unwrap_or_else(|| panic!("{topic}: {messages:?}"));
+    let message = messages
+        .iter()
+        .find(|message| message.topic == topic)
+        .unwrap_or_else(|| panic!("{topic}: {messages:?}"));
     serde_json::from_slice(&message.payload).unwrap()
 }
 
@@ -106,7 +109,10 @@ fn a_broker_is_told_of_a_miner_at_work() {
             &format!("bitlink/miner/{id}/state"),
         ]
     );
-    assert_eq!((messages[0].payload.as_slice(), messages[4].payload.as_slice()), (&b"online"[..], &b"online"[..]));
+    assert_eq!(
+        (messages[0].payload.as_slice(), messages[4].payload.as_slice()),
+        (&b"online"[..], &b"online"[..])
+    );
     insta::assert_json_snapshot!("discovery", said(&messages, topics[3]));
     insta::assert_json_snapshot!("state", said(&messages, topics[5]));
     insta::assert_json_snapshot!("fleet-discovery", said(&messages, topics[1]));
@@ -127,7 +133,11 @@ fn what_was_not_said_is_null_and_never_zero() {
         assert_eq!(value.is_null(), !is_known, "{key}: {value}");
     }
     let fleet = said(&messages, "bitlink/fleet/state");
-    assert!(fleet["power_w"].is_null() && fleet["hashrate_ths"].is_null() && fleet["efficiency_j_per_th"].is_null());
+    assert!(
+        fleet["power_w"].is_null()
+            && fleet["hashrate_ths"].is_null()
+            && fleet["efficiency_j_per_th"].is_null()
+    );
     assert_eq!((&fleet["miners"], &fleet["miners_with_power"]), (&1.into(), &0.into()));
     // Sensors that it may not have at all are not there yet, but for those that make a miner one.
     let config = said(&messages, &format!("homeassistant/device/bitlink_{id}/config"));
@@ -148,7 +158,10 @@ fn every_sensor_has_its_value_in_the_state() {
     let miner = miner(1, at_work);
     let id = miner.id;
     let messages = round(&mut Publisher::new(&config(), "1"), &look(vec![miner]));
-    let fleet = (said(&messages, "homeassistant/device/bitlink_fleet/config"), said(&messages, "bitlink/fleet/state"));
+    let fleet = (
+        said(&messages, "homeassistant/device/bitlink_fleet/config"),
+        said(&messages, "bitlink/fleet/state"),
+    );
     let own = (
         said(&messages, &format!("homeassistant/device/bitlink_{id}/config")),
         said(&messages, &format!("bitlink/miner/{id}/state")),
@@ -158,7 +171,8 @@ fn every_sensor_has_its_value_in_the_state() {
         assert_eq!(config["state_topic"].as_str().map(|topic| topic.ends_with("/state")), Some(true));
         for (name, component) in config["components"].as_object().unwrap() {
             let template = component["value_template"].as_str().unwrap();
-            let key = template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
+            let key =
+                template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
             assert!(state.get(key).is_some(), "{name} has no {key} in {state}");
             let id = component["unique_id"].as_str().unwrap().to_owned();
             assert_eq!(unique.insert(id.clone(), ()), None, "{id} twice");
@@ -171,7 +185,8 @@ fn a_miner_is_told_of_once_for_each_reading() {
     let mut publisher = Publisher::new(&config(), "1");
     let first = miner(1, at_work);
     let id = first.id;
-    let (state, availability) = (format!("bitlink/miner/{id}/state"), format!("bitlink/miner/{id}/availability"));
+    let (state, availability) =
+        (format!("bitlink/miner/{id}/state"), format!("bitlink/miner/{id}/availability"));
     assert_eq!(news(&mut publisher, &look(vec![first.clone()])).len(), 5);
     assert_eq!(news(&mut publisher, &look(vec![first.clone()])), [""; 0], "not read again");
     let again = miner(1, |snapshot| {
@@ -184,10 +199,18 @@ fn a_miner_is_told_of_once_for_each_reading() {
     let messages = round(&mut publisher, &gone);
     assert!(messages.iter().any(|m| m.topic == availability && m.payload == b"offline"), "{messages:?}");
     let told = said(&messages, &state);
-    assert!(told["power_w"].is_null() && told["fan_1_rpm"].is_null() && told["temperature_chip_celsius"].is_null());
+    assert!(
+        told["power_w"].is_null()
+            && told["fan_1_rpm"].is_null()
+            && told["temperature_chip_celsius"].is_null()
+    );
     assert_eq!((&told["status"], &told["problem"]), (&"dead".into(), &true.into()));
     assert_eq!(told["findings"][0]["rule"], "no_answer");
-    assert_eq!(said(&messages, "bitlink/fleet/state")["hashrate_ths"], Value::Null, "stale readings are in no sum");
+    assert_eq!(
+        said(&messages, "bitlink/fleet/state")["hashrate_ths"],
+        Value::Null,
+        "stale readings are in no sum"
+    );
     assert_eq!(news(&mut publisher, &gone), [""; 0]);
     assert_eq!(news(&mut publisher, &look(vec![again])), [availability, state]);
 }
@@ -199,7 +222,10 @@ fn a_device_is_told_anew_when_it_is_another_or_shows_more() {
     let config = format!("homeassistant/device/bitlink_{}/config", first.id);
     round(&mut publisher, &look(vec![first.clone()]));
     let mut hot = miner(1, |snapshot| snapshot.temperatures.inlet = Temperature::from_celsius(25.0).ok());
-    assert!(news(&mut publisher, &look(vec![hot.clone()])).contains(&config), "it has a sensor of which nobody knew");
+    assert!(
+        news(&mut publisher, &look(vec![hot.clone()])).contains(&config),
+        "it has a sensor of which nobody knew"
+    );
     // It does not lose it again when one reading leaves it out.
     assert!(!news(&mut publisher, &look(vec![first.clone()])).contains(&config));
     hot.ip = [10, 0, 0, 9].into();
@@ -253,12 +279,19 @@ fn of_whom_is_not_heard_yet_nothing_is_made_up() {
     let unheard = Miner::unheard([10, 0, 0, 1].into(), 4028);
     // Nobody knows who is at that address.
     let nobody = Look::new([Arc::new(unheard.clone())].into(), Vec::new(), POLL);
-    assert_eq!(news(&mut publisher, &nobody), ["bitlink/status", "homeassistant/device/bitlink_fleet/config"]);
+    assert_eq!(
+        news(&mut publisher, &nobody),
+        ["bitlink/status", "homeassistant/device/bitlink_fleet/config"]
+    );
     // Somebody of an earlier run: what was said of its sensors holds, and its readings do not.
     let known = Look { records: vec![record(&unheard, |_| ())], ..nobody };
     let messages = round(&mut publisher, &known);
     let id = unheard.id;
-    assert!(messages.iter().any(|m| m.topic == format!("bitlink/miner/{id}/availability") && m.payload == b"offline"));
+    assert!(
+        messages
+            .iter()
+            .any(|m| m.topic == format!("bitlink/miner/{id}/availability") && m.payload == b"offline")
+    );
     let state = said(&messages, &format!("bitlink/miner/{id}/state"));
     assert_eq!((&state["status"], &state["problem"]), (&"scanning".into(), &Value::Null));
     assert!(!messages.iter().any(|message| message.topic.contains("/config")), "{messages:?}");
@@ -288,7 +321,10 @@ fn a_hostile_name_is_a_text_and_nothing_else() {
     let id = miner.id;
     let messages = round(&mut Publisher::new(&config(), "1"), &look(vec![miner]));
     for message in &messages {
-        assert!(message.topic.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b)), "{message:?}");
+        assert!(
+            message.topic.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b)),
+            "{message:?}"
+        );
         let text = String::from_utf8(message.payload.clone()).unwrap();
         assert!(!text.contains(['\u{202e}', '\n']), "{message:?}");
     }
@@ -377,7 +413,8 @@ async fn a_broker_that_is_away_is_tried_ever_more_seldom_and_then_told_everythin
     let began = Instant::now();
     let (mut run, watch, _end) = running(&notebook, look(vec![miner(1, at_work)]));
     for_a_while(&mut run, Duration::from_secs(300)).await;
-    let tried = notebook.pages(|pages| pages.tried.iter().map(|at| (*at - began).as_secs()).collect::<Vec<_>>());
+    let tried =
+        notebook.pages(|pages| pages.tried.iter().map(|at| (*at - began).as_secs()).collect::<Vec<_>>());
     assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
     let counts = watch.counts();
     assert_eq!((counts.failed, counts.accepted, counts.lost, counts.is_connected), (9, 1, 0, true));

@@ -1,12 +1,12 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use super::stats::AlertsFiring;
 use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
     Found, Happening, Occasion, OrderError, Outbox, OutboxError, Policy, Subject,
 };
-use super::stats::AlertsFiring;
 use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, metric};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
 use bitlink_store::{Store, StoreError};

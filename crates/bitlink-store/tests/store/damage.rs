@@ -72,7 +72,12 @@ fn keep_items(store: &Store, items: &BTreeMap<String, String>) {
 fn what_alerts_know_and_have_still_to_send_survives_a_repair() {
     let (place, truth) = filled("items");
     let items: BTreeMap<String, String> = (0..300)
-        .map(|n| (format!("state/miner/offline/{n:016x}"), format!("{{\"since_ms\":{n},\"filler\":\"{n:0>200}\"}}")))
+        .map(|n| {
+            (
+                format!("state/miner/offline/{n:016x}"),
+                format!("{{\"since_ms\":{n},\"filler\":\"{n:0>200}\"}}"),
+            )
+        })
         .chain([("outbox/1".to_owned(), "{\"to\":\"ops\"}".to_owned())])
         .collect();
     let store = Store::open(place.path()).unwrap();
