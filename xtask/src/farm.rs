@@ -205,7 +205,6 @@ impl Miners {
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) running: Running,
-    pub(crate) lines: Lines,
     pub(crate) http: SocketAddr,
 }
 
@@ -239,7 +238,7 @@ impl Service {
             }
             message["address"].as_str()?.parse().ok()
         })?;
-        Ok(Self { running, lines, http })
+        Ok(Self { running, http })
     }
 
     /// Waits until so many miners are read.

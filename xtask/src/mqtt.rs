@@ -67,7 +67,7 @@ fn mqtt(workspace: &Workspace) -> Result<Outcome> {
     // Another broker in the place of the first, which remembers nothing: everything is said anew.
     mosquitto.kill();
     drop(heard);
-    mosquitto = start()?;
+    let _again = start()?;
     listens()?;
     let mut heard = Heard::start(&ip.to_string(), port)?;
     heard.wait("every miner after a restart of the broker", |known| {
