@@ -2,6 +2,8 @@
 //!
 //! Each check has a network of its own in 127.94.0.0/16. Everything that is started ends with the value that started it.
 
+#![allow(clippy::indexing_slicing, reason = "what a document does not have is null")]
+
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};

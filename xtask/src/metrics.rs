@@ -1,6 +1,8 @@
 //! Metrics against the real thing: `promtool` reads the rules, the configuration and their tests; Prometheus scrapes a service that
 //! watches simulated miners, by the configuration that we ship; and every question of the dashboard is put to it.
 
+#![allow(clippy::indexing_slicing, reason = "what a document does not have is null")]
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};

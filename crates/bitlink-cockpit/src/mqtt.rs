@@ -107,7 +107,7 @@ impl<P: MqttPort> Publishing<P> {
                     tracing::info!("the MQTT broker is connected");
                     is_told = false;
                     self.watch.change(|counts| {
-                        (counts.accepted, counts.is_connected) = (counts.accepted + 1, true)
+                        (counts.accepted, counts.is_connected) = (counts.accepted + 1, true);
                     });
                     let ended = tokio::select! {
                         ended = self.over_one_connection(lost, &look, &mut pause) => ended,

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A broker that ends with the test, and what it was started with.
 struct Mosquitto {
@@ -79,6 +79,8 @@ impl Mosquitto {
             }
             std::thread::yield_now();
         }
+        let _ = child.kill();
+        let _ = child.wait();
         panic!("mosquitto does not listen");
     }
 

@@ -55,7 +55,7 @@ pub fn repair(dir: &Path) -> Result<Repaired, StoreError> {
     let salvaged = salvage(&copy, &path);
     remove_database(&copy)?;
     let Salvaged { records, items, mut result } = salvaged?;
-    write(&fresh, &records, items)?;
+    write(&fresh, &records, &items)?;
 
     let kept = (1..u32::MAX).map(|n| beside(&path, &format!("damaged-{n}")));
     result.kept = kept.into_iter().find(|kept| !kept.exists()).unwrap_or_else(|| beside(&path, "damaged"));
@@ -204,7 +204,7 @@ fn read_range(
 fn write(
     path: &Path,
     records: &BTreeMap<MinerId, MinerRecord>,
-    kept: BTreeMap<String, Option<String>>,
+    kept: &BTreeMap<String, Option<String>>,
 ) -> Result<(), StoreError> {
     let failed = |error| StoreError::of(path, error);
     let mut connection = Connection::open(path).map_err(failed)?;
@@ -213,7 +213,7 @@ fn write(
     for record in records.values() {
         table::put(&transaction, record).map_err(failed)?;
     }
-    items::put(&transaction, &kept).map_err(failed)?;
+    items::put(&transaction, kept).map_err(failed)?;
     transaction.commit().map_err(failed)?;
     connection.close().map_err(|(_, error)| StoreError::of(path, error))?;
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file(path, error))

@@ -114,7 +114,7 @@ fn a_site_of_5000_that_loses_its_power_is_one_message_and_so_is_its_return() {
     assert_eq!(told[0].headline(), "[CRITICAL] 5,000 miners site down (site North)");
     let (firing, listed) = (farm.engine.firing().collect::<Vec<_>>(), farm.engine.alerts());
     assert_eq!(firing.len(), listed.len(), "what is counted is what is listed: {listed:?}");
-    assert_eq!(firing.iter().max(), Some(&Severity::Critical));
+    assert_eq!(firing.iter().max(), Some(&bitlink_model::Severity::Critical));
     for tenth in 0..10 {
         farm.set(tenth * 500..(tenth + 1) * 500, Active);
         farm.run(30 * SECOND);

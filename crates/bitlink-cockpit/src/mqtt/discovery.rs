@@ -85,7 +85,7 @@ impl Device {
         ];
         for (key, value) in texts {
             if let Some(value) = value {
-                device[key] = value;
+                set(&mut device, key, value);
             }
         }
         // How it is judged, and since when it is silent, is known of a miner whose readings are not.
@@ -132,7 +132,7 @@ impl Device {
         );
         for sensor in self.shown.sensors() {
             let mut component = number(sensor, &unique(sensor.key));
-            component["expire_after"] = json!(self.expire_s);
+            set(&mut component, "expire_after", json!(self.expire_s));
             components.insert(sensor.key.to_owned(), component);
         }
         for index in self.shown.fans() {
@@ -161,6 +161,12 @@ impl Device {
     }
 }
 
+fn set(object: &mut Value, key: &str, value: Value) {
+    if let Value::Object(members) = object {
+        members.insert(key.to_owned(), value);
+    }
+}
+
 fn statuses() -> Vec<String> {
     [MinerStatus::Active, MinerStatus::Paused, MinerStatus::Warning, MinerStatus::Dead, MinerStatus::Scanning]
         .map(|status| status.to_string())
@@ -181,13 +187,13 @@ fn number(sensor: &Sensor, unique: &str) -> Value {
         "value_template": format!("{{{{ value_json.{} }}}}", sensor.key),
     });
     if let Some(unit) = sensor.unit {
-        component["unit_of_measurement"] = json!(unit);
+        set(&mut component, "unit_of_measurement", json!(unit));
     }
     if let Some(class) = sensor.class {
-        component["device_class"] = json!(class);
+        set(&mut component, "device_class", json!(class));
     }
     if sensor.is_diagnostic {
-        component["entity_category"] = json!("diagnostic");
+        set(&mut component, "entity_category", json!("diagnostic"));
     }
     component
 }

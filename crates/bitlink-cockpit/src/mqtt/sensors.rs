@@ -279,13 +279,13 @@ pub(super) fn fleet(miners: &[Arc<Miner>]) -> Value {
         let Some(snapshot) = miner.snapshot.as_deref().filter(|_| miner.is_live) else { continue };
         live += 1;
         let told = snapshot.hashrate.settled().map(HashRate::as_ths);
-        let drawn = snapshot.power.map(Power::as_watts);
+        let taken = snapshot.power.map(Power::as_watts);
         rate.add(told);
         expected.add(snapshot.hashrate.expected.or(snapshot.hashrate.nameplate).map(HashRate::as_ths));
-        power.add(drawn);
-        if told.is_some() && drawn.is_some() {
+        power.add(taken);
+        if told.is_some() && taken.is_some() {
             works.add(told);
-            draws.add(drawn);
+            draws.add(taken);
         }
     }
     let efficiency = works.told().zip(draws.told()).filter(|(works, _)| *works > 0.0);

@@ -10,7 +10,7 @@ use bitlink_model::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use tokio::sync::oneshot;
 
@@ -166,7 +166,7 @@ fn every_sensor_has_its_value_in_the_state() {
         said(&messages, &format!("homeassistant/device/bitlink_{id}/config")),
         said(&messages, &format!("bitlink/miner/{id}/state")),
     );
-    let mut unique = BTreeMap::new();
+    let mut unique = BTreeSet::new();
     for (config, state) in [own, fleet] {
         assert_eq!(config["state_topic"].as_str().map(|topic| topic.ends_with("/state")), Some(true));
         for (name, component) in config["components"].as_object().unwrap() {
@@ -175,7 +175,7 @@ fn every_sensor_has_its_value_in_the_state() {
                 template.strip_prefix("{{ value_json.").and_then(|rest| rest.strip_suffix(" }}")).unwrap();
             assert!(state.get(key).is_some(), "{name} has no {key} in {state}");
             let id = component["unique_id"].as_str().unwrap().to_owned();
-            assert_eq!(unique.insert(id.clone(), ()), None, "{id} twice");
+            assert!(unique.insert(id.clone()), "{id} twice");
         }
     }
 }
@@ -367,8 +367,8 @@ impl MqttPort for Notebook {
                 pages.refuse -= 1;
                 return Err(MqttError::Refused("it is not ready"));
             }
-            let (lose, lost) = oneshot::channel();
-            (pages.will, pages.lose) = (Some(will), Some(lose));
+            let (ends, lost) = oneshot::channel();
+            (pages.will, pages.lose) = (Some(will), Some(ends));
             Ok(lost.map(|lost| lost.unwrap_or(MqttError::Lost(None))).boxed())
         })
     }
@@ -412,7 +412,7 @@ async fn a_broker_that_is_away_is_tried_ever_more_seldom_and_then_told_everythin
     notebook.pages(|pages| pages.refuse = 9);
     let began = Instant::now();
     let (mut run, watch, _end) = running(&notebook, look(vec![miner(1, at_work)]));
-    for_a_while(&mut run, Duration::from_secs(300)).await;
+    for_a_while(&mut run, Duration::from_mins(5)).await;
     let tried =
         notebook.pages(|pages| pages.tried.iter().map(|at| (*at - began).as_secs()).collect::<Vec<_>>());
     assert_eq!(tried, [0, 1, 3, 7, 15, 31, 63, 123, 183, 243]);
