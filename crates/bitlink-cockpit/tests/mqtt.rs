@@ -275,3 +275,34 @@ async fn a_broker_that_wants_a_login_gets_it_and_one_that_is_wrong_is_tried_agai
     nobody.end().await;
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+#[tokio::test]
+async fn a_thousand_miners_are_told_in_one_round_and_a_broker_keeps_them_all() {
+    // Whoever comes later is sent three times as many messages at once.
+    let Some(mosquitto) = Mosquitto::start("thousand", "allow_anonymous true\nmax_queued_messages 0") else {
+        return;
+    };
+    let miners = (1..=1_000_u16).map(|n| {
+        let mut snapshot = MinerSnapshot::default();
+        snapshot.identity.serial = Some(format!("serial-{n}"));
+        snapshot.observed_at = Some(Timestamp::from_unix_millis(1_700_000_000_000));
+        snapshot.hashrate.average = HashRate::from_ths(100.0).ok();
+        let [high, low] = n.to_be_bytes();
+        Miner::from_snapshot([127, 1, high, low].into(), 4028, MinerStatus::Active, snapshot)
+    });
+    let config = mosquitto.config().with_interval(Duration::from_hours(1));
+    let told = Told::start(&config, known(miners.collect(), &[]));
+    told.counted(|counts| counts.rounds == 1).await;
+    let counts = told.watch.counts();
+    assert_eq!((counts.discovery, counts.availability, counts.state), (1_001, 1_001, 1_001), "{counts:?}");
+    eprintln!("a thousand miners in {:?}", counts.took);
+    let mut late = mosquitto.listener().await;
+    late.until("every miner", |known| {
+        let states =
+            known.keys().filter(|topic| topic.starts_with("bitlink/miner/") && topic.ends_with("/state"));
+        known.len() == 3_003 && states.count() == 1_000
+    })
+    .await;
+    assert_eq!(late.json("bitlink/fleet/state")["hashrate_ths"], 100_000.0);
+    told.end().await;
+}
