@@ -192,7 +192,7 @@ impl Miners {
     pub(crate) fn start(bitlink: &Path, net: u8, number: u8) -> Result<Self> {
         let mut command = Command::new(bitlink);
         command.args(["simulate", "--bind", &format!("127.94.{net}.0/24"), "--miners", &number.to_string()]);
-        command.args(["--mix", "antminer", "--sick", "0", "--port", "0", "--http-port", "off"]);
+        command.args(["--mix", "antminer,whatsminer", "--sick", "0", "--port", "0", "--http-port", "off"]);
         command.args(["--https-port", "off", "--format", "json", "--for", "600s"]);
         let mut running = Running::start(command.stdout(Stdio::piped()))?;
         let out = running.output()?;
