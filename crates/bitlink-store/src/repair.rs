@@ -1,5 +1,7 @@
 //! Repairing: a new file of everything that can be read of a damaged one. The damaged one is kept.
 
+mod history;
+
 use crate::carve::carve;
 use crate::error::StoreError;
 use crate::lock::Lock;
@@ -28,6 +30,8 @@ pub struct Repaired {
     pub items: usize,
     /// Whether those are all that there were.
     pub items_complete: bool,
+    /// Whether all readings over time and all that has happened are there, or were never.
+    pub history_complete: bool,
     /// Where the damaged file is.
     pub kept: PathBuf,
 }
@@ -52,10 +56,14 @@ pub fn repair(dir: &Path) -> Result<Repaired, StoreError> {
     for (from, to) in files(&path).into_iter().zip(files(&copy)).take(2) {
         copy_if_there(&from, &to)?;
     }
-    let salvaged = salvage(&copy, &path);
+    let mut result = match salvage(&copy, &path).and_then(|found| write(&fresh, &copy, found)) {
+        Ok(result) => result,
+        Err(error) => {
+            remove_database(&copy)?;
+            return Err(error);
+        }
+    };
     remove_database(&copy)?;
-    let Salvaged { records, items, mut result } = salvaged?;
-    write(&fresh, &records, &items)?;
 
     let kept = (1..u32::MAX).map(|n| beside(&path, &format!("damaged-{n}")));
     result.kept = kept.into_iter().find(|kept| !kept.exists()).unwrap_or_else(|| beside(&path, "damaged"));
@@ -140,7 +148,15 @@ fn salvage(copy: &Path, original: &Path) -> Result<Salvaged, StoreError> {
     }
     let carved = records.len() - whole;
     let lost = damaged.iter().filter(|id| !records.contains_key(id)).count();
-    let result = Repaired { whole, carved, lost, items: items.len(), items_complete, kept: PathBuf::new() };
+    let result = Repaired {
+        whole,
+        carved,
+        lost,
+        items: items.len(),
+        items_complete,
+        history_complete: false,
+        kept: PathBuf::new(),
+    };
     let items = items.into_iter().map(|(key, text)| (key, Some(text))).collect();
     Ok(Salvaged { records, items, result })
 }
@@ -201,11 +217,9 @@ fn read_range(
     (last, broke)
 }
 
-fn write(
-    path: &Path,
-    records: &BTreeMap<MinerId, MinerRecord>,
-    kept: &BTreeMap<String, Option<String>>,
-) -> Result<(), StoreError> {
+/// Writes what was found, and carries over what lies beside it in the copy.
+fn write(path: &Path, copy: &Path, found: Salvaged) -> Result<Repaired, StoreError> {
+    let Salvaged { records, items: kept, mut result } = found;
     let failed = |error| StoreError::of(path, error);
     let mut connection = Connection::open(path).map_err(failed)?;
     schema::migrate(&mut connection, path, schema::STEPS)?;
@@ -213,8 +227,13 @@ fn write(
     for record in records.values() {
         table::put(&transaction, record).map_err(failed)?;
     }
-    items::put(&transaction, kept).map_err(failed)?;
+    items::put(&transaction, &kept).map_err(failed)?;
+    if let Ok(damaged) = Connection::open(copy) {
+        let is_older = schema::version(&damaged, copy).is_ok_and(|found| found < schema::HISTORY);
+        result.history_complete = is_older || history::carry(&damaged, &transaction).map_err(failed)?;
+    }
     transaction.commit().map_err(failed)?;
     connection.close().map_err(|(_, error)| StoreError::of(path, error))?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file(path, error))
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file(path, error))?;
+    Ok(result)
 }

@@ -73,6 +73,9 @@ fn repair(data: &Data, console: Console) -> Result<Exit, Failure> {
     if !done.items_complete {
         console.note("not all that alerts knew and had still to send could be read; who is told of something may be told again");
     }
+    if !done.history_complete {
+        console.note("not all readings over time could be read; the others are there");
+    }
     console.note(&format!("the damaged database is kept as {}", clean(&done.kept.to_string_lossy())));
     Ok(if done.lost > 0 { Exit::SomeFailed } else { Exit::Fine })
 }
