@@ -1,7 +1,7 @@
 //! The fleet for an MQTT broker, in the shapes by which Home Assistant finds devices. Only publishes: nothing is subscribed to, so nobody
 //! can command a miner from there.
 //!
-//! [`Publisher`](publisher::Publisher) (pure) says what is to be said after what was said; [`MqttPort`] brings it to a broker;
+//! [`Publisher`] (pure) says what is to be said after what was said; [`MqttPort`] brings it to a broker;
 //! [`Publishing`] joins them, over and over. Topics and payloads are in `docs/mqtt.md`.
 
 pub mod broker;
