@@ -11,10 +11,13 @@ mod ci;
 mod dist;
 mod docs;
 mod examples;
+mod farm;
 mod fmt;
 mod hardware;
 mod interop;
 mod lint;
+mod metrics;
+mod mqtt;
 mod netns;
 mod process;
 mod soak;
@@ -42,7 +45,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop, metrics, mqtt
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -98,6 +101,18 @@ enum Command {
         /// Write the tables of the documents from what is found
         #[arg(long)]
         write: bool,
+    },
+    /// Let a real Prometheus read the metrics, rules and dashboard
+    Metrics {
+        /// Fail, rather than skip, when Prometheus is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Let a real mosquitto hear of a simulated farm
+    Mqtt {
+        /// Fail, rather than skip, when mosquitto is missing
+        #[arg(long)]
+        required: bool,
     },
     /// Watch a simulated farm for days in virtual time and compare every status with the truth
     Soak {
@@ -177,6 +192,8 @@ fn run(command: Command) -> Result<bool> {
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required, write } => vec![interop::step(required, write)],
+        Command::Metrics { required } => vec![metrics::step(required)],
+        Command::Mqtt { required } => vec![mqtt::step(required)],
         Command::Soak { miners, days, seed, interval_s, log } => {
             vec![soak::step(miners, days, seed, interval_s, log)]
         }

@@ -1,10 +1,13 @@
 //! The configuration of a service as a file: read, checked as a whole, and turned into settings of the library. What is not
 //! known in it is refused, with its line.
 
+mod mqtt;
+
 use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
 use bitlink_cockpit::http::HttpConfig;
+use bitlink_cockpit::mqtt::MqttConfig;
 use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
 use bitlink_miner_manager::history::HistoryConfig;
 use bitlink_miner_manager::model::Secret;
@@ -37,6 +40,7 @@ pub(crate) struct Settings {
     monitor: Watching,
     history: History,
     http: Http,
+    mqtt: mqtt::Mqtt,
     web: Web,
     login: Vec<Login>,
     pub(crate) log: Log,
@@ -339,6 +343,8 @@ pub(crate) struct Plan {
     pub(crate) web: Web,
     /// Whether and where metrics are shown.
     pub(crate) http: Option<HttpConfig>,
+    /// Whether and which broker is told.
+    pub(crate) mqtt: Option<MqttConfig>,
 }
 
 impl Loaded {
@@ -408,12 +414,13 @@ impl Loaded {
             wrong.at("http", http.validate());
         }
 
+        let mqtt = settings.mqtt.plan(self, &mut wrong);
         let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
             return Err(wrong.failure(self.file.as_deref()));
         }
         let (interval, web) = (watching.interval.0, settings.web);
-        Ok(Plan { fleet, service, networks: addresses, interval, web, http })
+        Ok(Plan { fleet, service, networks: addresses, interval, web, http, mqtt })
     }
 
     /// Shows itself at another address than the configuration says.
@@ -593,6 +600,9 @@ mod tests {
         alerts.timezone = None;
         assert_eq!(alerts, usual.alerts);
         assert_eq!(set.http.listen, usual.http.listen);
+        let mut mqtt = set.mqtt;
+        (mqtt.username, mqtt.password_file) = (None, None);
+        assert_eq!(mqtt, usual.mqtt);
         assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
     }
 

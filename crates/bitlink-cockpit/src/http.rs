@@ -2,13 +2,14 @@
 //! address or name of this machine; elsewhere whoever has the token.
 
 use crate::metrics::{self, Format, Level, Shard, Sites, discovery, own};
-use axum::Router;
+use crate::mqtt::MqttWatch;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bitlink_miner_manager::ServiceHandle;
 use futures::stream;
 use serde::Deserialize;
@@ -136,6 +137,12 @@ impl HttpServer {
         Ok(Self { listener, at, router: router(config, service, version) })
     }
 
+    /// With what telling an MQTT broker comes to among its metrics.
+    pub fn watching_mqtt(mut self, watch: MqttWatch) -> Self {
+        self.router = self.router.layer(Extension(watch));
+        self
+    }
+
     /// Where it listens.
     pub const fn at(&self) -> SocketAddr {
         self.at
@@ -245,13 +252,18 @@ fn text(format: Format, body: Body) -> Response {
     response
 }
 
-async fn own_metrics(State(house): State<House>, headers: HeaderMap) -> Response {
+async fn own_metrics(
+    State(house): State<House>,
+    mqtt: Option<Extension<MqttWatch>>,
+    headers: HeaderMap,
+) -> Response {
     let format = wanted(&headers);
     let (state, pulse) = (house.service.state(), house.service.pulse());
     let counted = house.service.stats();
     let sites = sites(&house.service);
     let round_age_s = Instant::now().saturating_duration_since(pulse.round_at).as_secs_f64();
-    let own = own::Own::new(&state, &sites, &pulse, &counted, round_age_s, house.version);
+    let own = own::Own::new(&state, &sites, &pulse, &counted, round_age_s, house.version)
+        .with_mqtt(mqtt.map(|Extension(watch)| watch.counts()));
     text(format, own::page(&own, format).into())
 }
 

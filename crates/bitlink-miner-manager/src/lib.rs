@@ -114,8 +114,8 @@ pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal};
 pub use replay::replay_alerts;
 pub use service::control::{Refusal, order_alert};
 pub use service::{
-    Alerting, AlertingError, AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents,
-    ServiceHandle, ServiceStats, ServiceStream,
+    Alerting, AlertingError, AlertsFiring, AmendError, Pulse, Service, ServiceConfig, ServiceEvent,
+    ServiceEvents, ServiceHandle, ServiceStats, ServiceStream,
 };
 
 /// The programs of README.md, compiled.

@@ -29,7 +29,7 @@ use bitlink_store::StoreError;
 use bitlink_store::history::{HistoryConfig, HistoryReader, HistoryStatus};
 use bitlink_transport::ListenConfig;
 use book::Book;
-pub use stats::ServiceStats;
+pub use stats::{AlertsFiring, ServiceStats};
 
 use recorder::Recorder;
 use stats::Counts;

@@ -37,10 +37,12 @@ pub use status::{HistoryStatus, RecordError};
 pub use sums::Sums;
 pub use tick::Tick;
 
+pub(crate) use chunk::unbundle_all;
 pub(crate) use compact::{Compacted, Failure, due, prepare};
 pub(crate) use ingest::Ingest;
 pub(crate) use query::{Trouble, series, values_at};
 pub(crate) use retention::{Expired, expired};
+pub(crate) use row::Row;
 pub(crate) use status::Shared;
 
 use crate::error::StoreError;

@@ -1,6 +1,7 @@
 //! `bitlink serve`: looks for miners, watches them and keeps account of them, for months. Wording and signals; the work is the
 //! library's.
 
+mod mqtt;
 mod systemd;
 
 use crate::columns::{self, findings_by_weight};
@@ -12,6 +13,7 @@ use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
 use bitlink_cockpit::http::{HttpConfig, HttpServer};
+use bitlink_cockpit::mqtt::MqttWatch;
 use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
 use bitlink_miner_manager::model::MinerRecord;
 use bitlink_miner_manager::{
@@ -97,8 +99,10 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
         networks = %plan.service.networks,
         "started"
     );
+    let telling = plan.mqtt.as_ref().map(|mqtt| mqtt::Telling::start(mqtt, &service));
+    let watch = telling.as_ref().map(mqtt::Telling::watch);
     let shown = match &plan.http {
-        Some(http) => Some(Shown::start(http, &service).await?),
+        Some(http) => Some(Shown::start(http, &service, watch).await?),
         None => None,
     };
     systemd::tell(News::Ready(&status_line(&service)));
@@ -139,6 +143,9 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     if let Some(shown) = shown {
         shown.end().await;
     }
+    if let Some(telling) = telling {
+        telling.end().await;
+    }
     service.shutdown().await;
     while let Some(event) = events.recv().await {
         tell(&event);
@@ -156,10 +163,17 @@ struct Shown {
 }
 
 impl Shown {
-    async fn start(config: &HttpConfig, service: &ServiceHandle) -> Result<Self, Failure> {
-        let server = HttpServer::bind(config, service.clone(), env!("CARGO_PKG_VERSION"))
+    async fn start(
+        config: &HttpConfig,
+        service: &ServiceHandle,
+        mqtt: Option<MqttWatch>,
+    ) -> Result<Self, Failure> {
+        let mut server = HttpServer::bind(config, service.clone(), env!("CARGO_PKG_VERSION"))
             .await
             .map_err(|error| Failure::new(Exit::SomeFailed, "metrics cannot be shown").because(&error))?;
+        if let Some(watch) = mqtt {
+            server = server.watching_mqtt(watch);
+        }
         info!(address = %server.at(), "metrics are shown");
         let (end, ended) = oneshot::channel::<()>();
         // That its sender is gone is as good as its word.
@@ -189,6 +203,9 @@ async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) 
             }
             if plan.http != started_with.http {
                 warn!("where metrics are shown counts from the next start on");
+            }
+            if plan.mqtt != started_with.mqtt {
+                warn!("which MQTT broker is told counts from the next start on");
             }
             service.reconfigure(plan.fleet, plan.service).await.map_err(Failure::from)
         }

@@ -316,3 +316,31 @@ fn a_service_shows_metrics_where_it_is_told_to_and_nowhere_else() {
     service.end().ended_with(0);
     assert!(TcpStream::connect(at).is_err(), "it is shut");
 }
+
+#[test]
+fn a_service_whose_broker_is_away_watches_all_the_same_and_says_so_once() {
+    let place = Place::new("mqtt-away");
+    let fleet = Simulation::start("127.91.80.0/24", "--miners 2 --mix antminer --sick 0");
+    // Nobody listens there.
+    let more = "[mqtt]\nbroker = \"mqtt://127.91.80.250:1\"\n";
+    let options = configured(&place, &fleet, "127.91.80.1-2", more);
+    let at = "127.91.80.251:4080";
+    let service = Running::start(&format!("{options} --listen {at}"));
+    while TcpStream::connect(at).is_err() {}
+    while !ask(at, "/metrics").contains("\nbitlink_mqtt_connections_total{result=\"failed\"} 2\n") {}
+    let own = ask(at, "/metrics");
+    assert!(own.contains("\nbitlink_mqtt_connected 0\n") && own.contains("\nbitlink_data_kept 1\n"), "{own}");
+    while !ask(at, "/metrics").contains("\nbitlink_devices_live 2\n") {}
+    service.signal("TERM");
+    let ended = service.end().ended_with(0);
+    assert_eq!(
+        ended.err.matches("the MQTT broker is not connected; it is tried again").count(),
+        1,
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("Connection refused"), "with its reason: {}", ended.err);
+    std::fs::write(place.path().join("bitlink.toml"), "[mqtt]\nbroker = \"mqtts://broker\"\n").unwrap();
+    let refused = run(&format!("config check {}/bitlink.toml", place.path().display())).ended_with(2);
+    assert!(refused.err.contains("TLS (mqtts://) is not spoken"), "{}", refused.err);
+}

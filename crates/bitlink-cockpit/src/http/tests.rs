@@ -90,8 +90,32 @@ async fn a_collector_gets_the_service_its_sums_and_every_device() {
     assert_eq!(devices.lines().filter(|l| l.starts_with("asic_up{") && l.ends_with(" 1")).count(), 4);
     assert_eq!(devices.lines().filter(|l| l.starts_with("asic_board_chips{")).count(), 12);
     assert!(devices.ends_with("# EOF\n"));
+    for page in [&own, &devices] {
+        let mut told = std::collections::HashSet::new();
+        for sample in page.lines().filter(|line| !line.starts_with('#')) {
+            let series = sample.rsplit_once(' ').unwrap().0;
+            assert!(told.insert(series), "{series} twice");
+        }
+        assert!(told.len() > 40, "{page}");
+    }
     let (_, _, found) = ask(&router, "/sd", &[("host", "localhost:4080")]).await;
     assert!(found.contains("\"targets\":[\"localhost:4080\"]") && found.contains("\"0/1\""), "{found}");
+    watching.end().await;
+}
+
+#[tokio::test]
+async fn a_collector_is_told_how_telling_a_broker_goes_where_one_is_told() {
+    let watching = Watching::start("mqtt", 1).await;
+    let plain = watching.router(None);
+    assert!(!ask(&plain, "/metrics", HERE).await.2.contains("bitlink_mqtt"));
+    let (_, _, own) = ask(&plain.layer(Extension(MqttWatch::default())), "/metrics", HERE).await;
+    for line in [
+        "bitlink_mqtt_connected 0",
+        "bitlink_mqtt_connections_total{result=\"lost\"} 0",
+        "bitlink_mqtt_messages_total{kind=\"discovery\"} 0",
+    ] {
+        assert!(own.lines().any(|l| l == line), "{line}\n{own}");
+    }
     watching.end().await;
 }
 

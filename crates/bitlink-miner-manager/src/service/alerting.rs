@@ -1,12 +1,13 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use super::stats::AlertsFiring;
 use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
     Found, Happening, Occasion, OrderError, Outbox, OutboxError, Policy, Subject,
 };
-use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, metric};
+use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, metric};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
 use bitlink_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -270,6 +271,19 @@ impl Alerts {
         if !outcome.notifications.is_empty() || !outcome.batch.is_empty() {
             courier.carry(engine.policy(), outcome.notifications, outcome.batch);
         }
+    }
+
+    /// How many alerts are true now.
+    pub(super) fn firing(&self) -> Option<AlertsFiring> {
+        let mut firing = AlertsFiring::default();
+        for severity in self.engine.as_ref()?.firing() {
+            match severity {
+                Severity::Critical => firing.critical += 1,
+                Severity::Warning => firing.warning += 1,
+                _ => firing.info += 1,
+            }
+        }
+        Some(firing)
     }
 
     /// Does what somebody asks.

@@ -254,7 +254,10 @@ impl Task {
                 Woken::Scan(event) => self.scanned(event),
                 Woken::LookedUp(looked) => self.looked_up(looked),
                 Woken::Heard(event) => self.hear(event),
-                Woken::Alert(event) => self.tell(ServiceEvent::Alert(Arc::new(event))),
+                Woken::Alert(event) => {
+                    self.counts.message(&event);
+                    self.tell(ServiceEvent::Alert(Arc::new(event)));
+                }
                 Woken::News => self.tell_news(),
                 Woken::Due => {}
             }
@@ -382,6 +385,7 @@ impl Task {
                     self.recorded(turn);
                 }
                 self.book.look(|registry| self.alerts.round(fleet, registry));
+                self.counts.lock().alerts_firing = self.alerts.firing();
             }
             MonitorEvent::StatusChanged { miner, .. } => {
                 if let Some(recorder) = &mut self.recorder {
