@@ -286,6 +286,7 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
                 | FaceName::Braiins
                 | FaceName::BraiinsRest
                 | FaceName::Elphapex
+                | FaceName::Goldshell
                 | FaceName::Hiveon
                 | FaceName::Mara
                 | FaceName::Proto
@@ -296,7 +297,8 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
         ActionKind::PowerMode => {
             matches!(
                 face,
-                FaceName::Mara
+                FaceName::Goldshell
+                    | FaceName::Mara
                     | FaceName::Proto
                     | FaceName::ProtoTls
                     | FaceName::Vnish
