@@ -283,6 +283,7 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
             FaceName::Antminer
                 | FaceName::AntminerOld
                 | FaceName::AxeOs
+                | FaceName::Blackminer
                 | FaceName::Braiins
                 | FaceName::BraiinsRest
                 | FaceName::Elphapex
@@ -291,6 +292,8 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
                 | FaceName::Mara
                 | FaceName::Proto
                 | FaceName::ProtoTls
+                | FaceName::Volcminer
+                | FaceName::VolcminerWeb
                 | FaceName::Whatsminer
                 | FaceName::WhatsminerV1
         ),
