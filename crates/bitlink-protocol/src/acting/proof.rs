@@ -42,7 +42,7 @@ pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnaps
             None => Proof::Impossible,
         },
         Action::SetPools { pools } => pools_are(pools, before, after),
-        Action::SwitchPool { pool } => switched(*pool, after),
+        Action::SwitchPool { pool } => switched(*pool, before, after),
         Action::PowerLimit { power } => match after.power_limit {
             Some(limit) if (limit.as_watts() - power.as_watts()).abs() < 1.0 => Proof::Proven,
             Some(limit) => {
@@ -213,7 +213,15 @@ fn pools_are(told: &[PoolSetting], before: Option<&MinerSnapshot>, after: &Miner
     })
 }
 
-fn switched(id: u32, after: &MinerSnapshot) -> Proof {
+fn switched(id: u32, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    // Firmware that tells only of the pool in use, and not which of them it is.
+    if let (Some([then]), [now]) = (before.map(|before| before.pools.as_slice()), after.pools.as_slice())
+        && then.id == now.id
+        && now.active == Some(true)
+        && now.id != id
+    {
+        return if (&then.url, &then.user) == (&now.url, &now.user) { Proof::NotYet } else { Proof::Proven };
+    }
     if after.pools.iter().all(|pool| pool.active.is_none()) {
         return Proof::Impossible;
     }
