@@ -282,7 +282,7 @@ impl Put {
     }
 
     /// The same command, at another port than the one at which the miner was found.
-    pub(crate) fn to_port(mut self, port: u16) -> Self {
+    pub(crate) fn with_port(mut self, port: u16) -> Self {
         if let Request::Api(request) = &mut self.request {
             request.port = Some(port);
         }

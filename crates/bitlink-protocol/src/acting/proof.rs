@@ -214,13 +214,14 @@ fn pools_are(told: &[PoolSetting], before: Option<&MinerSnapshot>, after: &Miner
 }
 
 fn switched(id: u32, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
-    // Firmware that tells only of the pool in use, and not which of them it is.
-    if let (Some([then]), [now]) = (before.map(|before| before.pools.as_slice()), after.pools.as_slice())
-        && then.id == now.id
+    // Firmware that tells only of the pool in use, and not which of them it is: that it is another one shows the effect.
+    if let [now] = after.pools.as_slice()
         && now.active == Some(true)
-        && now.id != id
+        && now.priority.is_none()
     {
-        return if (&then.url, &then.user) == (&now.url, &now.user) { Proof::NotYet } else { Proof::Proven };
+        let then = before.and_then(|before| before.pools.first());
+        let is_other = then.is_some_and(|then| (&then.url, &then.user) != (&now.url, &now.user));
+        return if is_other { Proof::Proven } else { Proof::NotYet };
     }
     if after.pools.iter().all(|pool| pool.active.is_none()) {
         return Proof::Impossible;

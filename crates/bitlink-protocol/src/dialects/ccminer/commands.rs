@@ -34,7 +34,7 @@ pub(super) fn plan(order: &Order<'_>) -> Result<Plan, ActError> {
     Ok(match order.action {
         Action::SwitchPool { pool } => {
             let command = Command::new("switchpool").with_parameter(pool.to_string());
-            Plan::one(Put::text("switchpool", &command)?.to_port(PORT).judged(by_word))
+            Plan::one(Put::text("switchpool", &command)?.with_port(PORT).judged(by_word))
         }
         other => return Err(ActError::unsupported(other.kind())),
     })
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn a_word_and_a_number() {
         let command = Command::new("switchpool").with_parameter("1");
-        let put = Put::text("switchpool", &command).unwrap().to_port(PORT);
+        let put = Put::text("switchpool", &command).unwrap().with_port(PORT);
         let Request::Api(request) = put.request() else { panic!("no words") };
         assert_eq!((&*request.bytes, request.port), (b"switchpool|1".as_slice(), Some(4068)));
         assert!(matches!(by_word("switchpool", &Raw::of_page(200, "ok|\0")), Verdict::Fine(_)));
