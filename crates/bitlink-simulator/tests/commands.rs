@@ -66,14 +66,14 @@ impl Machine {
     }
 
     async fn identify(&self) -> (Identified, MinerSnapshot) {
-        let reading = ReadMiner::new().with_credentials(self.credentials());
+        let reading = ReadMiner::new().with_credentials(self.credentials()).with_proofs();
         let reading =
             converse(&self.network, Self::endpoint(), reading, &Patience::default()).await.unwrap().value;
         (reading.identified, reading.snapshot)
     }
 
     async fn read(&self, identified: &Identified) -> MinerSnapshot {
-        let reading = ReadSnapshot::new(identified.clone());
+        let reading = ReadSnapshot::new(identified.clone()).with_proofs();
         converse(&self.network, Self::endpoint(), reading, &Patience::default()).await.unwrap().value
     }
 
@@ -280,8 +280,7 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
     match kind {
         ActionKind::Locate => matches!(
             face,
-            FaceName::Antminer
-                | FaceName::AntminerOld
+            FaceName::AntminerOld
                 | FaceName::AxeOs
                 | FaceName::Blackminer
                 | FaceName::Braiins
