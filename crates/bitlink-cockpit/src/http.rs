@@ -5,7 +5,8 @@
 use crate::api::{self, Api, Cockpit};
 use crate::metrics::{self, Format, Level, Shard, Sites, discovery, own};
 use crate::page;
-use crate::tls::{TlsError, TlsFiles, TlsListener};
+use crate::tls::TlsListener;
+pub use crate::tls::{TlsError, TlsFiles};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};

@@ -173,7 +173,7 @@ async fn show(args: &DemoArgs, demo: &Demo, console: Console) -> Result<Exit, Fa
 }
 
 /// The usual limits without their waiting times.
-fn at_once() -> Rules {
+pub(crate) fn at_once() -> Rules {
     Rules::default().with(|rules| {
         let now = Duration::ZERO;
         rules.dead_after = now;

@@ -45,7 +45,7 @@ impl Watching {
 
     fn router(&self, token: Option<&str>) -> Router {
         let config = HttpConfig::new(([127, 0, 0, 1], 0).into()).with_token(token.map(str::to_owned));
-        router(&config, self.service.handle(), "1.2.3")
+        router(&config, self.service.handle(), None, "1.2.3")
     }
 
     async fn end(self) {
