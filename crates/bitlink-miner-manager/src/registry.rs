@@ -4,7 +4,7 @@
 mod import;
 mod journal;
 
-pub use import::Imported;
+pub use import::{Imported, sheet_edits};
 pub use journal::StoreJournal;
 
 use crate::service::control::{self, Refusal};

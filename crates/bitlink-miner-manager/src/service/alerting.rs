@@ -1,6 +1,7 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use super::AlertsNow;
 use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
@@ -270,6 +271,13 @@ impl Alerts {
         if !outcome.notifications.is_empty() || !outcome.batch.is_empty() {
             courier.carry(engine.policy(), outcome.notifications, outcome.batch);
         }
+    }
+
+    /// What is true now.
+    pub(super) fn now(&self, alerting: &Alerting) -> Option<AlertsNow> {
+        let engine = self.engine.as_ref()?;
+        let channels = alerting.config.channel.iter().map(|channel| channel.name.clone()).collect();
+        Some(AlertsNow { firing: engine.alerts(), mutes: engine.mutes().cloned().collect(), channels })
     }
 
     /// Does what somebody asks.

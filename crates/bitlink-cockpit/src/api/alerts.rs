@@ -1,0 +1,110 @@
+//! Of what people are told: what is true now, that somebody sees to it, and that nothing is told of some for a while.
+
+use super::problem::Body;
+use super::records::order_not_done;
+use super::who::{Operator, Viewer};
+use super::{Api, Problem};
+use axum::extract::State;
+use axum::http::StatusCode;
+use bitlink_miner_manager::Timestamp;
+use bitlink_miner_manager::alerts::{Ack, AlertOrder, AlertState, Mute, Selection};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, SystemTime};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::new().routes(routes!(alerts)).routes(routes!(ack)).routes(routes!(mute)).routes(routes!(unmute))
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Alerts {
+    /// Whether anything is told at all.
+    enabled: bool,
+    /// What is true now, told or not.
+    #[schema(value_type = Vec<Object>)]
+    firing: Vec<AlertState>,
+    #[schema(value_type = Vec<Object>)]
+    mutes: Vec<Mute>,
+    /// Ways by which people are told.
+    channels: Vec<String>,
+}
+
+/// The alerts that are true now
+#[utoipa::path(get, path = "/alerts", tag = "alerts", responses((status = 200, body = Alerts), (status = 401, body = Problem)))]
+async fn alerts(State(api): State<Api>, _: Viewer) -> Result<axum::Json<Alerts>, Problem> {
+    let now = api.service().alerts().await.map_err(|_stopped| Problem::busy("the service stops"))?;
+    Ok(axum::Json(match now {
+        Some(now) => Alerts { enabled: true, firing: now.firing, mutes: now.mutes, channels: now.channels },
+        None => Alerts { enabled: false, firing: Vec::new(), mutes: Vec::new(), channels: Vec::new() },
+    }))
+}
+
+/// The longest that something is not told of.
+const LONGEST_S: u64 = 90 * 86_400;
+
+fn until(seconds: u64) -> Result<Timestamp, Problem> {
+    if !(1..=LONGEST_S).contains(&seconds) {
+        return Err(Problem::wrong("for_s", "1 s to 90 days"));
+    }
+    Ok(Timestamp::from(SystemTime::now()).plus(Duration::from_secs(seconds)))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AckWish {
+    /// As the list names it.
+    alert: String,
+    /// For how long; until it is over where this is left out.
+    for_s: Option<u64>,
+    #[serde(default)]
+    note: String,
+}
+
+/// Say that somebody sees to an alert: no reminders of the miners that it concerns now (operator)
+#[utoipa::path(post, path = "/alerts/ack", tag = "alerts", request_body = AckWish,
+    responses((status = 204), (status = 404, body = Problem), (status = 422, body = Problem)))]
+async fn ack(State(api): State<Api>, Operator(who): Operator, Body(wish): Body<AckWish>) -> Result<StatusCode, Problem> {
+    let until = wish.for_s.map(until).transpose()?;
+    let note = if wish.note.is_empty() { who.name } else { format!("{}: {}", who.name, wish.note) };
+    let order = AlertOrder::Ack { alert: wish.alert, ack: Ack::new(until, note) };
+    api.service().alert(order).await.map_err(|error| order_not_done(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MuteWish {
+    /// A name for it.
+    name: String,
+    for_s: u64,
+    /// Of whom: `site`, `building`, `rack`, `model`, `label`, `miner`, each a list; of all where it is left out.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    only: Selection,
+}
+
+/// Tell nothing of some miners for some time (operator)
+#[utoipa::path(post, path = "/alerts/mute", tag = "alerts", request_body = MuteWish,
+    responses((status = 204), (status = 409, body = Problem), (status = 422, body = Problem)))]
+async fn mute(State(api): State<Api>, Operator(who): Operator, Body(wish): Body<MuteWish>) -> Result<StatusCode, Problem> {
+    let order = AlertOrder::Mute(Mute::new(wish.name.as_str(), wish.only, until(wish.for_s)?));
+    api.service().alert(order).await.map_err(|error| order_not_done(&error))?;
+    tracing::info!(by = who.name, name = wish.name, "nothing is told of some miners");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct UnmuteWish {
+    name: String,
+}
+
+/// Tell again of what was muted by a name (operator)
+#[utoipa::path(post, path = "/alerts/unmute", tag = "alerts", request_body = UnmuteWish,
+    responses((status = 204), (status = 404, body = Problem)))]
+async fn unmute(State(api): State<Api>, _: Operator, Body(wish): Body<UnmuteWish>) -> Result<StatusCode, Problem> {
+    api.service().alert(AlertOrder::Unmute(wish.name)).await.map_err(|error| order_not_done(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
