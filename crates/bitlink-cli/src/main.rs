@@ -1,6 +1,7 @@
 //! The program `bitlink`: reads its arguments, runs a command, and ends with a code that other programs can rely on.
 
 mod args;
+mod choice;
 mod columns;
 mod commands;
 mod console;

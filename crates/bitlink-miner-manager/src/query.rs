@@ -29,6 +29,7 @@ pub use sort::{Sort, SortError};
 
 use bitlink_model::{Miner, MinerRecord, Timestamp};
 use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// A miner with what people wrote of it, at a time.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,16 @@ impl<'a> Subject<'a> {
     pub const fn miner(&self) -> &'a Miner {
         self.miner
     }
+}
+
+/// A machine that is kept and not watched, as one that was never read: what is known of it is in its record.
+pub fn unwatched(record: &MinerRecord) -> Miner {
+    let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), crate::DEFAULT_PORT);
+    let at = record.last_endpoint().unwrap_or(nowhere);
+    let mut miner = Miner::unheard(at.ip(), at.port());
+    miner.id = record.id;
+    miner.last_updated = Some(record.last_seen);
+    miner
 }
 
 /// What a field says of a miner, in base units.

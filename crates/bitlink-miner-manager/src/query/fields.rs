@@ -3,8 +3,8 @@
 
 use super::{Field, Kind, Subject, Texts, Value};
 use bitlink_model::{
-    Board, HashRate, Identity, Miner, MinerSnapshot, MinerStatus, Pool, Severity, Span, Temperature,
-    Timestamp,
+    Board, HashRate, Identity, Miner, MinerSnapshot, MinerStatus, MiningState, Pool, Severity, Span,
+    Temperature, Timestamp,
 };
 
 /// The field of a name, or of one of its shorter names.
@@ -86,7 +86,11 @@ pub static FIELDS: &[Field] = &[
     text("address", "address", "where it was reached; with the port where it is not 4028", |s| {
         Value::Text(address(s.miner).into())
     })
-    .or(&["ip", "addr"]),
+    .or(&["addr"]),
+    text("ip", "IP address", "where it was reached, without the port", |s| {
+        Value::Text(s.miner.ip.to_string().into())
+    }),
+    number("port", "port", None, "the port of its API", |s| Value::Number(f64::from(s.miner.port))),
     text("mac", "MAC address", "hardware address", |s| {
         let told = identity(s).and_then(|identity| identity.mac);
         Value::text(told.or_else(|| s.record?.mac()).map(|mac| mac.to_string()))
@@ -101,6 +105,9 @@ pub static FIELDS: &[Field] = &[
         None => Value::text(s.record.and_then(|record| record.identity.name())),
     }),
     text("firmware", "firmware", "family and version of the firmware", |s| Value::text(firmware(s))),
+    text("version", "firmware version", "of the firmware, as it tells it", |s| {
+        Value::text(identity(s).and_then(|identity| identity.firmware.as_ref()?.version.as_deref()))
+    }),
     text("serial", "serial number", "of the machine; a filter looks at that of the control board too", |s| {
         Value::text(
             identity(s).and_then(|identity| identity.serial.as_deref()).or_else(|| s.record?.serial()),
@@ -141,15 +148,34 @@ pub static FIELDS: &[Field] = &[
     })
     .or(&["hashrate", "rate"])
     .per(TH),
+    number(
+        "hashrate_5s_hs",
+        "hash rate, seconds",
+        Some("H/s"),
+        "over some seconds, where it tells that",
+        |s| rate(s, |l| l.hashrate.realtime),
+    )
+    .or(&["hashrate_5s"])
+    .per(TH),
+    number("hashrate_15m_hs", "hash rate, 15 min", Some("H/s"), "over the last quarter of an hour", |s| {
+        rate(s, |l| l.hashrate.fifteen_minutes)
+    })
+    .or(&["hashrate_15m"])
+    .per(TH),
+    number("hashrate_24h_hs", "hash rate, day", Some("H/s"), "over the last day", |s| {
+        rate(s, |l| l.hashrate.one_day)
+    })
+    .or(&["hashrate_24h"])
+    .per(TH),
     number("hashrate_average_hs", "mean hash rate", Some("H/s"), "since the mining program started", |s| {
         rate(s, |l| l.hashrate.average)
     })
-    .or(&["average"])
+    .or(&["average", "hashrate_average"])
     .per(TH),
     number("hashrate_expected_hs", "expected", Some("H/s"), "what it should reach", |s| {
         rate(s, |l| l.hashrate.expected.or(l.hashrate.nameplate))
     })
-    .or(&["expected"])
+    .or(&["expected", "hashrate_expected"])
     .per(TH),
     number("hashrate_ratio", "of expected", Some("1"), "hash rate as a share of what it should be", |s| {
         Value::number(live(s).and_then(|l| l.hashrate.of_expected()).map(|ratio| ratio.as_percent() / 100.0))
@@ -190,9 +216,17 @@ pub static FIELDS: &[Field] = &[
         degrees(s, |l| l.temperatures.outlet)
     })
     .or(&["outlet", "outlet_temp"]),
-    number("fan_rpm", "fan", Some("rpm"), "the slowest fan", |s| fan(s, f64::min)).or(&["fan"]),
+    number("fan_rpm", "fans", Some("rpm"), "mean over the fans that tell", mean_fan),
+    number("fan_min_rpm", "slowest fan", Some("rpm"), "the slowest fan", |s| fan(s, f64::min))
+        .or(&["fan", "fan_min"]),
     number("fan_max_rpm", "fastest fan", Some("rpm"), "the fastest fan", |s| fan(s, f64::max))
         .or(&["fan_max"]),
+    number("fan_duty_ratio", "fan duty", Some("1"), "how hard the hardest-driven fan is driven", |s| {
+        let duties = live(s).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.duty);
+        Value::number(duties.map(|duty| duty.as_percent() / 100.0).reduce(f64::max))
+    })
+    .or(&["fan_duty", "duty"])
+    .per(0.01),
     number("fans", "fans", None, "how many fans it lists", |s| {
         Value::whole(live(s).map(|l| l.fans.len()).filter(|fans| *fans > 0))
     }),
@@ -240,6 +274,12 @@ pub static FIELDS: &[Field] = &[
     .searching(|s, wanted| {
         any(s.miner.snapshot.as_ref()?.pools.iter().filter_map(|pool| pool.user.as_deref()), wanted)
     }),
+    flag("pool_up", "pool answers", "whether any of its pools answers", |s| {
+        let known = live(s).map(|l| l.pools.iter().filter_map(|pool| pool.status));
+        Value::flag(known.and_then(|all| {
+            all.map(|status| status == bitlink_model::PoolStatus::Alive).reduce(|a, b| a || b)
+        }))
+    }),
     number("pools_alive", "pools alive", None, "pools that answer", |s| {
         Value::whole(live(s).filter(|l| l.pools.iter().any(|pool| pool.status.is_some())).map(|l| {
             l.pools.iter().filter(|pool| pool.status == Some(bitlink_model::PoolStatus::Alive)).count()
@@ -256,10 +296,14 @@ pub static FIELDS: &[Field] = &[
         seconds(live(s).and_then(|l| l.elapsed))
     })
     .or(&["elapsed"]),
-    flag("light_on", "light", "whether its locator light is on", |s| {
+    text("state", "mining", "whether it mines, as far as it says", |s| {
+        Value::text(live(s).and_then(|l| l.mining_state).map(mining))
+    })
+    .words(&["mining", "starting", "stopped", "failed"]),
+    flag("light", "light", "whether its locator light is on", |s| {
         Value::flag(s.miner.snapshot.as_ref().and_then(|l| l.light))
     })
-    .or(&["light"]),
+    .or(&["light_on"]),
     flag(
         "default_password",
         "default password",
@@ -279,12 +323,12 @@ pub static FIELDS: &[Field] = &[
         )
     })
     .searching(|s, wanted| any(s.miner.findings.iter().map(|finding| finding.message.as_str()), wanted)),
-    text("rule", "rules", "the health rules that are broken", |s| {
+    text("rules", "rules", "the health rules that are broken", |s| {
         Value::text(Some(
             s.miner.findings.iter().map(|finding| finding.rule.as_str()).collect::<Vec<_>>().join(", "),
         ))
     })
-    .or(&["rules"])
+    .or(&["rule"])
     .searching(|s, wanted| any(s.miner.findings.iter().map(|finding| finding.rule.as_str()), wanted)),
     time("first_seen_ms", "first seen", "when it was met first", |s| {
         moment(s.record.map(|record| record.first_seen))
@@ -297,6 +341,39 @@ pub static FIELDS: &[Field] = &[
     })
     .or(&["round_trip"]),
 ];
+
+/// Fields that are known of a machine without any reading of it: what is kept.
+const KEPT: &[&str] = &[
+    "id",
+    "age_s",
+    "address",
+    "ip",
+    "port",
+    "mac",
+    "make",
+    "model",
+    "firmware",
+    "version",
+    "serial",
+    "hostname",
+    "site",
+    "building",
+    "rack",
+    "shelf",
+    "slot",
+    "position",
+    "labels",
+    "notes",
+    "first_seen_ms",
+    "last_seen_ms",
+];
+
+impl Field {
+    /// Whether it is known of a machine that is kept and not watched ([`super::unwatched`]).
+    pub fn is_kept(&self) -> bool {
+        KEPT.contains(&self.key)
+    }
+}
 
 /// Its reading, where that stands for now.
 fn live<'a>(of: &Subject<'a>) -> Option<&'a MinerSnapshot> {
@@ -339,6 +416,12 @@ fn moment<'a>(at: Option<Timestamp>) -> Value<'a> {
 fn fan<'a>(of: &Subject<'a>, which: fn(f64, f64) -> f64) -> Value<'a> {
     let speeds = live(of).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.speed);
     Value::number(speeds.map(bitlink_model::FanSpeed::as_rpm).reduce(which))
+}
+
+fn mean_fan<'a>(of: &Subject<'a>) -> Value<'a> {
+    let speeds = live(of).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.speed);
+    let (sum, many) = speeds.fold((0.0, 0.0), |(sum, many), speed| (sum + speed.as_rpm(), many + 1.0));
+    Value::number((many > 0.0).then(|| sum / many))
 }
 
 fn boards(of: &Subject<'_>) -> Option<usize> {
@@ -401,6 +484,15 @@ const fn status(status: MinerStatus) -> &'static str {
         MinerStatus::Warning => "warning",
         MinerStatus::Dead => "dead",
         _ => "scanning",
+    }
+}
+
+const fn mining(state: MiningState) -> &'static str {
+    match state {
+        MiningState::Mining => "mining",
+        MiningState::Starting => "starting",
+        MiningState::Stopped => "stopped",
+        _ => "failed",
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 /// Terms that must all hold.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
+    text: String,
     terms: Vec<Term>,
 }
 
@@ -62,7 +63,7 @@ const LONGEST: usize = 4_000;
 /// Fields through which a word without a name looks.
 const SEARCHED: &[&str] = &[
     "status", "address", "model", "firmware", "mac", "serial", "hostname", "pool", "worker", "reason",
-    "rule", "id", "position", "labels", "notes",
+    "rules", "id", "position", "labels", "notes",
 ];
 
 impl Filter {
@@ -76,7 +77,7 @@ impl Filter {
         }
         let read = |word: Word| term(&word).map_err(|why| FilterError { why, at: word.at });
         let terms = words(text).into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { terms })
+        Ok(Self { text: text.trim().to_owned(), terms })
     }
 
     /// Whether a miner is wanted.
@@ -85,6 +86,16 @@ impl Filter {
             Some(holds) => holds != term.not,
             None => false,
         })
+    }
+
+    /// As it was typed.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The fields that its terms name.
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.terms.iter().filter_map(|term| term.test.field())
     }
 
     /// Whether everybody is.
@@ -155,7 +166,7 @@ fn test(field: &'static Field, name: &str, sign: &str, value: &str) -> Result<Te
         Kind::Bool if is => match value {
             "on" | "yes" | "true" => Ok(Test::Flag(field, true)),
             "off" | "no" | "false" => Ok(Test::Flag(field, false)),
-            _ if field.key == "light_on" => Err("a light is on, off or unknown".to_owned()),
+            _ if field.key == "light" => Err("a light is on, off or unknown".to_owned()),
             _ => Err(format!("{name} is yes, no or unknown")),
         },
         Kind::Text | Kind::Word(_) if is => {
@@ -205,6 +216,20 @@ fn comparison(sign: &str) -> Option<Comparison> {
 }
 
 impl Test {
+    /// The field that it is about, where it is about one.
+    fn field(&self) -> Option<&'static Field> {
+        match self {
+            Self::Anywhere(_) => None,
+            Self::Holds(field, _)
+            | Self::Is(field, _)
+            | Self::Compares(field, ..)
+            | Self::Between(field, ..)
+            | Self::Unknown(field)
+            | Self::Flag(field, _) => Some(*field),
+            Self::Within(_) | Self::At(_) => field("address"),
+        }
+    }
+
     /// Whether it holds; `None` where that cannot be known.
     fn holds(&self, of: &Subject<'_>) -> Option<bool> {
         match self {

@@ -35,6 +35,21 @@ impl Sort {
         fields.collect::<Result<_, _>>().map(Self)
     }
 
+    /// By these fields, the first counting most; with `true` from the large to the small.
+    pub fn by(fields: impl IntoIterator<Item = (&'static Field, bool)>) -> Self {
+        Self(fields.into_iter().take(MOST).collect())
+    }
+
+    /// The fields that count, the first counting most.
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.0.iter().map(|(field, _)| *field)
+    }
+
+    /// Whether none is said: the order is that of addresses then.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The places of these miners, in order.
     pub fn order<'a>(&self, subjects: impl IntoIterator<Item = (usize, Subject<'a>)>) -> Vec<usize> {
         let mut rows: Vec<Row<'a>> = subjects

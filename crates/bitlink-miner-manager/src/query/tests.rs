@@ -148,7 +148,11 @@ fn every_name_is_of_one_field() {
     for field in FIELDS {
         for name in [&field.key].into_iter().chain(field.aliases) {
             assert!(names.insert(*name), "{name} is there twice");
-            assert!(!name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                !name.is_empty()
+                    && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+                "{name}"
+            );
         }
         assert!(!field.about.is_empty() && !field.title.is_empty(), "{}", field.key);
     }
