@@ -110,7 +110,7 @@ impl Api {
             version,
             is_tls,
             demo_csrf: crate::secret::word(),
-            feed: Feed::new(),
+            feed: Feed::new(version),
             happened,
             scans: Scans::new(news.clone()),
             plans: Plans::new(news.clone()),

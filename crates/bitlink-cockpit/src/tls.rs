@@ -75,11 +75,16 @@ const SHAKING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Connections whose hands have been shaken.
-#[derive(Debug)]
 pub(crate) struct TlsListener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     shaking: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+}
+
+impl std::fmt::Debug for TlsListener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TlsListener").field("listener", &self.listener).finish_non_exhaustive()
+    }
 }
 
 impl TlsListener {

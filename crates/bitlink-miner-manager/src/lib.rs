@@ -115,7 +115,7 @@ pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal, sheet
 pub use replay::replay_alerts;
 pub use service::control::{Refusal, order_alert};
 pub use service::{
-    Alerting, AlertingError, AlertsNow, AmendError, Pulse, Service, ServiceConfig, ServiceEvent,
+    Alerting, AlertingError, AlertsNow, AmendError, ChannelNow, Pulse, Service, ServiceConfig, ServiceEvent,
     ServiceEvents, ServiceHandle, ServiceStats, ServiceStream,
 };
 

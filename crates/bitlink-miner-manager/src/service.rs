@@ -18,8 +18,8 @@ pub use alerting::{Alerting, AlertingError};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::registry::FleetRegistry;
-use bitlink_alerts::{AlertOrder, AlertState, CourierEvent, Mute, OrderError};
-use bitlink_model::{Miner, MinerId, MinerRecord, RecordEdit};
+use bitlink_alerts::{AlertOrder, AlertState, ChannelKind, CourierEvent, Maintenance, Mute, OrderError};
+use bitlink_model::{Miner, MinerId, MinerRecord, RecordEdit, Timestamp};
 use bitlink_monitor::{
     Change, Clock, Conflict, FleetSnapshot, JournalError, MonitorEvent, MonitorHandle, Registry,
     RegistryError, RegistryJournal, SystemClock,
@@ -384,8 +384,24 @@ pub struct AlertsNow {
     pub firing: Vec<AlertState>,
     /// Of whom nothing is told for some time.
     pub mutes: Vec<Mute>,
-    /// The names of the channels by which people are told.
-    pub channels: Vec<String>,
+    /// Times in which nothing is told of some, as the configuration has them.
+    pub windows: Vec<Maintenance>,
+    /// The channels by which people are told.
+    pub channels: Vec<ChannelNow>,
+}
+
+/// How a channel does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelNow {
+    /// By which rules name it.
+    pub name: String,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// When it took a message last, since the service started.
+    pub last_sent: Option<Timestamp>,
+    /// Why it did not take the last one.
+    pub failing: Option<String>,
 }
 
 /// Why what is written of machines could not be changed.

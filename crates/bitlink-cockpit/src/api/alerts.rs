@@ -1,14 +1,16 @@
 //! Of what people are told: what is true now, that somebody sees to it, and that nothing is told of some for a while.
 
+use super::overview::word;
 use super::problem::Body;
 use super::records::order_not_done;
 use super::who::{Operator, Viewer};
 use super::{Api, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
-use bitlink_miner_manager::Timestamp;
-use bitlink_miner_manager::alerts::{Ack, AlertOrder, AlertState, Mute, Selection};
+use bitlink_miner_manager::alerts::{Ack, AlertOrder, AlertState, ChannelKind, Maintenance, Mute, Selection};
+use bitlink_miner_manager::{ChannelNow, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -18,26 +20,95 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
     OpenApiRouter::new().routes(routes!(alerts)).routes(routes!(ack)).routes(routes!(mute)).routes(routes!(unmute))
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 struct Alerts {
     /// Whether anything is told at all.
     enabled: bool,
-    /// What is true now, told or not.
-    #[schema(value_type = Vec<Object>)]
-    firing: Vec<AlertState>,
+    /// What is true now, told or not, the worst first.
+    firing: Vec<Firing>,
+    /// Of whom nothing is told for some time, as people asked.
     #[schema(value_type = Vec<Object>)]
     mutes: Vec<Mute>,
+    /// Times in which nothing is told of some, as the configuration has them.
+    #[schema(value_type = Vec<Object>)]
+    windows: Vec<Maintenance>,
     /// Ways by which people are told.
-    channels: Vec<String>,
+    channels: Vec<Channel>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Firing {
+    /// By which it is acknowledged.
+    key: String,
+    rule: String,
+    severity: &'static str,
+    title: String,
+    since_ms: Option<i64>,
+    /// Of how many miners it is true, and of how many of them nothing is told: acknowledged, muted, or hidden by another alert.
+    miners: usize,
+    quiet: usize,
+    /// Which they are, the first hundred.
+    ids: Vec<String>,
+    /// By what they were put together: the rack, the site.
+    group: BTreeMap<String, String>,
+    /// When people were told last.
+    told_ms: Option<i64>,
+    /// Who sees to it, with what they wrote, and until when.
+    acked_by: Option<String>,
+    acked_until_ms: Option<i64>,
+    /// What is lost, as far as that is known.
+    lost_hs: Option<f64>,
+}
+
+impl From<AlertState> for Firing {
+    fn from(state: AlertState) -> Self {
+        let ms = |at: Option<Timestamp>| at.map(Timestamp::as_unix_millis);
+        Self {
+            key: state.alert,
+            rule: state.rule,
+            severity: word(state.severity),
+            title: state.title,
+            since_ms: ms(state.since),
+            miners: state.firing,
+            quiet: state.quiet,
+            ids: state.miners.iter().map(ToString::to_string).collect(),
+            group: state.group.into_iter().collect(),
+            told_ms: ms(state.told),
+            acked_until_ms: ms(state.ack.as_ref().and_then(|ack| ack.until)),
+            acked_by: state.ack.map(|ack| ack.note),
+            lost_hs: state.lost_hs,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Channel {
+    name: String,
+    #[schema(value_type = String)]
+    kind: ChannelKind,
+    /// When it took a message last, since the service started.
+    last_sent_ms: Option<i64>,
+    /// Why it did not take the last one.
+    failing: Option<String>,
 }
 
 /// The alerts that are true now
 #[utoipa::path(get, path = "/alerts", tag = "alerts", responses((status = 200, body = Alerts), (status = 401, body = Problem)))]
 async fn alerts(State(api): State<Api>, _: Viewer) -> Result<axum::Json<Alerts>, Problem> {
     let now = api.service().alerts().await.map_err(|_stopped| Problem::busy("the service stops"))?;
-    Ok(axum::Json(match now {
-        Some(now) => Alerts { enabled: true, firing: now.firing, mutes: now.mutes, channels: now.channels },
-        None => Alerts { enabled: false, firing: Vec::new(), mutes: Vec::new(), channels: Vec::new() },
+    let Some(now) = now else { return Ok(axum::Json(Alerts::default())) };
+    let channel = |channel: ChannelNow| Channel {
+        name: channel.name,
+        kind: channel.kind,
+        last_sent_ms: channel.last_sent.map(Timestamp::as_unix_millis),
+        failing: channel.failing,
+    };
+    Ok(axum::Json(Alerts {
+        enabled: true,
+        firing: now.firing.into_iter().map(Firing::from).collect(),
+        mutes: now.mutes,
+        windows: now.windows,
+        channels: now.channels.into_iter().map(channel).collect(),
     }))
 }
 
@@ -55,7 +126,7 @@ fn until(seconds: u64) -> Result<Timestamp, Problem> {
 #[serde(deny_unknown_fields)]
 struct AckWish {
     /// As the list names it.
-    alert: String,
+    key: String,
     /// For how long; until it is over where this is left out.
     for_s: Option<u64>,
     #[serde(default)]
@@ -68,7 +139,7 @@ struct AckWish {
 async fn ack(State(api): State<Api>, Operator(who): Operator, Body(wish): Body<AckWish>) -> Result<StatusCode, Problem> {
     let until = wish.for_s.map(until).transpose()?;
     let note = if wish.note.is_empty() { who.name } else { format!("{}: {}", who.name, wish.note) };
-    let order = AlertOrder::Ack { alert: wish.alert, ack: Ack::new(until, note) };
+    let order = AlertOrder::Ack { alert: wish.key, ack: Ack::new(until, note) };
     api.service().alert(order).await.map_err(|error| order_not_done(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -96,14 +96,15 @@ pub(super) struct Feed {
     kept: Mutex<Option<(Instant, Arc<Table>)>>,
     /// Tells the revisions of this run from those of others.
     pub(super) epoch: String,
+    version: &'static str,
 }
 
 impl Feed {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(version: &'static str) -> Self {
         let mut epoch = String::new();
         // Writing to a text cannot fail.
         let _ = write!(epoch, "{:x}", Timestamp::from(std::time::SystemTime::now()).as_unix_millis());
-        Self { kept: Mutex::new(None), epoch }
+        Self { kept: Mutex::new(None), epoch, version }
     }
 
     /// The fleet as it is now, or was less than a second ago.
@@ -116,7 +117,7 @@ impl Feed {
             return Arc::clone(table);
         }
         let before = kept.as_ref().map(|(_, table)| Arc::clone(table));
-        let table = Arc::new(Self::make(before.as_deref(), service, happened));
+        let table = Arc::new(self.make(before.as_deref(), service, happened));
         *kept = Some((now, Arc::clone(&table)));
         table
     }
@@ -131,7 +132,7 @@ impl Feed {
         }
     }
 
-    fn make(before: Option<&Table>, service: &ServiceHandle, happened: &super::Happened) -> Table {
+    fn make(&self, before: Option<&Table>, service: &ServiceHandle, happened: &super::Happened) -> Table {
         let fleet = service.state();
         let records: HashMap<MinerId, Arc<MinerRecord>> = service
             .with_registry(|registry| registry.records().map(|record| (record.id, Arc::clone(record))).collect());
@@ -164,7 +165,7 @@ impl Feed {
                 gone_since = at;
             }
         }
-        let overview = Arc::new(overview::of(&fleet, &rows, revision, service, happened));
+        let overview = Arc::new(overview::of(&fleet, &rows, revision, service, happened, self.version));
         Table { revision, taken_at: fleet.taken_at, fleet, rows, by_key, gone, gone_since, overview }
     }
 }

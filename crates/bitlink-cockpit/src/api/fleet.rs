@@ -48,11 +48,13 @@ struct FieldInfo {
     title: &'static str,
     /// The base unit.
     unit: Option<&'static str>,
-    /// `text`, `word`, `number`, `time` or `bool`.
+    /// `text`, `enum`, `number`, `time` or `bool`.
     kind: &'static str,
     /// The words there are.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     values: &'static [&'static str],
+    sortable: bool,
+    filterable: bool,
     description: &'static str,
 }
 
@@ -62,7 +64,7 @@ async fn fields(_: Viewer) -> axum::Json<Fields> {
     let info = |field: &'static Field| {
         let (kind, values): (_, &[&str]) = match field.kind {
             Kind::Text => ("text", &[]),
-            Kind::Word(words) => ("word", words),
+            Kind::Word(words) => ("enum", words),
             Kind::Number => ("number", &[]),
             Kind::Time => ("time", &[]),
             Kind::Bool => ("bool", &[]),
@@ -74,6 +76,8 @@ async fn fields(_: Viewer) -> axum::Json<Fields> {
             unit: field.unit,
             kind,
             values,
+            sortable: true,
+            filterable: true,
             description: field.about,
         }
     };
@@ -113,7 +117,7 @@ impl Default for Wanted {
 
 const MOST_ROWS: usize = 100_000;
 const MOST_COLUMNS: usize = 64;
-const USUAL: &str = "id,status,address,model,hashrate_hs,hashrate_ratio,temp_celsius,power_w,efficiency_j_per_th,fan_rpm,uptime_s,worker,reason,last_seen_ms";
+const USUAL: &str = "id,status,address,model,hashrate_hs,hashrate_ratio,temp_celsius,power_w,efficiency_j_per_th,fan_min_rpm,uptime_s,worker,reason,last_seen_ms";
 
 /// A page of the fleet, or all of it as a file.
 #[derive(Debug, Serialize, ToSchema)]
@@ -212,7 +216,7 @@ async fn miners(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted
     .await
 }
 
-fn as_csv<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+fn as_csv(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
     let mut text = String::new();
     csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
     for row in rows {
@@ -222,7 +226,7 @@ fn as_csv<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], n
     file("text/csv; charset=utf-8", "miners.csv", text)
 }
 
-fn as_ndjson<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+fn as_ndjson(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
     let mut text = String::new();
     for row in rows {
         let object: serde_json::Map<_, _> =

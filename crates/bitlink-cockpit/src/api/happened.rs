@@ -34,8 +34,10 @@ pub(crate) struct Happening {
     pub(super) text: String,
     /// A status that was left and one that was entered.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(super) from: Option<MinerStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub(super) to: Option<MinerStatus>,
 }
 
@@ -77,10 +79,13 @@ struct Inner {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(super) struct LastHour {
     /// Changes of a status.
+    #[serde(rename = "statuses_last_hour")]
     statuses: u32,
     /// Machines met that are new, back, moved or have another control board.
+    #[serde(rename = "met_last_hour")]
     met: u32,
     /// Machines that vanished.
+    #[serde(rename = "vanished_last_hour")]
     vanished: u32,
 }
 
@@ -194,8 +199,8 @@ fn told(event: &ServiceEvent) -> Option<Happening> {
             let text = format!("has the identity of another miner too ({})", conflict.evidence);
             new("conflict", "warning", text).of_record(record)
         }
-        ServiceEvent::Vanished(record) => new("vanished", "warning", "has vanished").of_record(record),
-        ServiceEvent::Returned(record) => new("returned", "info", "has returned").of_record(record),
+        ServiceEvent::Vanished(record) => new("vanished", "warning", "has vanished".to_owned()).of_record(record),
+        ServiceEvent::Returned(record) => new("returned", "info", "has returned".to_owned()).of_record(record),
         ServiceEvent::ScanEnded(report) => {
             let found = report.counts.of(OutcomeKind::Found);
             new("scan", "info", format!("the service looked for miners and found {found}"))
@@ -206,11 +211,11 @@ fn told(event: &ServiceEvent) -> Option<Happening> {
         ServiceEvent::NotKept { error, .. } => {
             new("service", "critical", format!("what is known cannot be kept: {error}"))
         }
-        ServiceEvent::KeptAgain => new("service", "info", "what is known is kept again"),
+        ServiceEvent::KeptAgain => new("service", "info", "what is known is kept again".to_owned()),
         ServiceEvent::NotRecorded { reason } => {
             new("service", "critical", format!("readings are not recorded: {reason}"))
         }
-        ServiceEvent::RecordedAgain { .. } => new("service", "info", "readings are recorded again"),
+        ServiceEvent::RecordedAgain { .. } => new("service", "info", "readings are recorded again".to_owned()),
         ServiceEvent::Alert(event) => match &**event {
             CourierEvent::Sent(message) => {
                 let text = format!("told by {}: {}", message.channel, message.notification.headline());
@@ -222,7 +227,7 @@ fn told(event: &ServiceEvent) -> Option<Happening> {
             }
             _ => return None,
         },
-        ServiceEvent::Reconfigured => new("service", "info", "other settings count"),
+        ServiceEvent::Reconfigured => new("service", "info", "other settings count".to_owned()),
         _ => return None,
     })
 }

@@ -232,12 +232,17 @@ async fn metrics(State(api): State<Api>, _: Viewer) -> Result<axum::Json<Metrics
     Ok(axum::Json(Metrics { metrics: Metric::kinds().map(info).collect(), groups }))
 }
 
+/// What the store tells of what happened.
+const KINDS: &[&str] = &["status", "facts", "met", "service"];
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 struct LogWanted {
-    /// Of which machine; all of them where none is named
-    id: Option<String>,
+    /// Of which machine: `miner:ID`; all of them where none is named, or `fleet`
+    of: String,
+    /// Only of this kind: `status`, `facts`, `met`, `service`
+    kind: Option<String>,
     /// From when on, in ms since 1970; what is negative counts from now
     from: i64,
     /// Up to when; 0 is now
@@ -248,7 +253,7 @@ struct LogWanted {
 
 impl Default for LogWanted {
     fn default() -> Self {
-        Self { id: None, from: -24 * 3_600_000, to: 0, limit: 200 }
+        Self { of: "fleet".to_owned(), kind: None, from: -24 * 3_600_000, to: 0, limit: 200 }
     }
 }
 
@@ -262,18 +267,22 @@ struct Log {
 #[utoipa::path(get, path = "/log", tag = "history", params(LogWanted),
     responses((status = 200, body = Log), (status = 401, body = Problem), (status = 422, body = Problem)))]
 async fn log(State(api): State<Api>, _: Viewer, Params(wanted): Params<LogWanted>) -> Result<axum::Json<Log>, Problem> {
-    let id: Option<MinerId> = match wanted.id.as_deref() {
-        None | Some("") => None,
-        Some(id) => {
-            let bare = id.split('~').next().unwrap_or(id);
-            Some(bare.parse().map_err(|_no_id| Problem::wrong("id", "that is no id of a miner"))?)
-        }
+    let id: Option<MinerId> = match whose(&wanted.of)? {
+        SeriesName::Miner(id) => Some(id),
+        SeriesName::Group(group) if group == "fleet" => None,
+        _ => return Err(Problem::wrong("of", "the log is of miner:ID or of the fleet")),
     };
+    if let Some(kind) = &wanted.kind
+        && !KINDS.contains(&kind.as_str())
+    {
+        return Err(Problem::wrong("kind", format!("the kinds are {}", KINDS.join(", "))));
+    }
     if !(1..=MOST_POINTS).contains(&wanted.limit) {
         return Err(Problem::wrong("limit", format!("1 to {MOST_POINTS}")));
     }
     let (from, to) = span(wanted.from, wanted.to)?;
-    let most = wanted.limit;
+    // Of one kind there may be few among many.
+    let most = if wanted.kind.is_some() { MOST_POINTS } else { wanted.limit };
     let events = api.ask(move |reader| reader.last_events(id, from, to, most)).await?;
     let table = api.table().await;
     let address = |id: MinerId| {
@@ -281,7 +290,9 @@ async fn log(State(api): State<Api>, _: Viewer, Params(wanted): Params<LogWanted
         row.map(|row| row.miner.ip.to_string())
     };
     let mut entries: Vec<Happening> = events.iter().map(|event| told(event, address)).collect();
+    entries.retain(|entry| wanted.kind.as_deref().is_none_or(|kind| entry.kind == kind));
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.at_ms));
+    entries.truncate(wanted.limit);
     Ok(axum::Json(Log { entries }))
 }
 

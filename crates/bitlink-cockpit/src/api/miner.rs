@@ -81,8 +81,8 @@ fn host(miner: &Miner) -> String {
 #[derive(Debug, Serialize, ToSchema)]
 struct Raw {
     exchanges: Vec<Exchange>,
-    /// How many exchanges were left out for their size.
-    dropped: u64,
+    /// Whether exchanges were left out for their size.
+    truncated: bool,
     /// Why it could not be read as a whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -119,7 +119,7 @@ async fn raw(State(api): State<Api>, _: Operator, Path(id): Path<String>) -> Res
     let Transcript { exchanges, dropped, .. } = transcript;
     Ok(axum::Json(Raw {
         exchanges: exchanges.iter().map(shown).collect(),
-        dropped,
+        truncated: dropped > 0,
         error: miner.err().map(|error| error.to_string()),
     }))
 }

@@ -5,11 +5,12 @@ use super::happened::{Happened, LastHour};
 use super::who::Viewer;
 use super::{Api, Problem};
 use axum::extract::State;
-use bitlink_miner_manager::{FleetSnapshot, ServiceHandle};
+use bitlink_miner_manager::{FleetSnapshot, ServiceHandle, Timestamp};
 use bitlink_model::{HashRate, Miner, MinerStatus, Power, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -33,7 +34,7 @@ pub(crate) struct Overview {
     reasons: Vec<Reason>,
     sites: Vec<Site>,
     models: Vec<Model>,
-    changed_last_hour: LastHour,
+    changed: LastHour,
     service: ServiceState,
 }
 
@@ -102,6 +103,7 @@ struct Model {
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 struct ServiceState {
+    version: &'static str,
     started_at_ms: i64,
     /// Whether what is known is on the disk.
     data_kept: bool,
@@ -109,8 +111,9 @@ struct ServiceState {
     /// Whether readings are recorded.
     history: bool,
     not_recorded: Option<String>,
-    scanning: bool,
-    scanned_s_ago: Option<f64>,
+    /// Since when it looks for miners, and when it has done so last.
+    scanning_since_ms: Option<i64>,
+    scanned_at_ms: Option<i64>,
 }
 
 /// The farm in numbers
@@ -181,6 +184,7 @@ pub(super) fn of(
     revision: u64,
     service: &ServiceHandle,
     happened: &Happened,
+    version: &'static str,
 ) -> Overview {
     let (mut all, mut should, mut both) = (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
     let mut sites: BTreeMap<Option<&str>, Group> = BTreeMap::new();
@@ -268,17 +272,25 @@ pub(super) fn of(
             .take(50)
             .map(|(model, (miners, rate))| Model { model: model.to_owned(), miners, hashrate_hs: rate.value() })
             .collect(),
-        changed_last_hour: happened.last_hour(),
+        changed: happened.last_hour(),
         service: ServiceState {
+            version,
             started_at_ms: service.stats().started_at.as_unix_millis(),
             data_kept: pulse.not_kept.is_none(),
             not_kept: pulse.not_kept,
             history: pulse.history.is_some(),
             not_recorded: pulse.not_recorded,
-            scanning: pulse.scanning_since.is_some(),
-            scanned_s_ago: pulse.scanned_at.map(|at| Instant::now().saturating_duration_since(at).as_secs_f64()),
+            scanning_since_ms: pulse.scanning_since.map(on_the_wall),
+            scanned_at_ms: pulse.scanned_at.map(on_the_wall),
         },
     }
+}
+
+/// When that was, by the clock on the wall.
+fn on_the_wall(at: Instant) -> i64 {
+    let ago = Instant::now().saturating_duration_since(at);
+    let now = Timestamp::from(SystemTime::now()).as_unix_millis();
+    now.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
 
 pub(super) const fn word(severity: Severity) -> &'static str {

@@ -4,17 +4,22 @@
 mod run;
 mod wish;
 
+use super::feed::{Row, Table};
 use super::problem::Body;
 use super::who::{Operator, Viewer};
 use super::{Api, Problem};
 use crate::accounts::Who;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bitlink_miner_manager::control::{CommandError, Commander, JournalError, Past, Plan, PlanId, PlanSummary, Progress};
+use bitlink_miner_manager::control::{
+    CommandError, Commander, JournalError, Outcome, Past, Plan, PlanId, PlanSummary, Progress, Target,
+};
 use bitlink_miner_manager::Timestamp;
 use bitlink_model::{Action, Secret};
 pub(super) use run::Plans;
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -49,9 +54,9 @@ pub(super) struct Shown {
     state: &'static str,
     made_at_ms: i64,
     actor: String,
-    /// What is to be done, without secrets.
+    /// What is to be done by its kind and parameters, without secrets; left out in lists of plans of other runs.
     #[schema(value_type = Object)]
-    action: Option<Action>,
+    action: Option<serde_json::Value>,
     kind: &'static str,
     /// How many machines are commanded.
     targets: usize,
@@ -63,6 +68,8 @@ pub(super) struct Shown {
     /// Who is left out, and why; the first thousand.
     skipped: Vec<SkippedShown>,
     skipped_count: usize,
+    /// How many for which reason.
+    skip_counts: BTreeMap<&'static str, usize>,
     /// The plan that it takes back.
     #[serde(skip_serializing_if = "Option::is_none")]
     undoes: Option<String>,
@@ -95,6 +102,8 @@ struct StepShown {
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 struct SkippedShown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     address: String,
     name: Option<String>,
     reason: String,
@@ -103,10 +112,16 @@ struct SkippedShown {
 
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(super) struct TargetShown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     address: String,
     name: Option<String>,
-    /// `waiting`, `checking`, `sending`, `proving`, or what it came to.
-    state: String,
+    /// How far it is: `waiting`, `checking`, `sending`, `proving`, `ended`.
+    stage: &'static str,
+    /// What it came to: `verified`, `applied`, `refused`, `unsupported`, `unknown`, `not_attempted`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
+    /// Why, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -114,15 +129,51 @@ pub(super) struct TargetShown {
 /// Skipped machines that are named one by one.
 const MOST_SKIPPED: usize = 1_000;
 
+impl TargetShown {
+    fn of(target: &Target, who: &Known<'_>) -> Self {
+        Self {
+            id: who(target.endpoint),
+            address: target.endpoint.to_string(),
+            name: target.name.clone(),
+            stage: "waiting",
+            outcome: None,
+            text: None,
+        }
+    }
+
+    fn came_to(&mut self, outcome: &Outcome) {
+        self.stage = "ended";
+        self.outcome = Some(outcome.word());
+        self.text = outcome.why().map(str::to_owned);
+    }
+}
+
+/// By its kind, as a wish names it.
+fn shown_action(action: &Action) -> Option<serde_json::Value> {
+    let mut value = serde_json::to_value(action).ok()?;
+    let object = value.as_object_mut()?;
+    if let Some(kind) = object.remove("action") {
+        object.insert("kind".to_owned(), kind);
+    }
+    Some(value)
+}
+
+/// Which machine is known to answer at a place.
+type Known<'a> = dyn Fn(SocketAddr) -> Option<String> + 'a;
+
 impl Shown {
     /// A plan before it begins.
-    fn of(plan: &Plan, actor: &str) -> Self {
+    fn of(plan: &Plan, actor: &str, who: &Known<'_>) -> Self {
+        let mut skip_counts = BTreeMap::new();
+        for skipped in &plan.skipped {
+            *skip_counts.entry(skipped.reason.word()).or_default() += 1;
+        }
         Self {
             id: plan.id.to_string(),
             state: "made",
             made_at_ms: plan.made_at.as_unix_millis(),
             actor: actor.to_owned(),
-            action: Some(plan.action.clone()),
+            action: shown_action(&plan.action),
             kind: plan.action.kind().as_str(),
             targets: plan.targets.len(),
             power_w: Some(plan.power.as_watts()),
@@ -138,6 +189,7 @@ impl Shown {
                 .iter()
                 .take(MOST_SKIPPED)
                 .map(|skipped| SkippedShown {
+                    id: who(skipped.endpoint),
                     address: skipped.endpoint.to_string(),
                     name: skipped.name.clone(),
                     reason: skipped.reason.word().to_owned(),
@@ -145,6 +197,7 @@ impl Shown {
                 })
                 .collect(),
             skipped_count: plan.skipped.len(),
+            skip_counts,
             undoes: plan.undoes.as_ref().map(ToString::to_string),
             step: None,
             started_at_ms: None,
@@ -157,8 +210,8 @@ impl Shown {
     }
 
     /// A plan of which nothing but the journal is left.
-    fn of_past(past: &Past) -> Self {
-        let mut shown = Self::of(&past.plan, &past.actor);
+    fn of_past(past: &Past, who: &Known<'_>) -> Self {
+        let mut shown = Self::of(&past.plan, &past.actor, who);
         let (waiting, begun) = past.open();
         shown.counts = past.counts();
         shown.open = waiting + begun;
@@ -170,19 +223,16 @@ impl Shown {
             .iter()
             .zip(&past.progress)
             .map(|(target, progress)| {
-                let (state, text) = match progress {
-                    Progress::Ended { outcome, .. } => (outcome.word(), outcome.why().map(str::to_owned)),
+                let mut of = TargetShown::of(target, who);
+                match progress {
+                    Progress::Ended { outcome, .. } => of.came_to(outcome),
                     Progress::Begun { .. } => {
-                        ("unknown", Some("a command may have gone out, and nothing is known of it".to_owned()))
+                        of.stage = "sending";
+                        of.text = Some("a command may have gone out, and nothing is known of it".to_owned());
                     }
-                    _ => ("waiting", None),
-                };
-                TargetShown {
-                    address: target.endpoint.to_string(),
-                    name: target.name.clone(),
-                    state: state.to_owned(),
-                    text,
+                    _ => {}
                 }
+                of
             })
             .collect();
         shown
@@ -208,6 +258,7 @@ impl Shown {
             steps: Vec::new(),
             skipped: Vec::new(),
             skipped_count: 0,
+            skip_counts: BTreeMap::new(),
             undoes: None,
             step: None,
             started_at_ms: None,
@@ -266,9 +317,23 @@ async fn make(
         .plan(action, policy, &api.0.cockpit.groups, &targets)
         .await
         .map_err(|error| not_made(&error))?;
-    let shown = Shown::of(&plan, &format!("{}@cockpit", who.name));
-    api.0.plans.keep(plan, shown.clone())?;
+    kept(&api, plan, &who, &table)
+}
+
+/// Keeps a plan that waits for a yes, and shows it.
+fn kept(api: &Api, plan: Plan, who: &Who, table: &Table) -> Result<(StatusCode, axum::Json<Shown>), Problem> {
+    let places = places(table);
+    let known = |at: SocketAddr| places.get(&at).cloned();
+    let shown = Shown::of(&plan, &format!("{}@cockpit", who.name), &known);
+    let targets = plan.targets.iter().map(|target| TargetShown::of(target, &known)).collect();
+    api.0.plans.keep(plan, shown.clone(), targets)?;
     Ok((StatusCode::CREATED, axum::Json(shown)))
+}
+
+/// Which machines are where.
+fn places(table: &Table) -> HashMap<SocketAddr, String> {
+    let place = |row: &Row| (SocketAddr::new(row.miner.ip, row.miner.port), row.key.to_string());
+    table.rows.iter().map(place).collect()
 }
 
 fn not_made(error: &CommandError) -> Problem {
@@ -305,7 +370,8 @@ async fn one(State(api): State<Api>, _: Viewer, Path(id): Path<String>) -> Resul
             })
         })
         .await?;
-    Ok(axum::Json(Shown::of_past(&past)))
+    let places = places(&*api.table().await);
+    Ok(axum::Json(Shown::of_past(&past, &|at| places.get(&at).cloned())))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -373,9 +439,8 @@ async fn undo(
         .undo(&id, bitlink_miner_manager::control::Policy::default(), &api.0.cockpit.groups, &secret)
         .await
         .map_err(|error| not_made(&error))?;
-    let shown = Shown::of(&plan, &format!("{}@cockpit", who.name));
-    api.0.plans.keep(plan, shown.clone())?;
-    Ok((StatusCode::CREATED, axum::Json(shown)))
+    let table = api.table().await;
+    kept(&api, plan, &who, &table)
 }
 
 fn now_ms() -> i64 {

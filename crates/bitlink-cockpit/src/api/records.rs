@@ -75,6 +75,11 @@ struct Changed {
     changed: usize,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct Forgotten {
+    forgotten: usize,
+}
+
 /// Most machines that one order is about.
 const MOST: usize = 100_000;
 
@@ -89,7 +94,8 @@ fn ids(texts: &[String]) -> Result<Vec<MinerId>, Problem> {
     texts.iter().map(parse).collect()
 }
 
-fn not_done(error: &AmendError) -> Problem {
+/// Why an order is not done, in the words of HTTP.
+pub(super) fn order_not_done(error: &AmendError) -> Problem {
     match error {
         AmendError::Registry(error) => Problem::wrong("ids", error.to_string()),
         AmendError::ReadOnly => Problem::conflict(error.to_string()),
@@ -98,8 +104,6 @@ fn not_done(error: &AmendError) -> Problem {
         _ => Problem::failed("it cannot be kept", error),
     }
 }
-
-pub(super) use not_done as order_not_done;
 
 /// Write places, labels and notes of machines: all of them or none (operator)
 #[utoipa::path(patch, path = "/miners", tag = "fleet", request_body = Change,
@@ -111,7 +115,7 @@ async fn change(
 ) -> Result<axum::Json<Changed>, Problem> {
     let edit = RecordEdit::from(wish.edit);
     let edits = ids(&wish.ids)?.into_iter().map(|id| (id, edit.clone())).collect();
-    let changed = api.service().amend(edits, Vec::new()).await.map_err(|error| not_done(&error))?;
+    let changed = api.service().amend(edits, Vec::new()).await.map_err(|error| order_not_done(&error))?;
     tracing::info!(by = who.name, changed, "places, labels or notes were written");
     api.0.feed.stir();
     Ok(axum::Json(Changed { changed }))
@@ -125,16 +129,16 @@ struct Forget {
 
 /// Forget machines: they are not watched any more until they are met again (operator)
 #[utoipa::path(delete, path = "/miners", tag = "fleet", request_body = Forget,
-    responses((status = 200, body = Changed), (status = 403, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Forgotten), (status = 403, body = Problem), (status = 422, body = Problem)))]
 async fn forget(
     State(api): State<Api>,
     Operator(who): Operator,
     Body(wish): Body<Forget>,
-) -> Result<axum::Json<Changed>, Problem> {
-    let changed = api.service().amend(Vec::new(), ids(&wish.ids)?).await.map_err(|error| not_done(&error))?;
-    tracing::info!(by = who.name, changed, "miners were forgotten");
+) -> Result<axum::Json<Forgotten>, Problem> {
+    let forgotten = api.service().amend(Vec::new(), ids(&wish.ids)?).await.map_err(|error| order_not_done(&error))?;
+    tracing::info!(by = who.name, forgotten, "miners were forgotten");
     api.0.feed.stir();
-    Ok(axum::Json(Changed { changed }))
+    Ok(axum::Json(Forgotten { forgotten }))
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -165,7 +169,7 @@ async fn import(
         })
         .await?;
     let lines = edits.len();
-    let changed = api.service().amend(edits, Vec::new()).await.map_err(|error| not_done(&error))?;
+    let changed = api.service().amend(edits, Vec::new()).await.map_err(|error| order_not_done(&error))?;
     tracing::info!(by = who.name, lines, changed, "places were taken from a sheet");
     api.0.feed.stir();
     Ok(axum::Json(Taken { lines, changed }))

@@ -7,10 +7,10 @@ use super::who::{Operator, Viewer};
 use super::{Api, Problem};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bitlink_miner_manager::{Miner, OutcomeKind, ScanEvent, ScanStream, ScanTargets, Timestamp};
+use bitlink_miner_manager::{Miner, OutcomeKind, ScanDepth, ScanEvent, ScanStream, ScanTargets, Timestamp};
 use bitlink_model::HashRate;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -43,10 +43,10 @@ struct Scan {
     /// Endpoints and names there are, and how many of them have their outcome.
     total: u64,
     done: u64,
-    found: usize,
+    found_count: usize,
     rate_per_s: f64,
     eta_s: Option<f64>,
-    /// How many came to what. They add up to the total when it is over.
+    /// How many came to what; while it runs, how many were found. They add up to the total when it is over.
     counts: BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -120,7 +120,8 @@ impl Scans {
             match event {
                 Some(ScanEvent::Started { total, .. }) => self.change(id, |kept| kept.scan.total = total),
                 Some(ScanEvent::Found(miner)) => self.change(id, |kept| {
-                    kept.scan.found += 1;
+                    kept.scan.found_count += 1;
+                    *kept.scan.counts.entry(OutcomeKind::Found.as_str()).or_default() += 1;
                     if kept.miners.len() < MOST_FOUND {
                         kept.miners.push(*miner);
                     }
@@ -165,6 +166,26 @@ struct Wish {
     /// Left out of them.
     #[serde(default)]
     exclude: Vec<String>,
+    /// How much is asked of whom is found: `full`, everything; `brief`, make, model and rate.
+    #[serde(default)]
+    depth: Depth,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Depth {
+    #[default]
+    Full,
+    Brief,
+}
+
+impl From<Depth> for ScanDepth {
+    fn from(depth: Depth) -> Self {
+        match depth {
+            Depth::Full => Self::Full,
+            Depth::Brief => Self::Brief,
+        }
+    }
 }
 
 /// Most texts of one wish.
@@ -204,10 +225,11 @@ async fn begin(
         if inner.scans.values().any(|kept| kept.scan.state == "running") {
             return Err(Problem::conflict("a scan is running"));
         }
-        let events = api
-            .0
-            .cockpit
-            .fleet
+        let fleet = &api.0.cockpit.fleet;
+        let config = fleet.scan_config().clone().with_depth(wish.depth.into());
+        let events = fleet
+            .clone()
+            .with_scan(config)
             .scan_targets(targets)
             .map_err(|error| Problem::wrong("targets", super::problem::chain(&error)))?;
         inner.last += 1;
@@ -221,7 +243,7 @@ async fn begin(
             elapsed_s: 0.0,
             total: 0,
             done: 0,
-            found: 0,
+            found_count: 0,
             rate_per_s: 0.0,
             eta_s: None,
             counts: BTreeMap::new(),
@@ -258,7 +280,7 @@ async fn list(State(api): State<Api>, _: Viewer) -> axum::Json<List> {
 struct Whole {
     #[serde(flatten)]
     scan: Scan,
-    miners: Vec<FoundMiner>,
+    found: Vec<FoundMiner>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -272,7 +294,9 @@ struct FoundMiner {
     firmware: Option<String>,
     hashrate_hs: Option<f64>,
     mac: Option<String>,
-    /// Whether it is watched already.
+    /// Whether it is kept already, wherever it was met.
+    known: bool,
+    /// Whether a miner at this place is watched already.
     watched: bool,
 }
 
@@ -286,6 +310,8 @@ fn missing() -> Problem {
 async fn one(State(api): State<Api>, _: Viewer, Path(id): Path<u64>) -> Result<axum::Json<Whole>, Problem> {
     let table = api.table().await;
     let watched = watched(&table);
+    let known: HashSet<_> =
+        api.service().with_registry(|registry| registry.records().map(|record| record.id).collect());
     let inner = api.0.scans.lock();
     let kept = inner.scans.get(&id).ok_or_else(missing)?;
     let found = |miner: &Miner| {
@@ -303,10 +329,11 @@ async fn one(State(api): State<Api>, _: Viewer, Path(id): Path<u64>) -> Result<a
             }),
             hashrate_hs: miner.snapshot.as_deref().and_then(|s| s.hashrate.current()).map(HashRate::as_hs),
             mac: identity.and_then(|identity| identity.mac).map(|mac| mac.to_string()),
+            known: known.contains(&miner.id),
             watched: watched.contains(&(miner.ip, miner.port)),
         }
     };
-    Ok(axum::Json(Whole { scan: kept.scan.clone(), miners: kept.miners.iter().map(found).collect() }))
+    Ok(axum::Json(Whole { scan: kept.scan.clone(), found: kept.miners.iter().map(found).collect() }))
 }
 
 fn watched(table: &Table) -> HashSet<(std::net::IpAddr, u16)> {
@@ -325,10 +352,23 @@ async fn cancel(State(api): State<Api>, _: Operator, Path(id): Path<u64>) -> Res
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Adopt {
-    /// Where, as the scan names them; all that it found where none is named.
-    #[serde(default)]
-    at: Vec<String>,
+    /// Where, as the scan names them (`at`), or `"all"` that it found.
+    addresses: Addresses,
 }
+
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+enum Addresses {
+    These(Vec<String>),
+    All(All),
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum All {
+    All,
+}
+
 
 #[derive(Debug, Serialize, ToSchema)]
 struct Adopted {
@@ -337,7 +377,7 @@ struct Adopted {
 
 /// Take what a scan has found into the fleet: watched and kept from now on (operator)
 #[utoipa::path(post, path = "/scans/{id}/adopt", tag = "scans", params(("id" = u64, Path)), request_body = Adopt,
-    responses((status = 200, body = Adopted), (status = 404, body = Problem)))]
+    responses((status = 200, body = Adopted), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn adopt(
     State(api): State<Api>,
     Operator(who): Operator,
@@ -347,10 +387,19 @@ async fn adopt(
     let miners: Vec<Miner> = {
         let inner = api.0.scans.lock();
         let kept = inner.scans.get(&id).ok_or_else(missing)?;
-        let wanted = |miner: &&Miner| {
-            wish.at.is_empty() || wish.at.contains(&SocketAddr::new(miner.ip, miner.port).to_string())
-        };
-        kept.miners.iter().filter(wanted).cloned().collect()
+        match &wish.addresses {
+            Addresses::All(All::All) => kept.miners.clone(),
+            Addresses::These(these) => {
+                let at = |miner: &Miner| SocketAddr::new(miner.ip, miner.port).to_string();
+                let found: HashMap<String, &Miner> = kept.miners.iter().map(|miner| (at(miner), miner)).collect();
+                let find = |at: &String| {
+                    found.get(at).map(|miner| Miner::clone(miner)).ok_or_else(|| {
+                        Problem::wrong("addresses", format!("the scan has found nobody at {at:?}"))
+                    })
+                };
+                these.iter().collect::<BTreeSet<_>>().into_iter().map(find).collect::<Result<_, _>>()?
+            }
+        }
     };
     let adopted = api.service().adopt(miners).await.map_err(|_stopped| Problem::busy("the service stops"))?;
     tracing::info!(by = who.name, adopted, "what a scan found is watched");

@@ -254,7 +254,10 @@ impl Task {
                 Woken::Scan(event) => self.scanned(event),
                 Woken::LookedUp(looked) => self.looked_up(looked),
                 Woken::Heard(event) => self.hear(event),
-                Woken::Alert(event) => self.tell(ServiceEvent::Alert(Arc::new(event))),
+                Woken::Alert(event) => {
+                    self.alerts.heard(&event);
+                    self.tell(ServiceEvent::Alert(Arc::new(event)));
+                }
                 Woken::News => self.tell_news(),
                 Woken::Due => {}
             }

@@ -12,7 +12,6 @@ use crate::commands::demo::at_once;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::log;
-use crate::settings::Log;
 use crate::text::{count, duration, so_many};
 use bitlink_cockpit::Cockpit;
 use bitlink_cockpit::accounts::Accounts;

@@ -68,7 +68,7 @@ impl Plans {
     }
 
     /// Keeps a plan that waits for a yes.
-    pub(super) fn keep(&self, plan: Plan, shown: Shown) -> Result<(), Problem> {
+    pub(super) fn keep(&self, plan: Plan, shown: Shown, targets: Vec<TargetShown>) -> Result<(), Problem> {
         let change = self.number();
         let mut plans = self.lock();
         let now = now_ms();
@@ -82,16 +82,6 @@ impl Plans {
             let Some(oldest) = oldest else { return Err(Problem::busy("too many plans run")) };
             plans.remove(&oldest);
         }
-        let targets = plan
-            .targets
-            .iter()
-            .map(|target| TargetShown {
-                address: target.endpoint.to_string(),
-                name: target.name.clone(),
-                state: "waiting".to_owned(),
-                text: None,
-            })
-            .collect();
         let kept = Kept { shown, plan: Some(plan), targets, stop: Arc::new(Notify::new()), change };
         plans.insert(kept.shown.id.clone(), kept);
         Ok(())
@@ -177,15 +167,14 @@ impl Plans {
                     if let Some(kept) = self.lock().get_mut(&id)
                         && let Some(of) = usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place))
                     {
-                        word.clone_into(&mut of.state);
+                        of.stage = word;
                     }
                 }
                 ControlEvent::Ended { target, outcome, .. } => self.change(&id, |kept| {
                     kept.shown.counts.add(&outcome);
                     kept.shown.open = kept.shown.open.saturating_sub(1);
                     if let Some(of) = usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place)) {
-                        outcome.word().clone_into(&mut of.state);
-                        of.text = outcome.why().map(str::to_owned);
+                        of.came_to(&outcome);
                     }
                 }),
                 ControlEvent::Stopping { why } => {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
-    /// What is to be done, by its word and settings: `{"action": "reboot"}`, `{"action": "locate", "on": true}`; see `/actions`.
+    /// What is to be done, by its kind and parameters: `{"kind": "reboot"}`, `{"kind": "locate", "on": true}`; see `/actions`.
     #[schema(value_type = Object)]
     action: Value,
     /// To whom, by their ids.
@@ -58,8 +58,11 @@ const ELSEWHERE: &[ActionKind] = &[ActionKind::Update, ActionKind::ReadLogs];
 impl Wish {
     pub(super) fn action(&self) -> Result<Action, Problem> {
         let wrong = |detail: String| Problem::wrong("action", detail);
-        let mut action: Action =
-            serde_json::from_value(self.action.clone()).map_err(|error| wrong(error.to_string()))?;
+        let mut said = self.action.clone();
+        let named = said.as_object_mut().ok_or_else(|| wrong("it is an object with a kind".to_owned()))?;
+        let kind = named.remove("kind").ok_or_else(|| wrong("its kind is missing; /actions has them".to_owned()))?;
+        named.insert("action".to_owned(), kind);
+        let mut action: Action = serde_json::from_value(said).map_err(|error| wrong(error.to_string()))?;
         let kind = action.kind();
         if ELSEWHERE.contains(&kind) {
             return Err(wrong(format!("{kind} is done by `bitlink control` on the command line")));
@@ -162,14 +165,14 @@ pub(super) struct Actions {
 #[derive(Debug, Serialize, ToSchema)]
 struct ActionInfo {
     /// Its word.
-    action: &'static str,
+    kind: &'static str,
     title: &'static str,
-    about: &'static str,
+    description: &'static str,
     /// Whether machines stop hashing for it.
     interrupts: bool,
     /// Whether it cannot be taken back, or may lock people out.
     dangerous: bool,
-    settings: Vec<Setting>,
+    parameters: Vec<Setting>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -185,9 +188,9 @@ struct Setting {
 
 pub(super) fn actions() -> Actions {
     let of = |kind: &ActionKind| {
-        let (title, about, settings) = told(*kind)?;
+        let (title, description, parameters) = told(*kind)?;
         let dangerous = matches!(kind, ActionKind::FactoryReset | ActionKind::Password | ActionKind::Network);
-        Some(ActionInfo { action: kind.as_str(), title, about, interrupts: kind.interrupts(), dangerous, settings })
+        Some(ActionInfo { kind: kind.as_str(), title, description, interrupts: kind.interrupts(), dangerous, parameters })
     };
     Actions { actions: ActionKind::ALL.iter().filter_map(of).collect() }
 }
