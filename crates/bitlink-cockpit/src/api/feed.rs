@@ -3,7 +3,7 @@
 
 use super::overview::{self, Overview};
 use bitlink_miner_manager::query::Subject;
-use bitlink_miner_manager::{FleetSnapshot, Miner, MinerId, ServiceHandle, Timestamp};
+use bitlink_miner_manager::{Miner, MinerId, ServiceHandle, Timestamp};
 use bitlink_model::MinerRecord;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -21,7 +21,6 @@ const GONE: usize = 20_000;
 pub(super) struct Table {
     pub(super) revision: u64,
     pub(super) taken_at: Timestamp,
-    pub(super) fleet: Arc<FleetSnapshot>,
     /// In the order of the fleet.
     pub(super) rows: Vec<Row>,
     by_key: HashMap<Key, usize>,
@@ -166,7 +165,7 @@ impl Feed {
             }
         }
         let overview = Arc::new(overview::of(&fleet, &rows, revision, service, happened, self.version));
-        Table { revision, taken_at: fleet.taken_at, fleet, rows, by_key, gone, gone_since, overview }
+        Table { revision, taken_at: fleet.taken_at, rows, by_key, gone, gone_since, overview }
     }
 }
 

@@ -216,7 +216,8 @@ async fn miners(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted
     .await
 }
 
-fn as_csv(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+fn as_csv<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
     let mut text = String::new();
     csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
     for row in rows {
@@ -226,7 +227,8 @@ fn as_csv(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Tim
     file("text/csv; charset=utf-8", "miners.csv", text)
 }
 
-fn as_ndjson(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+fn as_ndjson<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
     let mut text = String::new();
     for row in rows {
         let object: serde_json::Map<_, _> =
