@@ -100,7 +100,7 @@ async function scenarios() {
       if (told.can.includes('locate')) ids.push(id);
     }
     assert(ids.length > 0, 'nobody has a light');
-    const plan = await api.post('/plans', { action: { action: 'locate', on: true }, ids });
+    const plan = await api.post('/plans', { action: { kind: 'locate', on: true }, ids });
     assert(plan.targets === ids.length, `${plan.targets} of ${ids.length}: ${JSON.stringify(plan.skipped)}`);
     let refused = 0;
     await api.post(`/plans/${plan.id}/run`, { miners: plan.targets + 1 }).catch((error) => { refused = error.status; });

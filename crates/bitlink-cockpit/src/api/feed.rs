@@ -133,8 +133,9 @@ impl Feed {
 
     fn make(&self, before: Option<&Table>, service: &ServiceHandle, happened: &super::Happened) -> Table {
         let fleet = service.state();
-        let records: HashMap<MinerId, Arc<MinerRecord>> = service
-            .with_registry(|registry| registry.records().map(|record| (record.id, Arc::clone(record))).collect());
+        let records: HashMap<MinerId, Arc<MinerRecord>> = service.with_registry(|registry| {
+            registry.records().map(|record| (record.id, Arc::clone(record))).collect()
+        });
         let revision = before.map_or(1, |before| before.revision + 1);
         let mut rows = Vec::with_capacity(fleet.len());
         let mut by_key = HashMap::with_capacity(fleet.len());
@@ -144,7 +145,8 @@ impl Feed {
                 key.twin += 1;
             }
             let record = records.get(&miner.id).cloned();
-            let old = before.and_then(|before| before.by_key.get(&key).and_then(|place| before.rows.get(*place)));
+            let old =
+                before.and_then(|before| before.by_key.get(&key).and_then(|place| before.rows.get(*place)));
             let is_old = old.is_some_and(|old| {
                 Arc::ptr_eq(&old.miner, miner) && same(old.record.as_ref(), record.as_ref())
             });
