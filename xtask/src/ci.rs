@@ -6,7 +6,7 @@
 
 use crate::steps::Step;
 use crate::{
-    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, netns, test, tidy,
+    bench, bench_monitor, bench_scan, docs, e2e, examples, fmt, hardware, interop, lint, netns, test, tidy,
 };
 
 /// The steps of `cargo xtask ci`.
@@ -23,6 +23,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(bench_monitor::run_once());
     steps.push(examples::step());
     steps.push(interop::step(false, false));
+    steps.push(e2e::step(false));
     steps
 }
 
@@ -49,7 +50,8 @@ mod tests {
                 "bench-scan",
                 "bench-monitor",
                 "examples",
-                "interop"
+                "interop",
+                "e2e"
             ]
         );
     }

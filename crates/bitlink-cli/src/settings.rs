@@ -441,7 +441,16 @@ impl Loaded {
             return Err(wrong.failure(self.file.as_deref()));
         }
         let (interval, web) = (watching.interval.0, settings.web);
-        Ok(Plan { fleet, service, networks: addresses, interval, web, http, cockpit: settings.http.cockpit, groups })
+        Ok(Plan {
+            fleet,
+            service,
+            networks: addresses,
+            interval,
+            web,
+            http,
+            cockpit: settings.http.cockpit,
+            groups,
+        })
     }
 
     /// Shows itself at another address than the configuration says.

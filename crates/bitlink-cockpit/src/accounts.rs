@@ -354,7 +354,10 @@ impl Accounts {
     }
 
     /// Changes something that is kept, and tells it only when it is.
-    fn change<T>(&self, change: impl FnOnce(&mut Kept) -> Result<T, AccountError>) -> Result<T, AccountError> {
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Kept) -> Result<T, AccountError>,
+    ) -> Result<T, AccountError> {
         let mut state = self.lock();
         // What another program has written since is not undone.
         let mut kept = state.kept.again()?;

@@ -220,7 +220,9 @@ pub(crate) fn router(api: Api) -> Router {
         )
         .route(
             "/api/{*rest}",
-            axum::routing::any(|| async { Problem::missing("there is no such thing; /api/v1/openapi.json has all there is") }),
+            axum::routing::any(|| async {
+                Problem::missing("there is no such thing; /api/v1/openapi.json has all there is")
+            }),
         )
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(api)

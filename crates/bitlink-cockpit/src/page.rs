@@ -16,8 +16,18 @@ struct Files;
 
 /// Paths that the page draws itself.
 const VIEWS: &[&str] = &[
-    "/", "/login", "/miners", "/miners/{id}", "/racks", "/scan", "/plans", "/plans/{id}", "/alerts", "/log",
-    "/audit", "/settings",
+    "/",
+    "/login",
+    "/miners",
+    "/miners/{id}",
+    "/racks",
+    "/scan",
+    "/plans",
+    "/plans/{id}",
+    "/alerts",
+    "/log",
+    "/audit",
+    "/settings",
 ];
 
 /// What a page may do. Scripts and styles come from here alone, and none is written into a page.

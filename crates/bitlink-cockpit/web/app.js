@@ -186,7 +186,7 @@ async function countAlerts() {
   if (!session?.user) return;
   try {
     const alerts = await api.get('/alerts');
-    const firing = alerts.firing.filter((/** @type {any} */ one) => one.firing > one.quiet).length;
+    const firing = alerts.firing.filter((/** @type {any} */ one) => one.miners > one.quiet).length;
     if (firing !== alertCount) { alertCount = firing; drawShell(); }
   } catch { /* it is shown as soon as it can be */ }
 }

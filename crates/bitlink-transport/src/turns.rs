@@ -143,7 +143,11 @@ mod tests {
         let answers = futures::future::join_all(same.chain(others)).await;
         assert!(answers.iter().all(Result::is_ok));
         assert_eq!(*slow.most.lock().unwrap(), 1);
-        assert_eq!(began.elapsed(), Duration::from_secs(5), "the five one after another, all others beside them");
+        assert_eq!(
+            began.elapsed(),
+            Duration::from_secs(5),
+            "the five one after another, all others beside them"
+        );
         assert!(turns.taken.lock().unwrap().is_empty(), "nothing is left behind");
     }
 
@@ -161,7 +165,8 @@ mod tests {
         assert!(matches!(impatient, Err(TransportError::TimedOut { stage: Stage::Connecting, .. })));
 
         // One that is dropped in the middle gives its turn back.
-        let dropped = tokio::time::timeout(Duration::from_millis(10), turns.exchange(at(1), &question, &long));
+        let dropped =
+            tokio::time::timeout(Duration::from_millis(10), turns.exchange(at(1), &question, &long));
         assert!(dropped.await.is_err());
         let after = Instant::now();
         assert!(turns.exchange(at(1), &question, &long).await.is_ok());

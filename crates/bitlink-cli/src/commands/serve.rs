@@ -205,13 +205,18 @@ impl Shown {
         if with_cockpit {
             info!(address = %at, page = format!("{scheme}://{at}/"), "the cockpit and metrics are shown");
             if config.tls.is_none() && !at.ip().is_loopback() {
-                warn!("others can read what is sent to the cockpit, passwords too: give it a certificate (tls_cert, tls_key)");
+                warn!(
+                    "others can read what is sent to the cockpit, passwords too: give it a certificate (tls_cert, tls_key)"
+                );
             }
         } else {
             info!(address = %at, "metrics are shown");
         }
         if let Some(word) = first_run {
-            info!(token = word, "nobody can sign in yet: open the page and make the first user with this token");
+            info!(
+                token = word,
+                "nobody can sign in yet: open the page and make the first user with this token"
+            );
         }
         let (end, ended) = oneshot::channel::<()>();
         // That its sender is gone is as good as its word.

@@ -27,7 +27,11 @@ pub(super) struct Sealed {
 }
 
 pub(super) fn check(password: &str) -> Result<(), AccountError> {
-    if (SHORTEST..=LONGEST).contains(&password.chars().count()) { Ok(()) } else { Err(AccountError::Password) }
+    if (SHORTEST..=LONGEST).contains(&password.chars().count()) {
+        Ok(())
+    } else {
+        Err(AccountError::Password)
+    }
 }
 
 /// Fits no password.

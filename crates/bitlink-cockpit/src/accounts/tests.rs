@@ -91,7 +91,10 @@ async fn a_token_may_do_no_more_than_its_owner_may_now() {
     accounts.add("ann", Role::Admin, PASSWORD).await.unwrap();
     accounts.add("bob", Role::Operator, PASSWORD).await.unwrap();
     let (about, token) = accounts.add_token("bob", "grafana", Role::Operator, None).unwrap();
-    assert_eq!(accounts.by_token(&token).unwrap(), Who { name: "bob/grafana".to_owned(), role: Role::Operator });
+    assert_eq!(
+        accounts.by_token(&token).unwrap(),
+        Who { name: "bob/grafana".to_owned(), role: Role::Operator }
+    );
     assert!(!std::fs::read_to_string(folder.0.join("cockpit.json")).unwrap().contains(&token));
     accounts.set_role("bob", Role::Viewer).unwrap();
     assert_eq!(accounts.by_token(&token).unwrap().role, Role::Viewer);

@@ -17,7 +17,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(alerts)).routes(routes!(ack)).routes(routes!(mute)).routes(routes!(unmute))
+    OpenApiRouter::new()
+        .routes(routes!(alerts))
+        .routes(routes!(ack))
+        .routes(routes!(mute))
+        .routes(routes!(unmute))
 }
 
 #[derive(Debug, Default, Serialize, ToSchema)]
@@ -136,7 +140,11 @@ struct AckWish {
 /// Say that somebody sees to an alert: no reminders of the miners that it concerns now (operator)
 #[utoipa::path(post, path = "/alerts/ack", tag = "alerts", request_body = AckWish,
     responses((status = 204), (status = 404, body = Problem), (status = 422, body = Problem)))]
-async fn ack(State(api): State<Api>, Operator(who): Operator, Body(wish): Body<AckWish>) -> Result<StatusCode, Problem> {
+async fn ack(
+    State(api): State<Api>,
+    Operator(who): Operator,
+    Body(wish): Body<AckWish>,
+) -> Result<StatusCode, Problem> {
     let until = wish.for_s.map(until).transpose()?;
     let note = if wish.note.is_empty() { who.name } else { format!("{}: {}", who.name, wish.note) };
     let order = AlertOrder::Ack { alert: wish.key, ack: Ack::new(until, note) };
@@ -159,7 +167,11 @@ struct MuteWish {
 /// Tell nothing of some miners for some time (operator)
 #[utoipa::path(post, path = "/alerts/mute", tag = "alerts", request_body = MuteWish,
     responses((status = 204), (status = 409, body = Problem), (status = 422, body = Problem)))]
-async fn mute(State(api): State<Api>, Operator(who): Operator, Body(wish): Body<MuteWish>) -> Result<StatusCode, Problem> {
+async fn mute(
+    State(api): State<Api>,
+    Operator(who): Operator,
+    Body(wish): Body<MuteWish>,
+) -> Result<StatusCode, Problem> {
     let order = AlertOrder::Mute(Mute::new(wish.name.as_str(), wish.only, until(wish.for_s)?));
     api.service().alert(order).await.map_err(|error| order_not_done(&error))?;
     tracing::info!(by = who.name, name = wish.name, "nothing is told of some miners");
@@ -175,7 +187,11 @@ struct UnmuteWish {
 /// Tell again of what was muted by a name (operator)
 #[utoipa::path(post, path = "/alerts/unmute", tag = "alerts", request_body = UnmuteWish,
     responses((status = 204), (status = 404, body = Problem)))]
-async fn unmute(State(api): State<Api>, _: Operator, Body(wish): Body<UnmuteWish>) -> Result<StatusCode, Problem> {
+async fn unmute(
+    State(api): State<Api>,
+    _: Operator,
+    Body(wish): Body<UnmuteWish>,
+) -> Result<StatusCode, Problem> {
     api.service().alert(AlertOrder::Unmute(wish.name)).await.map_err(|error| order_not_done(&error))?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -43,7 +43,11 @@ struct Lines {
 /// The last lines of the audit log
 #[utoipa::path(get, path = "/audit", tag = "audit", params(Wanted),
     responses((status = 200, body = Lines), (status = 401, body = Problem), (status = 422, body = Problem)))]
-async fn lines(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted>) -> Result<axum::Json<Lines>, Problem> {
+async fn lines(
+    State(api): State<Api>,
+    _: Viewer,
+    Params(wanted): Params<Wanted>,
+) -> Result<axum::Json<Lines>, Problem> {
     if !(1..=2_000).contains(&wanted.limit) {
         return Err(Problem::wrong("limit", "1 to 2,000"));
     }
@@ -108,7 +112,13 @@ async fn verify(State(api): State<Api>, _: Viewer) -> Result<axum::Json<Verdict>
             .map_err(|error| Problem::failed("the audit log cannot be read", &error))?;
         let faults: Vec<_> =
             found.faults.iter().map(|fault| Fault { line: fault.line, what: fault.what.clone() }).collect();
-        Ok(axum::Json(Verdict { ok: faults.is_empty(), lines: found.lines, last: found.last, faults, more: found.more }))
+        Ok(axum::Json(Verdict {
+            ok: faults.is_empty(),
+            lines: found.lines,
+            last: found.last,
+            faults,
+            more: found.more,
+        }))
     })
     .await
 }

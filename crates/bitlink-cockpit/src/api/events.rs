@@ -64,7 +64,8 @@ async fn events(
     let permit = Arc::clone(&api.0.listeners)
         .try_acquire_owned()
         .map_err(|_full| Problem::busy("too many listen at the same time"))?;
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned).or(wanted.since);
+    let last =
+        headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned).or(wanted.since);
     let place = last.and_then(|id| Place::parse(&id, &api.0.feed.epoch));
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -189,7 +190,8 @@ impl Listener {
             let slice = slices.next().unwrap_or_default();
             let more = slices.peek().is_some();
             let rows: Vec<_> = slice.iter().map(|row| cells(row, fields, now)).collect();
-            let mut told = json!({ "revision": table.revision, "columns": names, "rows": rows, "more": more });
+            let mut told =
+                json!({ "revision": table.revision, "columns": names, "rows": rows, "more": more });
             if let (true, Some(object)) = (first, told.as_object_mut()) {
                 object.insert("reset".to_owned(), reset.into());
                 object.insert("gone".to_owned(), gone.clone().into());

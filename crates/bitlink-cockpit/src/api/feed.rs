@@ -3,7 +3,7 @@
 
 use super::overview::{self, Overview};
 use bitlink_miner_manager::query::Subject;
-use bitlink_miner_manager::{FleetSnapshot, Miner, MinerId, ServiceHandle, Timestamp};
+use bitlink_miner_manager::{Miner, MinerId, ServiceHandle, Timestamp};
 use bitlink_model::MinerRecord;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
@@ -21,7 +21,6 @@ const GONE: usize = 20_000;
 pub(super) struct Table {
     pub(super) revision: u64,
     pub(super) taken_at: Timestamp,
-    pub(super) fleet: Arc<FleetSnapshot>,
     /// In the order of the fleet.
     pub(super) rows: Vec<Row>,
     by_key: HashMap<Key, usize>,
@@ -134,8 +133,9 @@ impl Feed {
 
     fn make(&self, before: Option<&Table>, service: &ServiceHandle, happened: &super::Happened) -> Table {
         let fleet = service.state();
-        let records: HashMap<MinerId, Arc<MinerRecord>> = service
-            .with_registry(|registry| registry.records().map(|record| (record.id, Arc::clone(record))).collect());
+        let records: HashMap<MinerId, Arc<MinerRecord>> = service.with_registry(|registry| {
+            registry.records().map(|record| (record.id, Arc::clone(record))).collect()
+        });
         let revision = before.map_or(1, |before| before.revision + 1);
         let mut rows = Vec::with_capacity(fleet.len());
         let mut by_key = HashMap::with_capacity(fleet.len());
@@ -145,7 +145,8 @@ impl Feed {
                 key.twin += 1;
             }
             let record = records.get(&miner.id).cloned();
-            let old = before.and_then(|before| before.by_key.get(&key).and_then(|place| before.rows.get(*place)));
+            let old =
+                before.and_then(|before| before.by_key.get(&key).and_then(|place| before.rows.get(*place)));
             let is_old = old.is_some_and(|old| {
                 Arc::ptr_eq(&old.miner, miner) && same(old.record.as_ref(), record.as_ref())
             });
@@ -166,7 +167,7 @@ impl Feed {
             }
         }
         let overview = Arc::new(overview::of(&fleet, &rows, revision, service, happened, self.version));
-        Table { revision, taken_at: fleet.taken_at, fleet, rows, by_key, gone, gone_since, overview }
+        Table { revision, taken_at: fleet.taken_at, rows, by_key, gone, gone_since, overview }
     }
 }
 

@@ -140,7 +140,9 @@ pub(super) fn columns(names: Option<&str>) -> Result<Vec<&'static Field>, Proble
         .split(',')
         .map(str::trim)
         .map(|name| {
-            field(name).ok_or_else(|| Problem::wrong("columns", format!("there is no field {name:?}; /api/v1/fields has all")))
+            field(name).ok_or_else(|| {
+                Problem::wrong("columns", format!("there is no field {name:?}; /api/v1/fields has all"))
+            })
         })
         .collect::<Result<_, _>>()?;
     if fields.len() > MOST_COLUMNS {
@@ -173,13 +175,20 @@ fn whole(number: f64) -> i64 {
 
 pub(super) fn cells(row: &Row, columns: &[&'static Field], now: Timestamp) -> Vec<serde_json::Value> {
     let subject = row.subject(now);
-    columns.iter().map(|field| if field.key == "id" { row.key.to_string().into() } else { json(field.value(&subject)) }).collect()
+    columns
+        .iter()
+        .map(|field| if field.key == "id" { row.key.to_string().into() } else { json(field.value(&subject)) })
+        .collect()
 }
 
 /// The fleet: filtered, in order, a page of it or all of it as a file
 #[utoipa::path(get, path = "/miners", tag = "fleet", params(Wanted),
     responses((status = 200, body = Page), (status = 401, body = Problem), (status = 422, body = Problem)))]
-async fn miners(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted>) -> Result<Response, Problem> {
+async fn miners(
+    State(api): State<Api>,
+    _: Viewer,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, Problem> {
     let filter = filter(&wanted.filter)?;
     let sort = Sort::parse(&wanted.sort).map_err(|error| Problem::wrong("sort", error.to_string()))?;
     let columns = columns(wanted.columns.as_deref())?;
@@ -216,7 +225,8 @@ async fn miners(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted
     .await
 }
 
-fn as_csv(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+fn as_csv<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
     let mut text = String::new();
     csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
     for row in rows {
@@ -226,7 +236,12 @@ fn as_csv(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Tim
     file("text/csv; charset=utf-8", "miners.csv", text)
 }
 
-fn as_ndjson(rows: impl Iterator<Item = &Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+fn as_ndjson<'a>(
+    rows: impl Iterator<Item = &'a Row>,
+    columns: &[&'static Field],
+    now: Timestamp,
+) -> Response {
     let mut text = String::new();
     for row in rows {
         let object: serde_json::Map<_, _> =

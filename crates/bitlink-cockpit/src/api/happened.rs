@@ -1,7 +1,9 @@
 //! What happens, as a numbered list of the last things, for those who watch it live. What is further back is in the history.
 
 use bitlink_miner_manager::alerts::CourierEvent;
-use bitlink_miner_manager::{Change, Miner, MonitorEvent, OutcomeKind, ServiceEvent, ServiceEvents, Timestamp};
+use bitlink_miner_manager::{
+    Change, Miner, MonitorEvent, OutcomeKind, ServiceEvent, ServiceEvents, Timestamp,
+};
 use bitlink_model::{MinerRecord, MinerStatus};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -199,8 +201,12 @@ fn told(event: &ServiceEvent) -> Option<Happening> {
             let text = format!("has the identity of another miner too ({})", conflict.evidence);
             new("conflict", "warning", text).of_record(record)
         }
-        ServiceEvent::Vanished(record) => new("vanished", "warning", "has vanished".to_owned()).of_record(record),
-        ServiceEvent::Returned(record) => new("returned", "info", "has returned".to_owned()).of_record(record),
+        ServiceEvent::Vanished(record) => {
+            new("vanished", "warning", "has vanished".to_owned()).of_record(record)
+        }
+        ServiceEvent::Returned(record) => {
+            new("returned", "info", "has returned".to_owned()).of_record(record)
+        }
         ServiceEvent::ScanEnded(report) => {
             let found = report.counts.of(OutcomeKind::Found);
             new("scan", "info", format!("the service looked for miners and found {found}"))
@@ -215,14 +221,17 @@ fn told(event: &ServiceEvent) -> Option<Happening> {
         ServiceEvent::NotRecorded { reason } => {
             new("service", "critical", format!("readings are not recorded: {reason}"))
         }
-        ServiceEvent::RecordedAgain { .. } => new("service", "info", "readings are recorded again".to_owned()),
+        ServiceEvent::RecordedAgain { .. } => {
+            new("service", "info", "readings are recorded again".to_owned())
+        }
         ServiceEvent::Alert(event) => match &**event {
             CourierEvent::Sent(message) => {
                 let text = format!("told by {}: {}", message.channel, message.notification.headline());
                 new("alert", "info", text)
             }
             CourierEvent::GivenUp(message) => {
-                let text = format!("could not be told by {}: {}", message.channel, message.notification.headline());
+                let text =
+                    format!("could not be told by {}: {}", message.channel, message.notification.headline());
                 new("alert", "critical", text)
             }
             _ => return None,

@@ -115,7 +115,8 @@ fn metrics_named(names: &str) -> Result<Vec<Metric>, Problem> {
         return Err(Problem::wrong("metric", "none is named; `all` is all there are"));
     }
     let parse = |name: &&str| {
-        name.parse().map_err(|error: bitlink_model::UnknownMetric| Problem::wrong("metric", error.to_string()))
+        name.parse()
+            .map_err(|error: bitlink_model::UnknownMetric| Problem::wrong("metric", error.to_string()))
     };
     names.iter().map(parse).collect()
 }
@@ -123,14 +124,19 @@ fn metrics_named(names: &str) -> Result<Vec<Metric>, Problem> {
 /// Readings of a machine or a group over time
 #[utoipa::path(get, path = "/history", tag = "history", params(Wanted),
     responses((status = 200, body = Lines), (status = 401, body = Problem), (status = 422, body = Problem)))]
-async fn history(State(api): State<Api>, _: Viewer, Params(wanted): Params<Wanted>) -> Result<Response, Problem> {
+async fn history(
+    State(api): State<Api>,
+    _: Viewer,
+    Params(wanted): Params<Wanted>,
+) -> Result<Response, Problem> {
     if !matches!(wanted.format.as_str(), "json" | "csv" | "ndjson") {
         return Err(Problem::wrong("format", "the forms are json, csv and ndjson"));
     }
     if !(2..=MOST_POINTS).contains(&wanted.points) {
         return Err(Problem::wrong("points", format!("2 to {MOST_POINTS}")));
     }
-    let (name, (from, to), metrics) = (whose(&wanted.of)?, span(wanted.from, wanted.to)?, metrics_named(&wanted.metric)?);
+    let (name, (from, to), metrics) =
+        (whose(&wanted.of)?, span(wanted.from, wanted.to)?, metrics_named(&wanted.metric)?);
     let query = Query::new(name, from, to).with_metrics(metrics.clone()).with_step(Step::Auto);
     let mut series = api.ask(move |reader| reader.series(&query)).await?;
     series.sort_by_key(|series| metrics.iter().position(|metric| *metric == series.metric));
@@ -266,7 +272,11 @@ struct Log {
 /// What has happened: statuses with their reasons, changes of firmware, pools, boards and addresses, and of the service
 #[utoipa::path(get, path = "/log", tag = "history", params(LogWanted),
     responses((status = 200, body = Log), (status = 401, body = Problem), (status = 422, body = Problem)))]
-async fn log(State(api): State<Api>, _: Viewer, Params(wanted): Params<LogWanted>) -> Result<axum::Json<Log>, Problem> {
+async fn log(
+    State(api): State<Api>,
+    _: Viewer,
+    Params(wanted): Params<LogWanted>,
+) -> Result<axum::Json<Log>, Problem> {
     let id: Option<MinerId> = match whose(&wanted.of)? {
         SeriesName::Miner(id) => Some(id),
         SeriesName::Group(group) if group == "fleet" => None,

@@ -45,7 +45,11 @@ struct Cannot {
 /// One machine
 #[utoipa::path(get, path = "/miners/{id}", tag = "fleet", params(("id" = String, Path, description = "its id")),
     responses((status = 200, body = Whole), (status = 401, body = Problem), (status = 404, body = Problem)))]
-async fn miner(State(api): State<Api>, _: Viewer, Path(id): Path<String>) -> Result<axum::Json<Whole>, Problem> {
+async fn miner(
+    State(api): State<Api>,
+    _: Viewer,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Whole>, Problem> {
     let table = api.table().await;
     let row = table.get(&id).ok_or_else(|| Problem::missing("there is no such miner"))?;
     let now = Timestamp::from(std::time::SystemTime::now());
@@ -103,7 +107,11 @@ struct Exchange {
 /// What the machine itself says, asked now (operator)
 #[utoipa::path(get, path = "/miners/{id}/raw", tag = "fleet", params(("id" = String, Path, description = "its id")),
     responses((status = 200, body = Raw), (status = 403, body = Problem), (status = 404, body = Problem)))]
-async fn raw(State(api): State<Api>, _: Operator, Path(id): Path<String>) -> Result<axum::Json<Raw>, Problem> {
+async fn raw(
+    State(api): State<Api>,
+    _: Operator,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Raw>, Problem> {
     let table = api.table().await;
     let row = table.get(&id).ok_or_else(|| Problem::missing("there is no such miner"))?;
     let at = std::net::SocketAddr::new(row.miner.ip, row.miner.port);
@@ -132,12 +140,30 @@ fn shown(exchange: &RecordedExchange) -> Exchange {
         Ok(reply) => (Some(masked(&String::from_utf8_lossy(&reply.bytes))), None),
         Err(failure) => (None, Some(format!("{failure:?}"))),
     };
-    Exchange { to: exchange.endpoint.to_string(), asked, answered, error, took_s: exchange.took.as_secs_f64() }
+    Exchange {
+        to: exchange.endpoint.to_string(),
+        asked,
+        answered,
+        error,
+        took_s: exchange.took.as_secs_f64(),
+    }
 }
 
 /// Names whose values open something.
-const SECRETS: &[&str] =
-    &["pass", "passwd", "password", "pwd", "token", "access_token", "accesstoken", "jwt", "secret", "key", "sign", "set-cookie"];
+const SECRETS: &[&str] = &[
+    "pass",
+    "passwd",
+    "password",
+    "pwd",
+    "token",
+    "access_token",
+    "accesstoken",
+    "jwt",
+    "secret",
+    "key",
+    "sign",
+    "set-cookie",
+];
 
 /// A text without the values of JSON members and headers that open something.
 pub(super) fn masked(text: &str) -> String {

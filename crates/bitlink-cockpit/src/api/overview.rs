@@ -186,7 +186,8 @@ pub(super) fn of(
     happened: &Happened,
     version: &'static str,
 ) -> Overview {
-    let (mut all, mut should, mut both) = (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
+    let (mut all, mut should, mut both) =
+        (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
     let mut sites: BTreeMap<Option<&str>, Group> = BTreeMap::new();
     let mut models: BTreeMap<&str, (usize, Sum)> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, (Severity, usize)> = BTreeMap::new();
@@ -270,7 +271,11 @@ pub(super) fn of(
         models: models
             .into_iter()
             .take(50)
-            .map(|(model, (miners, rate))| Model { model: model.to_owned(), miners, hashrate_hs: rate.value() })
+            .map(|(model, (miners, rate))| Model {
+                model: model.to_owned(),
+                miners,
+                hashrate_hs: rate.value(),
+            })
             .collect(),
         changed: happened.last_hour(),
         service: ServiceState {

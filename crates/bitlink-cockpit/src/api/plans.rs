@@ -11,10 +11,10 @@ use super::{Api, Problem};
 use crate::accounts::Who;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::control::{
     CommandError, Commander, JournalError, Outcome, Past, Plan, PlanId, PlanSummary, Progress, Target,
 };
-use bitlink_miner_manager::Timestamp;
 use bitlink_model::{Action, Secret};
 pub(super) use run::Plans;
 use serde::{Deserialize, Serialize};
@@ -182,7 +182,11 @@ impl Shown {
             steps: plan
                 .batches
                 .iter()
-                .map(|batch| StepShown { size: batch.size, power_w: batch.power.as_watts(), canary: batch.canary })
+                .map(|batch| StepShown {
+                    size: batch.size,
+                    power_w: batch.power.as_watts(),
+                    canary: batch.canary,
+                })
                 .collect(),
             skipped: plan
                 .skipped
@@ -296,7 +300,9 @@ async fn list(State(api): State<Api>, _: Viewer) -> Result<axum::Json<List>, Pro
         })
         .await?;
     let known: std::collections::HashSet<String> = plans.iter().map(|plan| plan.id.clone()).collect();
-    plans.extend(kept.iter().filter(|plan| !known.contains(plan.id.as_str())).take(500).map(Shown::of_summary));
+    plans.extend(
+        kept.iter().filter(|plan| !known.contains(plan.id.as_str())).take(500).map(Shown::of_summary),
+    );
     plans.sort_by(|a, b| b.made_at_ms.cmp(&a.made_at_ms).then_with(|| b.id.cmp(&a.id)));
     Ok(axum::Json(List { plans, unreadable }))
 }
@@ -356,7 +362,11 @@ fn plan_id(text: &str) -> Result<PlanId, Problem> {
 /// A plan with what each machine came to
 #[utoipa::path(get, path = "/plans/{id}", tag = "commands", params(("id" = String, Path)),
     responses((status = 200, body = Shown), (status = 404, body = Problem)))]
-async fn one(State(api): State<Api>, _: Viewer, Path(id): Path<String>) -> Result<axum::Json<Shown>, Problem> {
+async fn one(
+    State(api): State<Api>,
+    _: Viewer,
+    Path(id): Path<String>,
+) -> Result<axum::Json<Shown>, Problem> {
     if let Some(shown) = api.0.plans.get(&id) {
         return Ok(axum::Json(shown));
     }
@@ -404,13 +414,19 @@ async fn run(
     let shown = api.0.plans.begin(&id, format!("{}@cockpit", who.name));
     tracing::info!(by = who.name, plan = id, "a plan is carried out");
     api.work(api.0.plans.clone().follow(id, execution, api.0.happened.clone()));
-    shown.map(|shown| (StatusCode::ACCEPTED, axum::Json(shown))).ok_or_else(|| Problem::missing("there is no such plan"))
+    shown
+        .map(|shown| (StatusCode::ACCEPTED, axum::Json(shown)))
+        .ok_or_else(|| Problem::missing("there is no such plan"))
 }
 
 /// Stop a plan that runs: no more commands go out, what is out is waited for (operator)
 #[utoipa::path(post, path = "/plans/{id}/cancel", tag = "commands", params(("id" = String, Path)),
     responses((status = 202), (status = 404, body = Problem)))]
-async fn cancel(State(api): State<Api>, Operator(who): Operator, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+async fn cancel(
+    State(api): State<Api>,
+    Operator(who): Operator,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     api.0.plans.cancel(&id)?;
     tracing::info!(by = who.name, plan = id, "a plan is stopped");
     Ok(StatusCode::ACCEPTED)

@@ -77,10 +77,7 @@ impl Problem {
 
     /// 503: too much is going on.
     pub fn busy(why: impl Into<String>) -> Self {
-        Self {
-            retry_after: Some(Duration::from_secs(1)),
-            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, why)
-        }
+        Self { retry_after: Some(Duration::from_secs(1)), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, why) }
     }
 
     /// 500: something of ours failed; the cause is in the log.

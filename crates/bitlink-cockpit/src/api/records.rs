@@ -60,7 +60,8 @@ fn edit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Edit<String
 
 impl From<Written> for RecordEdit {
     fn from(written: Written) -> Self {
-        let Written { site, building, rack, shelf, slot, notes, labels_add: add, labels_remove: remove } = written;
+        let Written { site, building, rack, shelf, slot, notes, labels_add: add, labels_remove: remove } =
+            written;
         let labels = if add.is_empty() && remove.is_empty() {
             LabelEdit::Keep
         } else {
@@ -135,7 +136,8 @@ async fn forget(
     Operator(who): Operator,
     Body(wish): Body<Forget>,
 ) -> Result<axum::Json<Forgotten>, Problem> {
-    let forgotten = api.service().amend(Vec::new(), ids(&wish.ids)?).await.map_err(|error| order_not_done(&error))?;
+    let forgotten =
+        api.service().amend(Vec::new(), ids(&wish.ids)?).await.map_err(|error| order_not_done(&error))?;
     tracing::info!(by = who.name, forgotten, "miners were forgotten");
     api.0.feed.stir();
     Ok(axum::Json(Forgotten { forgotten }))
@@ -183,7 +185,11 @@ async fn export(State(api): State<Api>, _: super::who::Viewer) -> Result<axum::r
         let records: Vec<_> = api.service().with_registry(|registry| registry.records().cloned().collect());
         bitlink_miner_manager::store::sheet::write(&mut text, records.iter().map(AsRef::as_ref))
             .map_err(|error| Problem::failed("the sheet cannot be written", &error))?;
-        Ok(super::fleet::file("text/csv; charset=utf-8", "places.csv", String::from_utf8_lossy(&text).into_owned()))
+        Ok(super::fleet::file(
+            "text/csv; charset=utf-8",
+            "places.csv",
+            String::from_utf8_lossy(&text).into_owned(),
+        ))
     })
     .await
 }

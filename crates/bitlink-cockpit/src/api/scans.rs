@@ -249,7 +249,13 @@ async fn begin(
             counts: BTreeMap::new(),
             error: None,
         };
-        let kept = Kept { scan: scan.clone(), began: Instant::now(), miners: Vec::new(), stop: Arc::clone(&stop), change: 0 };
+        let kept = Kept {
+            scan: scan.clone(),
+            began: Instant::now(),
+            miners: Vec::new(),
+            stop: Arc::clone(&stop),
+            change: 0,
+        };
         inner.scans.insert(id, kept);
         while inner.scans.len() > KEPT {
             inner.scans.pop_first();
@@ -369,7 +375,6 @@ enum All {
     All,
 }
 
-
 #[derive(Debug, Serialize, ToSchema)]
 struct Adopted {
     adopted: usize,
@@ -391,7 +396,8 @@ async fn adopt(
             Addresses::All(All::All) => kept.miners.clone(),
             Addresses::These(these) => {
                 let at = |miner: &Miner| SocketAddr::new(miner.ip, miner.port).to_string();
-                let found: HashMap<String, &Miner> = kept.miners.iter().map(|miner| (at(miner), miner)).collect();
+                let found: HashMap<String, &Miner> =
+                    kept.miners.iter().map(|miner| (at(miner), miner)).collect();
                 let find = |at: &String| {
                     found.get(at).map(|miner| Miner::clone(miner)).ok_or_else(|| {
                         Problem::wrong("addresses", format!("the scan has found nobody at {at:?}"))

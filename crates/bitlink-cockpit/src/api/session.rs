@@ -13,7 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::new().routes(routes!(session, sign_in, sign_out)).routes(routes!(set_up)).routes(routes!(password))
+    OpenApiRouter::new()
+        .routes(routes!(session, sign_in, sign_out))
+        .routes(routes!(set_up))
+        .routes(routes!(password))
 }
 
 /// Who is signed in.
@@ -66,8 +69,11 @@ struct Login {
 #[utoipa::path(post, path = "/session", tag = "session", request_body = Login,
     responses((status = 200, body = Session), (status = 401, body = Problem), (status = 429, body = Problem)))]
 async fn sign_in(State(api): State<Api>, from: From, Body(login): Body<Login>) -> Result<Response, Problem> {
-    let signed_in =
-        api.accounts().sign_in(from.0, &login.name, &login.password).await.map_err(|error| refused(&error))?;
+    let signed_in = api
+        .accounts()
+        .sign_in(from.0, &login.name, &login.password)
+        .await
+        .map_err(|error| refused(&error))?;
     tracing::info!(user = signed_in.who.name, from = from.0.map(tracing::field::display), "signed in");
     Ok(welcome(&api, signed_in))
 }
@@ -120,7 +126,12 @@ struct NewPassword {
 /// Change the own password; ends all sessions of that user
 #[utoipa::path(post, path = "/session/password", tag = "session", request_body = NewPassword,
     responses((status = 204), (status = 401, body = Problem), (status = 403, body = Problem), (status = 422, body = Problem)))]
-async fn password(State(api): State<Api>, Viewer(who): Viewer, from: From, Body(wish): Body<NewPassword>) -> Result<StatusCode, Problem> {
+async fn password(
+    State(api): State<Api>,
+    Viewer(who): Viewer,
+    from: From,
+    Body(wish): Body<NewPassword>,
+) -> Result<StatusCode, Problem> {
     let right = api.accounts().check_password(from.0, &who.name, &wish.old).await;
     right.map_err(|error| match error {
         LoginError::Wrong => Problem::forbidden("the old password is wrong"),

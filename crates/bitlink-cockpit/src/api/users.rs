@@ -42,7 +42,11 @@ struct NewUser {
 /// Make a user (admin)
 #[utoipa::path(post, path = "/users", tag = "accounts", request_body = NewUser,
     responses((status = 201), (status = 409, body = Problem), (status = 422, body = Problem)))]
-async fn add(State(api): State<Api>, Admin(who): Admin, Body(wish): Body<NewUser>) -> Result<StatusCode, Problem> {
+async fn add(
+    State(api): State<Api>,
+    Admin(who): Admin,
+    Body(wish): Body<NewUser>,
+) -> Result<StatusCode, Problem> {
     not_in_demo(&api)?;
     api.accounts().add(&wish.name, wish.role, &wish.password).await.map_err(|error| not_changed(&error))?;
     tracing::info!(by = who.name, user = wish.name, role = %wish.role, "a user was made");
@@ -78,7 +82,11 @@ async fn change(
 /// Take a user away, with sessions and tokens (admin)
 #[utoipa::path(delete, path = "/users/{name}", tag = "accounts",
     responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn remove(State(api): State<Api>, Admin(who): Admin, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(api): State<Api>,
+    Admin(who): Admin,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
     api.accounts().remove(&name).map_err(|error| not_changed(&error))?;
     tracing::info!(by = who.name, user = name, "a user was taken away");
     Ok(StatusCode::NO_CONTENT)
@@ -132,7 +140,11 @@ async fn add_token(
 
 /// Take a token away: an own one, or any for an admin
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "accounts", responses((status = 204), (status = 404, body = Problem)))]
-async fn remove_token(State(api): State<Api>, Viewer(who): Viewer, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+async fn remove_token(
+    State(api): State<Api>,
+    Viewer(who): Viewer,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
     let owner = (who.role < Role::Admin).then_some(who.name.as_str());
     api.accounts().remove_token(&id, owner).map_err(|error| not_changed(&error))?;
     Ok(StatusCode::NO_CONTENT)

@@ -192,7 +192,7 @@ export function mount(root, ctx) {
   }
   function locate(/** @type {string} */ id) {
     const on = feed.value(id, 'light') !== true;
-    ctx.go('/plans/new', { ids: [id], action: { action: 'locate', on } });
+    ctx.go('/plans/new', { ids: [id], action: { kind: 'locate', on } });
   }
 
   async function choose() {

@@ -24,7 +24,7 @@ export function mount(root, ctx) {
     const age = cover.oldest_reading_ms ? (now.taken_at_ms - cover.oldest_reading_ms) / 1000 : null;
     return render(html`<div class="page ${stale ? 'stale' : ''}">
       <div class="head"><h1>Overview</h1><span class="dim grow">${cover.miners
-        ? html`${fmt.count(cover.live)} of ${fmt.soMany(cover.miners, 'miner')} heard from${age === null ? '' : ` within ${fmt.span(age)}`}${now.service.scanning ? ', looking for more' : ''}`
+        ? html`${fmt.count(cover.live)} of ${fmt.soMany(cover.miners, 'miner')} heard from${age === null ? '' : ` within ${fmt.span(age)}`}${now.service.scanning_since_ms ? ', looking for more' : ''}`
         : 'no miners are known'}</span></div>
       ${cover.miners ? nothing : html`<div class="card"><h2>No miners yet</h2><p>Find them: name a network on the scan page, or in the configuration of the service.</p><a class="btn primary" href="/scan">Look for miners</a></div>`}
       <div class="cards">
@@ -45,7 +45,7 @@ export function mount(root, ctx) {
             : html`<p class="empty">Nothing, as far as the miners tell.</p>`}
         </div>
         <div class="card"><div class="between"><h2>What happens</h2><a href="/log">Log</a></div>
-          <p class="dim">Within the last hour: ${fmt.soMany(now.changed_last_hour.statuses, 'change')} of status, ${fmt.count(now.changed_last_hour.met)} met or moved, ${fmt.count(now.changed_last_hour.vanished)} vanished.</p>
+          <p class="dim">Within the last hour: ${fmt.soMany(now.changed.statuses_last_hour, 'change')} of status, ${fmt.count(now.changed.met_last_hour)} met or moved, ${fmt.count(now.changed.vanished_last_hour)} vanished.</p>
           <ul class="happened">${feed.happened.slice(0, 8).map((/** @type {any} */ one) => happening(one, fmt))}</ul>
           ${feed.happened.length ? nothing : html`<p class="empty">Nothing since this page was opened.</p>`}
         </div>

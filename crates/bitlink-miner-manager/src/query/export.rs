@@ -28,7 +28,8 @@ pub fn csv_cell(value: &Value<'_>, out: &mut String) {
 }
 
 /// A row of a sheet, with its end.
-pub fn csv_row(values: impl IntoIterator<Item = Value<'_>>, out: &mut String) {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+pub fn csv_row<'a>(values: impl IntoIterator<Item = Value<'a>>, out: &mut String) {
     for (place, value) in values.into_iter().enumerate() {
         if place > 0 {
             out.push(',');

@@ -385,7 +385,8 @@ fn identity<'a>(of: &Subject<'a>) -> Option<&'a Identity> {
     told.or_else(|| of.record.map(|record| &record.identity))
 }
 
-fn any(texts: impl Iterator<Item = &str>, wanted: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
+fn any<'t>(texts: impl Iterator<Item = &'t str>, wanted: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
     let mut texts = texts.filter(|text| !text.is_empty()).peekable();
     texts.peek()?;
     Some(texts.any(wanted))

@@ -45,7 +45,12 @@ pub(super) fn miners(text: &str) -> Result<usize, String> {
 /// Where it listens unless another address is named; where that is taken, at any free port.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4080);
 
-pub(super) async fn run(args: &ServeArgs, miners: usize, verbose: u8, console: Console) -> Result<Exit, Failure> {
+pub(super) async fn run(
+    args: &ServeArgs,
+    miners: usize,
+    verbose: u8,
+    console: Console,
+) -> Result<Exit, Failure> {
     log::start(verbose, console);
     // From here on who stops it stops it in good order.
     let mut signals = Signals::new();
@@ -53,7 +58,10 @@ pub(super) async fn run(args: &ServeArgs, miners: usize, verbose: u8, console: C
     let began = Instant::now();
     let farm = Farm::build(miners, args.demo_hostile).map_err(|error| Failure::of(Exit::Usage, &error))?;
     let fleet = Fleet::over(Arc::new(farm.network.clone())).with_monitor(monitor(miners));
-    console.note(&format!("{} are switched on …", so_many(miners as u64, "simulated miner", "simulated miners")));
+    console.note(&format!(
+        "{} are switched on …",
+        so_many(miners as u64, "simulated miner", "simulated miners")
+    ));
     let prepared = tokio::select! {
         biased;
         () = signals.stopped() => return Ok(Exit::Fine),
@@ -76,7 +84,12 @@ pub(super) async fn run(args: &ServeArgs, miners: usize, verbose: u8, console: C
     };
     let shown = Shown::start(&HttpConfig::new(listen(args.listen)), &service, Some(cockpit)).await?;
     let mut out = console.out();
-    writeln!(out, "The cockpit of {}: http://{}/", so_many(miners as u64, "simulated miner", "simulated miners"), shown.at())?;
+    writeln!(
+        out,
+        "The cockpit of {}: http://{}/",
+        so_many(miners as u64, "simulated miner", "simulated miners"),
+        shown.at()
+    )?;
     writeln!(out, "More can be found at {STRANGERS}. Ctrl-C ends it; nothing of it is kept.")?;
     out.flush()?;
     console.note(&format!("ready after {}", duration(began.elapsed())));
@@ -153,7 +166,9 @@ async fn prepare(fleet: &Fleet, farm: &Farm, dir: &Path) -> Result<FleetRegistry
         registry.keep_past(waiting)?;
         Ok::<_, bitlink_miner_manager::RegistryFailure>(registry)
     });
-    let written = written.await.map_err(|error| Failure::new(Exit::Bug, "the past could not be made up").because(&error))?;
+    let written = written
+        .await
+        .map_err(|error| Failure::new(Exit::Bug, "the past could not be made up").because(&error))?;
     Ok(written?)
 }
 
@@ -210,7 +225,14 @@ fn register(
             let _ = writeln!(
                 sheet,
                 "{},{},{},{},{},{},{},\"{}\"",
-                met.id, place.site, place.building, place.rack, place.shelf, place.slot, place.labels.join(";"), place.notes
+                met.id,
+                place.site,
+                place.building,
+                place.rack,
+                place.shelf,
+                place.slot,
+                place.labels.join(";"),
+                place.notes
             );
             machines.push(machine(met.id, resident, &miner));
         }
@@ -225,7 +247,11 @@ fn machine(id: MinerId, resident: &Resident, miner: &Miner) -> Machine {
     if let Some(snapshot) = &miner.snapshot {
         metric::walk(snapshot, |metric, value| values.push((metric, value)));
     }
-    let silent = Finding::new(bitlink_miner_manager::Rule::new("no_answer"), Severity::Critical, "no answer to 3 polls in a row");
+    let silent = Finding::new(
+        bitlink_miner_manager::Rule::new("no_answer"),
+        Severity::Critical,
+        "no answer to 3 polls in a row",
+    );
     Machine {
         id,
         story: resident.story,
@@ -263,7 +289,9 @@ struct Directory(PathBuf);
 
 impl Directory {
     fn make() -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| Failure::new(Exit::SomeFailed, "there is no room for a demonstration's data").because(&error);
+        let failed = |error: std::io::Error| {
+            Failure::new(Exit::SomeFailed, "there is no room for a demonstration's data").because(&error)
+        };
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let name = format!("bitlink-demo-{}-{:x}", std::process::id(), since.subsec_nanos());
         let dir = std::env::temp_dir().join(name);

@@ -91,7 +91,9 @@ impl Plans {
     pub(super) fn take(&self, id: &str, miners: usize) -> Result<Plan, Problem> {
         let mut plans = self.lock();
         let kept = plans.get_mut(id).ok_or_else(|| {
-            Problem::missing("there is no such plan, or it was made too long ago; what it was made of may have changed")
+            Problem::missing(
+                "there is no such plan, or it was made too long ago; what it was made of may have changed",
+            )
         })?;
         let Some(plan) = kept.plan.as_ref() else { return Err(Problem::conflict("it was begun already")) };
         if plan.targets.len() != miners {
@@ -165,7 +167,8 @@ impl Plans {
                     };
                     // Too many to be told one by one; who looks at the plan sees it.
                     if let Some(kept) = self.lock().get_mut(&id)
-                        && let Some(of) = usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place))
+                        && let Some(of) =
+                            usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place))
                     {
                         of.stage = word;
                     }
@@ -173,7 +176,9 @@ impl Plans {
                 ControlEvent::Ended { target, outcome, .. } => self.change(&id, |kept| {
                     kept.shown.counts.add(&outcome);
                     kept.shown.open = kept.shown.open.saturating_sub(1);
-                    if let Some(of) = usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place)) {
+                    if let Some(of) =
+                        usize::try_from(target).ok().and_then(|place| kept.targets.get_mut(place))
+                    {
                         of.came_to(&outcome);
                     }
                 }),

@@ -3,8 +3,8 @@
 use crate::api::Problem;
 use crate::api::feed::Table;
 use crate::api::fleet::filter;
-use bitlink_miner_manager::control::Policy;
 use bitlink_miner_manager::Timestamp;
+use bitlink_miner_manager::control::Policy;
 use bitlink_model::{Action, ActionKind, PoolSetting, Power, Secret, Span};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,7 +60,8 @@ impl Wish {
         let wrong = |detail: String| Problem::wrong("action", detail);
         let mut said = self.action.clone();
         let named = said.as_object_mut().ok_or_else(|| wrong("it is an object with a kind".to_owned()))?;
-        let kind = named.remove("kind").ok_or_else(|| wrong("its kind is missing; /actions has them".to_owned()))?;
+        let kind =
+            named.remove("kind").ok_or_else(|| wrong("its kind is missing; /actions has them".to_owned()))?;
         named.insert("action".to_owned(), kind);
         let mut action: Action = serde_json::from_value(said).map_err(|error| wrong(error.to_string()))?;
         let kind = action.kind();
@@ -136,7 +137,10 @@ impl Wish {
             (Some(text), true) => {
                 let (filter, now) = (filter(text)?, Timestamp::from(std::time::SystemTime::now()));
                 if filter.is_empty() {
-                    return Err(Problem::wrong("filter", "everybody is meant; say `status:active`, or name them by id"));
+                    return Err(Problem::wrong(
+                        "filter",
+                        "everybody is meant; say `status:active`, or name them by id",
+                    ));
                 }
                 let rows = table.rows.iter().filter(|row| filter.matches(&row.subject(now)));
                 rows.map(|row| at(&row.miner)).collect()
@@ -144,7 +148,8 @@ impl Wish {
             (None, false) => {
                 let find = |id: &String| {
                     let row = table.get(id);
-                    row.map(|row| at(&row.miner)).ok_or_else(|| Problem::wrong("ids", format!("there is no miner {id:?}")))
+                    row.map(|row| at(&row.miner))
+                        .ok_or_else(|| Problem::wrong("ids", format!("there is no miner {id:?}")))
                 };
                 self.ids.iter().map(find).collect::<Result<_, _>>()?
             }
@@ -190,7 +195,14 @@ pub(super) fn actions() -> Actions {
     let of = |kind: &ActionKind| {
         let (title, description, parameters) = told(*kind)?;
         let dangerous = matches!(kind, ActionKind::FactoryReset | ActionKind::Password | ActionKind::Network);
-        Some(ActionInfo { kind: kind.as_str(), title, description, interrupts: kind.interrupts(), dangerous, parameters })
+        Some(ActionInfo {
+            kind: kind.as_str(),
+            title,
+            description,
+            interrupts: kind.interrupts(),
+            dangerous,
+            parameters,
+        })
     };
     Actions { actions: ActionKind::ALL.iter().filter_map(of).collect() }
 }
@@ -202,13 +214,35 @@ fn told(kind: ActionKind) -> Option<(&'static str, &'static str, Vec<Setting>)> 
         ActionKind::Restart => ("Restart mining", "restart the mining program, not the machine", vec![]),
         ActionKind::Pause => ("Pause", "stop hashing until told otherwise", vec![]),
         ActionKind::Resume => ("Resume", "go on hashing", vec![]),
-        ActionKind::Locate => ("Locate", "switch the light by which it is found", one("on", "bool", None, "Light on")),
-        ActionKind::SetPools => ("Set pools", "replace all pools; workers may hold {ip}, {ip_4}, {mac}, {serial}, {hostname}, {worker}", one("pools", "pools", None, "Pools")),
-        ActionKind::SwitchPool => ("Switch pool", "mine on another of its pools", one("pool", "number", None, "Number of the pool")),
-        ActionKind::PowerLimit => ("Limit power", "hold the power below a limit", one("power_w", "number", Some("W"), "Limit")),
-        ActionKind::PowerMode => ("Power mode", "the firmware's own mode or preset, by its word", one("mode", "text", None, "Mode")),
-        ActionKind::SetFrequency => ("Set frequency", "drive the chips at a frequency", one("frequency_hz", "number", Some("Hz"), "Frequency")),
-        ActionKind::Fans => ("Fans", "automatic, at a share of full speed, or off in a fluid", one("fans", "fans", None, "Fans")),
+        ActionKind::Locate => {
+            ("Locate", "switch the light by which it is found", one("on", "bool", None, "Light on"))
+        }
+        ActionKind::SetPools => (
+            "Set pools",
+            "replace all pools; workers may hold {ip}, {ip_4}, {mac}, {serial}, {hostname}, {worker}",
+            one("pools", "pools", None, "Pools"),
+        ),
+        ActionKind::SwitchPool => {
+            ("Switch pool", "mine on another of its pools", one("pool", "number", None, "Number of the pool"))
+        }
+        ActionKind::PowerLimit => {
+            ("Limit power", "hold the power below a limit", one("power_w", "number", Some("W"), "Limit"))
+        }
+        ActionKind::PowerMode => (
+            "Power mode",
+            "the firmware's own mode or preset, by its word",
+            one("mode", "text", None, "Mode"),
+        ),
+        ActionKind::SetFrequency => (
+            "Set frequency",
+            "drive the chips at a frequency",
+            one("frequency_hz", "number", Some("Hz"), "Frequency"),
+        ),
+        ActionKind::Fans => (
+            "Fans",
+            "automatic, at a share of full speed, or off in a fluid",
+            one("fans", "fans", None, "Fans"),
+        ),
         ActionKind::Network => ("Network", "by DHCP or by hand", one("network", "network", None, "Address")),
         ActionKind::Password => (
             "Change password",

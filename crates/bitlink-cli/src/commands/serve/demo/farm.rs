@@ -2,9 +2,7 @@
 //! stand. All of it comes from a number and a place in the row: the same farm every time.
 
 use bitlink_miner_manager::transport::{Host, MemoryTransport};
-use bitlink_simulator::{
-    Fault, FaultKind, FleetError, FleetSpec, PoolSpec, SimClock, SimHost, SimMiner,
-};
+use bitlink_simulator::{Fault, FaultKind, FleetError, FleetSpec, PoolSpec, SimClock, SimHost, SimMiner};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,8 +94,11 @@ impl Place {
         let (rack, within) = (n / RACK, n % RACK);
         // Three of five racks stand in the north.
         let north = racks - racks * 2 / 5;
-        let (site, building, number) =
-            if rack < north { ("North", "Hall 1", rack + 1) } else { ("South", "Container 1", rack - north + 1) };
+        let (site, building, number) = if rack < north {
+            ("North", "Hall 1", rack + 1)
+        } else {
+            ("South", "Container 1", rack - north + 1)
+        };
         let mut labels = vec![if rack % 3 == 2 { "customer-b" } else { "customer-a" }];
         if n % 40 == 7 {
             labels.push("watch");
@@ -174,7 +175,10 @@ impl Farm {
             if story.wrong_pool
                 && let Some(first) = spec.pools.first_mut()
             {
-                *first = PoolSpec { url: "stratum+tcp://pool.elsewhere.example:3333".to_owned(), user: "stranger.1".to_owned() };
+                *first = PoolSpec {
+                    url: "stratum+tcp://pool.elsewhere.example:3333".to_owned(),
+                    user: "stranger.1".to_owned(),
+                };
             }
             if hostile {
                 attack(n, &mut spec.hostname, &mut spec.pools);
@@ -184,7 +188,8 @@ impl Farm {
             network.insert(address, Arc::clone(&host) as Arc<dyn Host>);
             residents.push(Resident { host, address, story, place: Place::of(n, miners) });
         }
-        let strangers = FleetSpec::new(STRANGERS_COUNT).with_seed(8).with_sick(0.0).with_first(STRANGERS_FROM);
+        let strangers =
+            FleetSpec::new(STRANGERS_COUNT).with_seed(8).with_sick(0.0).with_first(STRANGERS_FROM);
         for (address, host) in strangers.build(&clock)?.hosts() {
             network.insert(address, Arc::clone(host) as Arc<dyn Host>);
         }
@@ -206,7 +211,8 @@ impl Farm {
     /// Healthy machines to which things may happen while somebody looks: those of the last rack of all.
     pub(super) fn may_fall_ill(&self) -> Vec<Arc<SimHost>> {
         let last = self.residents.len().saturating_sub(1) / RACK * RACK;
-        let well = |resident: &&Resident| resident.story.ill_since.is_none() && resident.story.dead_since.is_none();
+        let well =
+            |resident: &&Resident| resident.story.ill_since.is_none() && resident.story.dead_since.is_none();
         self.residents.iter().skip(last).filter(well).map(|resident| Arc::clone(&resident.host)).collect()
     }
 }

@@ -103,7 +103,12 @@ impl Past {
         // A whole number of minutes.
         let step = u32::try_from(step.div_ceil(60) * 60).unwrap_or(1_800);
         let machines = machines.into_iter().map(|machine| (lines(&machine), machine));
-        Self { now, step, machines: machines.map(|(lines, machine)| (machine, lines)).collect(), with_readings }
+        Self {
+            now,
+            step,
+            machines: machines.map(|(lines, machine)| (machine, lines)).collect(),
+            with_readings,
+        }
     }
 
     /// All of it, from the oldest on.
@@ -145,7 +150,11 @@ impl Past {
             push(DAY - 1, id, EventKind::Status(first.clone()));
             if let Some((from, until)) = story.down {
                 push(from.saturating_sub(20), id, EventKind::Status(machine.silent.clone()));
-                let then = if story.ill_since.is_some_and(|since| since > until) { &machine.now } else { &machine.well };
+                let then = if story.ill_since.is_some_and(|since| since > until) {
+                    &machine.now
+                } else {
+                    &machine.well
+                };
                 push(until, id, EventKind::Status(then.clone()));
             }
             if let Some(since) = story.ill_since {
@@ -182,11 +191,12 @@ impl Past {
                 }
             }
             let is_ill = story.ill_since.is_some_and(|since| age < since);
-            let status = match (is_silent, is_ill || (story.ill_since.is_none() && story.dead_since.is_none())) {
-                (true, _) => MinerStatus::Dead,
-                (false, true) => machine.now.status,
-                (false, false) => machine.well.status,
-            };
+            let status =
+                match (is_silent, is_ill || (story.ill_since.is_none() && story.dead_since.is_none())) {
+                    (true, _) => MinerStatus::Dead,
+                    (false, true) => machine.now.status,
+                    (false, false) => machine.well.status,
+                };
             let live = (!is_silent).then_some(summed.as_slice());
             for group in &machine.groups {
                 groups.entry(group).or_default().add(status, live);
@@ -207,7 +217,8 @@ impl Past {
 
 /// What of a machine has a past, and what it was when the machine was well.
 fn lines(machine: &Machine) -> Vec<Line> {
-    let value = |wanted: Metric| machine.values.iter().find(|(metric, _)| *metric == wanted).map(|(_, value)| *value);
+    let value =
+        |wanted: Metric| machine.values.iter().find(|(metric, _)| *metric == wanted).map(|(_, value)| *value);
     let most = |wanted: Metric| {
         let code = wanted.info().code;
         machine.values.iter().filter(|(metric, _)| metric.info().code == code).map(|(_, value)| *value).max()
@@ -256,9 +267,8 @@ impl Weather {
     fn at(now: Timestamp, age: u32) -> Self {
         let second = |age: i64| real((now.as_unix_millis() / 1_000 - age).rem_euclid(i64::from(DAY)));
         // Warmest at three in the afternoon, and five degrees to either side of the mean.
-        let degrees = |second: f64| {
-            5.0 * ((second / f64::from(DAY) - 15.0 / 24.0) * std::f64::consts::TAU).cos()
-        };
+        let degrees =
+            |second: f64| 5.0 * ((second / f64::from(DAY) - 15.0 / 24.0) * std::f64::consts::TAU).cos();
         Self { warmer: degrees(second(age.into())) - degrees(second(0)) }
     }
 }
@@ -300,7 +310,9 @@ impl Line {
             Nature::Since => match story.down {
                 Some((_, until)) if age < until => i64::from(until - age),
                 // It had been running for days.
-                Some((from, _)) => i64::from(3 * DAY) + i64::from(DAY.saturating_sub(from)) - i64::from(age.min(DAY)),
+                Some((from, _)) => {
+                    i64::from(3 * DAY) + i64::from(DAY.saturating_sub(from)) - i64::from(age.min(DAY))
+                }
                 None => base.checked_sub(age.into()).filter(|since| *since >= 0)?,
             },
             Nature::Count => match story.down {
