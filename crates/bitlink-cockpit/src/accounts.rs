@@ -155,6 +155,8 @@ pub(crate) struct SignedIn {
 /// How long a session lasts unused, and at most.
 const IDLE: Duration = Duration::from_hours(12);
 const LONGEST: Duration = Duration::from_hours(24 * 7);
+/// What another program writes counts after so long at the latest.
+const STALE: Duration = Duration::from_secs(5);
 const MOST_SESSIONS: usize = 1_000;
 const MOST_USERS: usize = 1_000;
 const MOST_TOKENS: usize = 1_000;
@@ -175,6 +177,8 @@ pub struct Accounts {
 #[derive(Debug)]
 struct State {
     kept: Kept,
+    /// When the file was read last.
+    read: Instant,
     /// By the digest of the cookie.
     sessions: HashMap<String, Session>,
     throttle: Throttle,
@@ -197,7 +201,8 @@ impl Accounts {
     }
 
     fn of(kept: Kept, first_run: Option<String>, demo: bool) -> Self {
-        let state = State { kept, sessions: HashMap::new(), throttle: Throttle::default() };
+        let state =
+            State { kept, read: Instant::now(), sessions: HashMap::new(), throttle: Throttle::default() };
         Self { state: Mutex::new(state), turns: Semaphore::new(PASSWORDS_AT_ONCE), first_run, demo }
     }
 
@@ -249,7 +254,7 @@ impl Accounts {
         given: &str,
     ) -> Result<SignedIn, LoginError> {
         self.may_try(from, name)?;
-        self.read_again();
+        self.read_again(Duration::ZERO);
         let kept = self.lock().kept.user(name).cloned();
         // A name that is not there takes as long as one that is.
         let (sealed, role) = match &kept {
@@ -274,8 +279,12 @@ impl Accounts {
     }
 
     /// Learns what another program has changed (`bitlink users`), and ends the sessions of whoever is not the same any more.
-    fn read_again(&self) {
-        let mut state = self.lock();
+    fn read_again(&self, when_older: Duration) {
+        let (now, mut state) = (Instant::now(), self.lock());
+        if now.saturating_duration_since(state.read) < when_older {
+            return;
+        }
+        state.read = now;
         match state.kept.again() {
             Ok(kept) => state.take(kept),
             Err(error) => tracing::error!(%error, "accounts are what they were"),
@@ -320,6 +329,7 @@ impl Accounts {
         if !secret::can_be_one(cookie) {
             return None;
         }
+        self.read_again(STALE);
         let now = Instant::now();
         let mut state = self.lock();
         let digest = secret::digest(cookie);
@@ -339,6 +349,7 @@ impl Accounts {
         if !secret::can_be_one(token) {
             return None;
         }
+        self.read_again(STALE);
         let state = self.lock();
         let digest = secret::digest(token);
         let kept = state.kept.tokens.iter().find(|kept| kept.digest == digest)?;

@@ -111,7 +111,11 @@ impl Place {
 /// The headers by which somebody has shown who they are.
 fn shown_by(headers: &HeaderMap) -> HeaderMap {
     let shows = |name: &HeaderName| name == header::COOKIE || name == header::AUTHORIZATION;
-    headers.iter().filter(|(name, _)| shows(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    headers
+        .iter()
+        .filter(|(name, _)| shows(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 struct Listener {

@@ -52,7 +52,11 @@ async fn every_route_is_for_those_it_says_and_for_nobody_else() {
         let status = farm.send(method, &at, &[], "{}").await.0;
         assert_eq!(status, StatusCode::UNAUTHORIZED, "{method} {path} for nobody");
         let forged = [("cookie", "bitlink_session=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")];
-        assert_eq!(farm.send(method, &at, &forged, "{}").await.0, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(
+            farm.send(method, &at, &forged, "{}").await.0,
+            StatusCode::UNAUTHORIZED,
+            "{method} {path}"
+        );
         for (name, has) in people {
             let browser = farm.sign_in(name).await;
             let cookie = browser.cookie();
@@ -81,14 +85,19 @@ async fn every_route_is_for_those_it_says_and_for_nobody_else() {
 async fn the_first_admin_is_made_once_and_before_that_nothing_is_possible() {
     let farm = Farm::without_users("setup", 1).await;
     let session = farm.ask("GET", "/session", &[], "").await.json();
-    assert_eq!((&session["setup"], &session["user"], &session["csrf"]), (&json!(true), &Value::Null, &Value::Null));
+    assert_eq!(
+        (&session["setup"], &session["user"], &session["csrf"]),
+        (&json!(true), &Value::Null, &Value::Null)
+    );
     assert_eq!(farm.ask("GET", "/miners", &[], "").await.status, StatusCode::UNAUTHORIZED);
     let word = farm.api.accounts().first_run_word().unwrap().to_owned();
-    let wish = |token: &str, name: &str| json!({"token": token, "name": name, "password": PASSWORD}).to_string();
+    let wish =
+        |token: &str, name: &str| json!({"token": token, "name": name, "password": PASSWORD}).to_string();
     assert_eq!(farm.ask("POST", "/setup", &[], &wish("guess", "eve")).await.status, StatusCode::UNAUTHORIZED);
     // Two at the same moment with the right word: one of them is the first.
     let (ann, bob) = (wish(&word, "ann"), wish(&word, "bob"));
-    let (one, other) = tokio::join!(farm.ask("POST", "/setup", &[], &ann), farm.ask("POST", "/setup", &[], &bob));
+    let (one, other) =
+        tokio::join!(farm.ask("POST", "/setup", &[], &ann), farm.ask("POST", "/setup", &[], &bob));
     let mut made = [one, other];
     made.sort_by_key(|answer| answer.status);
     assert_eq!((made[0].status, made[1].status), (StatusCode::OK, StatusCode::CONFLICT));
@@ -126,7 +135,8 @@ async fn a_session_ends_when_its_password_changes_and_when_somebody_signs_out() 
     let farm = Farm::start("sessions", 1).await;
     let here = farm.sign_in("vic").await;
     let elsewhere = farm.sign_in("vic").await;
-    let is_in = async |browser: &Browser| farm.by(browser, "GET", "/miners", "").await.status == StatusCode::OK;
+    let is_in =
+        async |browser: &Browser| farm.by(browser, "GET", "/miners", "").await.status == StatusCode::OK;
     assert!(is_in(&here).await && is_in(&elsewhere).await);
     let gone = farm.by(&elsewhere, "DELETE", "/session", "").await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT);
@@ -170,6 +180,17 @@ async fn a_token_needs_no_word_and_may_no_more_than_it_was_made_for() {
     assert_eq!(farm.by(&olga, "DELETE", &format!("/tokens/{id}"), "").await.status, StatusCode::NO_CONTENT);
     assert_eq!(farm.ask("GET", "/miners", &shows, "").await.status, StatusCode::UNAUTHORIZED);
     farm.end().await;
+}
+
+#[test]
+fn the_documentation_names_every_route() {
+    let told = include_str!("../../../../../docs/api.md");
+    for (method, path, _) in routes() {
+        let is_it = |line: &&str| {
+            line.starts_with("| `") && line.contains(&format!("{path}`")) && line.contains(&method)
+        };
+        assert!(told.lines().any(|line| is_it(&line)), "{method} {path}");
+    }
 }
 
 #[test]
