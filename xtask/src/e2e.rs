@@ -25,7 +25,7 @@ const BROWSERS: [&str; 3] =
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome-stable"];
 
 /// Arguments of `bench-page`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct BenchPageArgs {
     /// How many miners
     #[arg(long, default_value_t = 50_000)]
