@@ -49,7 +49,7 @@ pub(crate) fn shots() -> Step {
         if let Some(missing) = missing(workspace)? {
             return Ok(Outcome::Skipped(missing));
         }
-        let bitlink = dist::build_bitlink(workspace, Profile::Release)?;
+        let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
         let into = workspace.root().join(PICTURES);
         process::run(script(workspace, "shots.mjs", &bitlink).arg("--into").arg(into))?;
         Ok(Outcome::Passed)
