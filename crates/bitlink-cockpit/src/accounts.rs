@@ -155,6 +155,8 @@ pub(crate) struct SignedIn {
 /// How long a session lasts unused, and at most.
 const IDLE: Duration = Duration::from_hours(12);
 const LONGEST: Duration = Duration::from_hours(24 * 7);
+/// What another program writes counts after so long at the latest.
+const STALE: Duration = Duration::from_secs(5);
 const MOST_SESSIONS: usize = 1_000;
 const MOST_USERS: usize = 1_000;
 const MOST_TOKENS: usize = 1_000;
@@ -175,6 +177,8 @@ pub struct Accounts {
 #[derive(Debug)]
 struct State {
     kept: Kept,
+    /// When the file was read last.
+    read: Instant,
     /// By the digest of the cookie.
     sessions: HashMap<String, Session>,
     throttle: Throttle,
@@ -197,7 +201,8 @@ impl Accounts {
     }
 
     fn of(kept: Kept, first_run: Option<String>, demo: bool) -> Self {
-        let state = State { kept, sessions: HashMap::new(), throttle: Throttle::default() };
+        let state =
+            State { kept, read: Instant::now(), sessions: HashMap::new(), throttle: Throttle::default() };
         Self { state: Mutex::new(state), turns: Semaphore::new(PASSWORDS_AT_ONCE), first_run, demo }
     }
 
@@ -232,10 +237,10 @@ impl Accounts {
         self.may_try(from, "")?;
         let known = self.first_run_word().is_some_and(|known| secret::is_same(known, word));
         if !known {
-            self.failed(from, "");
             return Err(LoginError::Wrong);
         }
-        Ok(match self.add(name, Role::Admin, password).await {
+        self.lock().throttle.passed(from, "");
+        Ok(match self.make(name, Role::Admin, password, true).await {
             Ok(()) => Ok(self.begin(name, Role::Admin)),
             Err(error) => Err(error),
         })
@@ -249,6 +254,7 @@ impl Accounts {
         given: &str,
     ) -> Result<SignedIn, LoginError> {
         self.may_try(from, name)?;
+        self.read_again(Duration::ZERO);
         let kept = self.lock().kept.user(name).cloned();
         // A name that is not there takes as long as one that is.
         let (sealed, role) = match &kept {
@@ -256,23 +262,33 @@ impl Accounts {
             None => (password::nobodys(), None),
         };
         let fits = self.try_password(&sealed, given).await;
-        let Some(role) = role.filter(|_| fits) else {
-            self.failed(from, name);
-            return Err(LoginError::Wrong);
-        };
+        let Some(role) = role.filter(|_| fits) else { return Err(LoginError::Wrong) };
         self.lock().throttle.passed(from, name);
         Ok(self.begin(name, role))
     }
 
+    /// Whether one more guess is allowed. It counts as a wrong one until it has turned out right, so that many guesses at the
+    /// same moment are no more than many one after the other.
     fn may_try(&self, from: Option<IpAddr>, name: &str) -> Result<(), LoginError> {
-        match self.lock().throttle.wait(Instant::now(), from, name) {
-            None => Ok(()),
-            Some(wait) => Err(LoginError::TooMany(wait)),
+        let (now, mut state) = (Instant::now(), self.lock());
+        if let Some(wait) = state.throttle.wait(now, from, name) {
+            return Err(LoginError::TooMany(wait));
         }
+        state.throttle.failed(now, from, name);
+        Ok(())
     }
 
-    fn failed(&self, from: Option<IpAddr>, name: &str) {
-        self.lock().throttle.failed(Instant::now(), from, name);
+    /// Learns what another program has changed (`bitlink users`), and ends the sessions of whoever is not the same any more.
+    fn read_again(&self, when_older: Duration) {
+        let (now, mut state) = (Instant::now(), self.lock());
+        if now.saturating_duration_since(state.read) < when_older {
+            return;
+        }
+        state.read = now;
+        match state.kept.again() {
+            Ok(kept) => state.take(kept),
+            Err(error) => tracing::error!(%error, "accounts are what they were"),
+        }
     }
 
     /// Off the runtime's threads, and not many at the same time.
@@ -313,6 +329,7 @@ impl Accounts {
         if !secret::can_be_one(cookie) {
             return None;
         }
+        self.read_again(STALE);
         let now = Instant::now();
         let mut state = self.lock();
         let digest = secret::digest(cookie);
@@ -332,6 +349,7 @@ impl Accounts {
         if !secret::can_be_one(token) {
             return None;
         }
+        self.read_again(STALE);
         let state = self.lock();
         let digest = secret::digest(token);
         let kept = state.kept.tokens.iter().find(|kept| kept.digest == digest)?;
@@ -352,10 +370,11 @@ impl Accounts {
         change: impl FnOnce(&mut Kept) -> Result<T, AccountError>,
     ) -> Result<T, AccountError> {
         let mut state = self.lock();
-        let mut kept = state.kept.clone();
+        // What another program has written since is not undone.
+        let mut kept = state.kept.again()?;
         let told = change(&mut kept)?;
         kept.write()?;
-        state.kept = kept;
+        state.take(kept);
         Ok(told)
     }
 
@@ -369,9 +388,16 @@ impl Accounts {
     /// # Errors
     /// [`AccountError`].
     pub async fn add(&self, name: &str, role: Role, password: &str) -> Result<(), AccountError> {
+        self.make(name, role, password, false).await
+    }
+
+    async fn make(&self, name: &str, role: Role, password: &str, first: bool) -> Result<(), AccountError> {
         file::check_name(name)?;
         let password = self.seal(password).await?;
         self.change(|kept| {
+            if first && !kept.users.is_empty() {
+                return Err(AccountError::Taken);
+            }
             if kept.user(name).is_some() {
                 return Err(AccountError::Taken);
             }
@@ -404,9 +430,7 @@ impl Accounts {
         self.change(|kept| {
             kept.user_mut(name)?.password = password;
             Ok(())
-        })?;
-        self.end_sessions_of(name);
-        Ok(())
+        })
     }
 
     /// Whether this is the password of that user; guessing is slowed down as at the door.
@@ -418,11 +442,11 @@ impl Accounts {
     ) -> Result<(), LoginError> {
         self.may_try(from, name)?;
         let Some(user) = self.lock().kept.user(name).cloned() else { return Err(LoginError::Wrong) };
-        if self.try_password(&user.password, given).await {
-            return Ok(());
+        if !self.try_password(&user.password, given).await {
+            return Err(LoginError::Wrong);
         }
-        self.failed(from, name);
-        Err(LoginError::Wrong)
+        self.lock().throttle.passed(from, name);
+        Ok(())
     }
 
     /// Takes a user away, with sessions and tokens.
@@ -435,13 +459,7 @@ impl Accounts {
             kept.users.retain(|user| user.name != name);
             kept.tokens.retain(|token| token.owner != name);
             kept.has_admin()
-        })?;
-        self.end_sessions_of(name);
-        Ok(())
-    }
-
-    fn end_sessions_of(&self, name: &str) {
-        self.lock().sessions.retain(|_, session| session.name != name);
+        })
     }
 
     /// Tokens: all of them, or those of one owner.
@@ -490,6 +508,18 @@ impl Accounts {
             kept.tokens.retain(|token| token.id != id || owner.is_some_and(|owner| token.owner != owner));
             if kept.tokens.len() == before { Err(AccountError::NoToken) } else { Ok(()) }
         })
+    }
+}
+
+impl State {
+    /// Other accounts count from now on. Sessions end of those who are gone or have another password.
+    fn take(&mut self, kept: Kept) {
+        let before = std::mem::replace(&mut self.kept, kept);
+        let password = |kept: &Kept, name: &str| kept.user(name).map(|user| user.password.clone());
+        self.sessions.retain(|_, session| {
+            let now = password(&self.kept, &session.name);
+            now.is_some() && now == password(&before, &session.name)
+        });
     }
 }
 

@@ -10,7 +10,7 @@ pub use crate::tls::{TlsError, TlsFiles};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -257,7 +257,23 @@ async fn only_by_our_name(State(house): State<House>, request: Request, next: Ne
     if house.is_local && !asked_host(&request).is_none_or(is_ours) {
         return api::Problem::forbidden("it is asked by a name that is none of this machine").into_response();
     }
+    // Nobody else's page changes anything here, whatever cookie a browser would send with it.
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if changes && !is_own_page(request.headers(), asked_host(&request)) {
+        return api::Problem::forbidden("it is asked by a page of another site").into_response();
+    }
     next.run(request).await
+}
+
+/// Whether no page of another site asks. Browsers say it themselves; older ones say whose page it is. What sends neither is
+/// no browser.
+fn is_own_page(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(header::ORIGIN) else { return true };
+    origin.split_once("://").is_some_and(|(_, at)| Some(at) == host)
 }
 
 /// Lets nobody ask who may not, and not too many at the same time.

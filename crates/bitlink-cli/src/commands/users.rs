@@ -1,5 +1,5 @@
 //! `bitlink users`: who may sign in to the cockpit, without the cockpit: for the first one, and for a password that was forgotten. A
-//! service that runs with this data has to be started anew to know of it.
+//! service that runs with this data learns of it within seconds.
 
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
@@ -21,8 +21,8 @@ pub(crate) struct UsersArgs {
 
 const AFTER: &str = "\
 ROLE: viewer reads; operator also commands, scans and edits; admin also decides who may what
-A password comes from BITLINK_NEW_PASSWORD or is asked for. `bitlink serve` that runs learns of changes at its next start;
-while it runs, its own page changes users at once.";
+A password comes from BITLINK_NEW_PASSWORD or is asked for. `bitlink serve` that runs learns of changes within
+seconds.";
 
 #[derive(Debug, Subcommand)]
 enum What {

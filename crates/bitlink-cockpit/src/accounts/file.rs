@@ -98,6 +98,14 @@ impl Kept {
         }
     }
 
+    /// What the file holds now.
+    pub(super) fn again(&self) -> Result<Self, AccountsFileError> {
+        match self.file.as_deref().and_then(Path::parent) {
+            Some(data) => Self::read(data),
+            None => Ok(self.clone()),
+        }
+    }
+
     pub(super) fn write(&self) -> Result<(), AccountsFileError> {
         let Some(file) = &self.file else { return Ok(()) };
         let failed = |source| AccountsFileError::File { file: file.clone(), source };

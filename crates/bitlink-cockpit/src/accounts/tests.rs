@@ -105,6 +105,24 @@ async fn a_token_may_do_no_more_than_its_owner_may_now() {
     assert!(accounts.by_token(&token).is_none());
 }
 
+#[tokio::test]
+async fn what_another_program_writes_counts_and_is_not_undone() {
+    let folder = Folder::new("beside");
+    let accounts = Accounts::open(&folder.0).unwrap();
+    accounts.add("ann", Role::Admin, PASSWORD).await.unwrap();
+    accounts.add("bob", Role::Admin, PASSWORD).await.unwrap();
+    let bob = accounts.sign_in(None, "bob", PASSWORD).await.unwrap();
+    let beside = Accounts::open(&folder.0).unwrap();
+    beside.remove("bob").unwrap();
+    beside.set_password("ann", "another long one").await.unwrap();
+    accounts.add("cem", Role::Viewer, PASSWORD).await.unwrap();
+    let names = |accounts: &Accounts| accounts.users().into_iter().map(|user| user.name).collect::<Vec<_>>();
+    assert_eq!(names(&accounts), ["ann", "cem"]);
+    assert_eq!(names(&Accounts::open(&folder.0).unwrap()), ["ann", "cem"]);
+    assert!(accounts.by_cookie(&bob.cookie).is_none());
+    assert!(accounts.sign_in(None, "ann", "another long one").await.is_ok());
+}
+
 #[test]
 fn a_file_that_makes_no_sense_lets_nobody_in() {
     let folder = Folder::new("damaged");

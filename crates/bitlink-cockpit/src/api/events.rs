@@ -4,10 +4,10 @@
 use super::feed::Table;
 use super::fleet::{cells, columns};
 use super::problem::Params;
-use super::who::Viewer;
+use super::who::{Viewer, who};
 use super::{Api, Problem};
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use bitlink_miner_manager::Timestamp;
@@ -74,6 +74,7 @@ async fn events(
         seq: place.map_or_else(|| api.0.happened.last(), |place| place.seq),
         works: 0,
         news: api.0.news.subscribe(),
+        headers: shown_by(&headers),
         api,
         fields,
         waiting: VecDeque::new(),
@@ -82,7 +83,7 @@ async fn events(
         _permit: permit,
     };
     let told = stream::unfold(listener, |mut listener| async move {
-        let event = listener.next().await;
+        let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
     });
     Ok((
@@ -107,8 +108,20 @@ impl Place {
     }
 }
 
+/// The headers by which somebody has shown who they are.
+fn shown_by(headers: &HeaderMap) -> HeaderMap {
+    let shows = |name: &HeaderName| name == header::COOKIE || name == header::AUTHORIZATION;
+    headers
+        .iter()
+        .filter(|(name, _)| shows(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
 struct Listener {
     api: Api,
+    /// Who listens, asked anew again and again: who has signed out hears no more.
+    headers: HeaderMap,
     fields: Option<Vec<&'static Field>>,
     /// The revision that it has; `None` before the first.
     revision: Option<u64>,
@@ -123,15 +136,17 @@ struct Listener {
 }
 
 impl Listener {
-    async fn next(&mut self) -> Event {
+    /// The next message; `None` when who listens may not any more.
+    async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((name, data)) = self.waiting.pop_front() {
                 // Only what is told whole may be gone on from: in the middle of slices the old place counts.
                 let event = Event::default().event(name).data(data.to_string());
-                return if self.waiting.is_empty() { event.id(self.id()) } else { event };
+                return Some(if self.waiting.is_empty() { event.id(self.id()) } else { event });
             }
             tokio::select! {
                 _ = self.beat.tick() => {
+                    who(&self.headers, &self.api)?;
                     let table = self.api.table().await;
                     self.look(&table);
                     self.hear();

@@ -1,1 +1,7 @@
+//! The interface over a real service with simulated miners in memory.
 
+#![allow(clippy::unwrap_used)] // a test stops where it fails
+
+mod access;
+mod live;
+mod support;
