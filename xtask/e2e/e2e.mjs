@@ -92,9 +92,10 @@ async function scenarios() {
   });
 
   await check('a command is planned, run, proved and written down', async () => {
-    const fields = await api.get('/miners?filter=status:active&columns=id,light&limit=200');
+    const fields = await api.get('/miners?filter=status:active&sort=address&columns=id,light&limit=200');
     const ids = [];
-    for (const [id] of fields.rows) {
+    // The first ones have names that attack, which is another scenario's matter.
+    for (const [id] of fields.rows.slice(8)) {
       if (ids.length === 3) break;
       const told = await api.get(`/miners/${id}`);
       if (told.can.includes('locate')) ids.push(id);
@@ -107,7 +108,7 @@ async function scenarios() {
     assert(refused === 409, `another number was answered with ${refused}`);
     await api.post(`/plans/${plan.id}/run`, { miners: plan.targets });
     const ended = await until('it has ended', async () => { const told = await api.get(`/plans/${plan.id}`); return told.state === 'ended' && told; });
-    assert(ended.counts.verified + ended.counts.applied === ids.length, JSON.stringify(ended.counts));
+    assert(ended.counts.verified + ended.counts.applied === ids.length, JSON.stringify(ended));
     const audit = await api.get('/audit?limit=50');
     assert(JSON.stringify(audit.lines).includes('demo@cockpit'), 'nobody wrote it down');
     const verified = await api.get('/audit/verify');

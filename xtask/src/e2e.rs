@@ -25,7 +25,7 @@ const BROWSERS: [&str; 3] =
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome-stable"];
 
 /// Arguments of `bench-page`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct BenchPageArgs {
     /// How many miners
     #[arg(long, default_value_t = 50_000)]
@@ -49,7 +49,7 @@ pub(crate) fn shots() -> Step {
         if let Some(missing) = missing(workspace)? {
             return Ok(Outcome::Skipped(missing));
         }
-        let bitlink = dist::build_bitlink(workspace, Profile::Release)?;
+        let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
         let into = workspace.root().join(PICTURES);
         process::run(script(workspace, "shots.mjs", &bitlink).arg("--into").arg(into))?;
         Ok(Outcome::Passed)

@@ -192,8 +192,12 @@ async function countAlerts() {
 }
 
 /** Looks who is signed in, and shows what they may see. */
+/** What stands there until this runs. */
+const boot = app.querySelector('.boot');
+
 async function start() {
   applyTheme();
+  boot?.remove();
   try {
     session = await api.get('/session');
   } catch (error) {

@@ -211,12 +211,11 @@ fn chosen(fleet: &FleetSnapshot, choice: &Choice, room: Option<usize>) -> String
 /// The one miner that an event is about.
 fn about(event: &MonitorEvent) -> Option<&Arc<Miner>> {
     match event {
-        MonitorEvent::MinerUpdated(miner) | MonitorEvent::Added(miner) | MonitorEvent::Removed(miner) => {
-            Some(miner)
-        }
-        MonitorEvent::StatusChanged { miner, .. } | MonitorEvent::IdentityChanged { miner, .. } => {
-            Some(miner)
-        }
+        MonitorEvent::MinerUpdated(miner)
+        | MonitorEvent::Added(miner)
+        | MonitorEvent::Removed(miner)
+        | MonitorEvent::StatusChanged { miner, .. }
+        | MonitorEvent::IdentityChanged { miner, .. } => Some(miner),
         _ => None,
     }
 }

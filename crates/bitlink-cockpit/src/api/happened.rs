@@ -132,7 +132,8 @@ impl Happened {
         inner.last += 1;
         happening.seq = inner.last;
         let place = match happening.kind {
-            "status" => Some(0),
+            // That somebody was read for the first time changes nothing.
+            "status" if happening.from != Some(MinerStatus::Scanning) => Some(0),
             "met" | "moved" | "swapped" => Some(1),
             "vanished" => Some(2),
             _ => None,

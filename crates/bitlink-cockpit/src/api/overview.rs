@@ -28,6 +28,7 @@ pub(crate) struct Overview {
     coverage: Covered,
     hashrate: Rate,
     expected: Rate,
+    performance: Performance,
     power: Watts,
     efficiency: JoulesPerTerahash,
     /// What is wrong, the most frequent of the worst first.
@@ -58,6 +59,13 @@ struct Covered {
 struct Rate {
     value_hs: Option<f64>,
     /// Of how many live miners.
+    of: usize,
+}
+
+/// What is done of what is expected, by the miners of which both are known: sums over others cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+struct Performance {
+    ratio: Option<f64>,
     of: usize,
 }
 
@@ -188,6 +196,7 @@ pub(super) fn of(
 ) -> Overview {
     let (mut all, mut should, mut both) =
         (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
+    let mut done = (Sum::default(), Sum::default());
     let mut sites: BTreeMap<Option<&str>, Group> = BTreeMap::new();
     let mut models: BTreeMap<&str, (usize, Sum)> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, (Severity, usize)> = BTreeMap::new();
@@ -195,6 +204,10 @@ pub(super) fn of(
         let miner = &*row.miner;
         all.add(miner);
         should.add(expected(miner));
+        if let (Some(rate), Some(expected)) = (rate(miner), expected(miner)) {
+            done.0.add(Some(rate));
+            done.1.add(Some(expected));
+        }
         if let (Some(rate), Some(watts)) = (rate(miner), power(miner)) {
             both.0.add(Some(rate));
             both.1.add(Some(watts));
@@ -223,6 +236,7 @@ pub(super) fn of(
     models.sort_by_key(|(_, (miners, _))| std::cmp::Reverse(*miners));
     let cover = &fleet.coverage;
     let pulse = service.pulse();
+    let ratio = done.0.value().zip(done.1.value()).filter(|(_, expected)| *expected > 0.0);
     let efficiency = both.1.value().zip(both.0.value()).filter(|(_, rate)| *rate > 0.0);
     Overview {
         taken_at_ms: fleet.taken_at.as_unix_millis(),
@@ -242,6 +256,7 @@ pub(super) fn of(
         },
         hashrate: Rate { value_hs: all.rate.value(), of: all.rate.of },
         expected: Rate { value_hs: should.value(), of: should.of },
+        performance: Performance { ratio: ratio.map(|(rate, expected)| rate / expected), of: done.0.of },
         power: Watts { value_w: all.power.value(), of: all.power.of },
         efficiency: JoulesPerTerahash {
             value_j_per_th: efficiency.map(|(watts, rate)| watts / (rate / 1e12)),

@@ -17,7 +17,7 @@ export function mount(root, ctx) {
     const now = feed.overview;
     if (!now) return render(html`<div class="page"><p class="empty">Waiting for the first numbers…</p></div>`, root);
     const cover = now.coverage;
-    const share = now.expected.value_hs ? now.hashrate.value_hs / now.expected.value_hs : null;
+    const share = now.performance.ratio;
     const stale = cover.miners > 0 && cover.live === 0;
     const parts = ['active', 'warning', 'dead', 'paused', 'scanning'].filter((name) => cover[name]);
     const of = (/** @type {number} */ n) => (n === cover.live ? `all ${fmt.count(n)} live miners` : `${fmt.count(n)} of ${fmt.count(cover.live)} live miners`);
@@ -29,7 +29,7 @@ export function mount(root, ctx) {
       ${cover.miners ? nothing : html`<div class="card"><h2>No miners yet</h2><p>Find them: name a network on the scan page, or in the configuration of the service.</p><a class="btn primary" href="/scan">Look for miners</a></div>`}
       <div class="cards">
         <div class="card tile"><div class="label">Hash rate</div><div class="value" data-is="hashrate">${fmt.rate(now.hashrate.value_hs)}</div><div class="under">${of(now.hashrate.of)}</div></div>
-        <div class="card tile"><div class="label">Of what is expected</div><div class="value ${share !== null && share < 0.9 ? 'warn' : ''}">${fmt.percent(share)}</div><div class="under">${fmt.rate(now.expected.value_hs)} expected</div></div>
+        <div class="card tile"><div class="label">Of what is expected</div><div class="value ${share !== null && share < 0.9 ? 'warn' : ''}">${fmt.percent(share)}</div><div class="under">${of(now.performance.of)}</div></div>
         <div class="card tile"><div class="label">Power</div><div class="value">${fmt.power(now.power.value_w)}</div><div class="under">${of(now.power.of)}</div></div>
         <div class="card tile"><div class="label">Efficiency</div><div class="value">${fmt.efficiency(now.efficiency.value_j_per_th)}</div><div class="under">where both are told</div></div>
       </div>

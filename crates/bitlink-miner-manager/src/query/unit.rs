@@ -44,8 +44,8 @@ pub(super) fn parse(text: &str, unit: Option<&str>, per: f64) -> Result<f64, Str
         "k" => 1e3 * per,
         after => {
             let bare = after.strip_suffix("/s").filter(|bare| bare.ends_with('h')).unwrap_or(after);
-            let base = unit.unwrap_or("1");
-            let known = UNITS.iter().find(|(name, _, of)| *name == bare && *of == base);
+            let own = unit.unwrap_or("1");
+            let known = UNITS.iter().find(|(name, _, of)| *name == bare && *of == own);
             match known {
                 Some((_, factor, _)) => *factor,
                 None if bare == "%" => per,

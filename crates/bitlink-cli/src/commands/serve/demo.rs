@@ -175,7 +175,7 @@ async fn prepare(fleet: &Fleet, farm: &Farm, dir: &Path) -> Result<FleetRegistry
 /// Values of the past that are written together.
 const MOST_AT_ONCE: usize = 1 << 19;
 /// How long the first reading of all may take; who was not read by then has no past.
-const READ_WITHIN: Duration = Duration::from_secs(120);
+const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// What every machine says at the beginning, judged as it will be.
 async fn read_all(fleet: &Fleet, farm: &Farm) -> Result<HashMap<IpAddr, Arc<Miner>>, Failure> {

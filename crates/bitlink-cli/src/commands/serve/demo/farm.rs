@@ -62,7 +62,7 @@ impl Story {
         let (from, until) = OUTAGE;
         if is_in_outage(n, miners) {
             story.down = Some((from, until - between(n, 4, 0, 200)));
-        } else if story == Self::default() && chance(n as u64, 5) % 8 == 0 {
+        } else if story == Self::default() && chance(n as u64, 5).is_multiple_of(8) {
             let began = between(n, 6, HOUR / 2, 23 * HOUR);
             story.down = Some((began, began - between(n, 7, 70, 260)));
         }
@@ -161,7 +161,9 @@ impl Farm {
             FaultKind::PsuFault,
             FaultKind::Asleep,
         ];
-        let spec = FleetSpec::new(miners).with_seed(7).with_sick(0.09).with_faults(faults);
+        let mut spec = FleetSpec::new(miners).with_seed(7).with_sick(0.09).with_faults(faults);
+        // What can be commanded is there to be tried.
+        spec.access.privileged = true;
         let instant = miners > MOST_WITH_PAST;
         let made = spec.build(&clock)?;
         let network = MemoryTransport::new();

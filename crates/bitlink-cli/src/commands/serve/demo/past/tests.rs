@@ -90,8 +90,8 @@ fn the_past_ends_with_the_present_and_follows_the_day() {
     let (least, most) =
         (heat.iter().copied().fold(f64::MAX, f64::min), heat.iter().copied().fold(f64::MIN, f64::max));
     assert!(most - least > 5.0 && most - least < 12.0, "{least} to {most}");
-    let last = said(&past, 0, Metric::HASHRATE, 120).unwrap();
-    assert!((last / 100e12 - 1.0).abs() < 0.03, "{last}");
+    let final_rate = said(&past, 0, Metric::HASHRATE, 120).unwrap();
+    assert!((final_rate / 100e12 - 1.0).abs() < 0.03, "{final_rate}");
     let (then, later) = (said(&past, 0, Metric::ACCEPTED, DAY), said(&past, 0, Metric::ACCEPTED, 60));
     assert!(then < later, "counters grow");
 }
