@@ -198,7 +198,7 @@ fn parts() -> (Router<Api>, utoipa::openapi::OpenApi) {
                 .merge(alerts::routes()),
         )
         .split_for_parts();
-    document.info.version = "1".to_owned();
+    "1".clone_into(&mut document.info.version);
     (router, document)
 }
 

@@ -181,16 +181,13 @@ impl HttpServer {
 
     /// Answers until the future ends, then lets running answers end.
     pub async fn run(self, until: impl Future<Output = ()> + Send + 'static) {
-        let ended = match self.tls {
-            Some(acceptor) => {
-                let router = self.router.into_make_service_with_connect_info::<crate::tls::Peer>();
-                let listener = TlsListener::new(self.listener, acceptor);
-                axum::serve(listener, router).with_graceful_shutdown(until).await
-            }
-            None => {
-                let router = self.router.into_make_service_with_connect_info::<SocketAddr>();
-                axum::serve(self.listener, router).with_graceful_shutdown(until).await
-            }
+        let ended = if let Some(acceptor) = self.tls {
+            let router = self.router.into_make_service_with_connect_info::<crate::tls::Peer>();
+            let listener = TlsListener::new(self.listener, acceptor);
+            axum::serve(listener, router).with_graceful_shutdown(until).await
+        } else {
+            let router = self.router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(self.listener, router).with_graceful_shutdown(until).await
         };
         if let Err(error) = ended {
             tracing::error!(%error, "the HTTP server has ended");
@@ -290,17 +287,14 @@ fn is_own_page(headers: &HeaderMap, host: Option<&str>) -> bool {
 
 /// Lets nobody ask who may not, and not too many at the same time.
 async fn only_who_may(State(house): State<House>, request: Request, next: Next) -> Response {
-    let is_let_in = match &house.token {
-        Some(token) => {
-            api::bearer(request.headers()).is_some_and(|given| crate::secret::is_same(given, token))
-        }
+    let is_let_in = if let Some(token) = &house.token {
+        api::bearer(request.headers()).is_some_and(|given| crate::secret::is_same(given, token))
+    } else {
         // A page of another site that is open in a browser here may ask by a name that it has let point to us; and where it
         // listens to others too, they are no part of this machine.
-        None => {
-            let peer = crate::tls::peer(request.extensions());
-            asked_host(&request).is_none_or(is_ours)
-                && (house.is_local || peer.is_some_and(|peer| is_loopback(peer.ip())))
-        }
+        let peer = crate::tls::peer(request.extensions());
+        asked_host(&request).is_none_or(is_ours)
+            && (house.is_local || peer.is_some_and(|peer| is_loopback(peer.ip())))
     };
     if !is_let_in {
         let status = if house.token.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
+use std::fmt::Write;
 
 #[derive(RustEmbed)]
 #[folder = "web/"]
@@ -56,7 +57,11 @@ fn answer(path: &str, headers: &HeaderMap) -> Response {
         return crate::api::Problem::missing("there is no such file").into_response();
     };
     let hash = file.metadata.sha256_hash();
-    let tag = format!("\"{}\"", hash.iter().take(12).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let tag = hash.iter().take(12).fold(String::from("\""), |mut tag, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(tag, "{byte:02x}");
+        tag
+    }) + "\"";
     let is_known = headers
         .get(header::IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())

@@ -169,7 +169,7 @@ fn line(series: &Series, from: Timestamp, to: Timestamp, most: usize) -> Line {
     let step_s = match series.tier {
         Tier::Raw => None,
         Tier::Quarter => Some(900.0),
-        _ => Some(21_600.0),
+        Tier::SixHours => Some(21_600.0),
     };
     let point = |s: &Sample| (s.at.as_unix_millis(), s.min, s.mean, s.max, s.last);
     let samples = &series.samples;
@@ -280,7 +280,7 @@ async fn log(
     let id: Option<MinerId> = match whose(&wanted.of)? {
         SeriesName::Miner(id) => Some(id),
         SeriesName::Group(group) if group == "fleet" => None,
-        _ => return Err(Problem::wrong("of", "the log is of miner:ID or of the fleet")),
+        SeriesName::Group(_) => return Err(Problem::wrong("of", "the log is of miner:ID or of the fleet")),
     };
     if let Some(kind) = &wanted.kind
         && !KINDS.contains(&kind.as_str())

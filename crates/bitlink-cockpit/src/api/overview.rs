@@ -33,8 +33,8 @@ pub(crate) struct Overview {
     efficiency: JoulesPerTerahash,
     /// What is wrong, the most frequent of the worst first.
     reasons: Vec<Reason>,
-    sites: Vec<Site>,
-    models: Vec<Model>,
+    sites: Vec<SiteSums>,
+    models: Vec<ModelSums>,
     changed: LastHour,
     service: ServiceState,
 }
@@ -91,7 +91,7 @@ struct Reason {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-struct Site {
+struct SiteSums {
     /// `null`: those without a place.
     site: Option<String>,
     miners: usize,
@@ -103,7 +103,7 @@ struct Site {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-struct Model {
+struct ModelSums {
     model: String,
     miners: usize,
     hashrate_hs: Option<f64>,
@@ -249,7 +249,7 @@ pub(super) fn of(
             dead: cover.dead,
             paused: cover.paused,
             scanning: cover.scanning,
-            oldest_reading_ms: cover.oldest_reading.map(|at| at.as_unix_millis()),
+            oldest_reading_ms: cover.oldest_reading.map(Timestamp::as_unix_millis),
             interval_s: pulse.interval.as_secs_f64(),
             effective_interval_s: cover.effective_interval.map(|time| time.as_secs_f64()),
             lag_s: cover.lag.as_secs_f64(),
@@ -273,7 +273,7 @@ pub(super) fn of(
             .collect(),
         sites: sites
             .into_iter()
-            .map(|(site, group)| Site {
+            .map(|(site, group)| SiteSums {
                 site: site.map(str::to_owned),
                 miners: group.miners,
                 active: group.active,
@@ -286,7 +286,7 @@ pub(super) fn of(
         models: models
             .into_iter()
             .take(50)
-            .map(|(model, (miners, rate))| Model {
+            .map(|(model, (miners, rate))| ModelSums {
                 model: model.to_owned(),
                 miners,
                 hashrate_hs: rate.value(),

@@ -86,7 +86,7 @@ impl Farm {
         let api = Api::new(cockpit, service.handle(), "1.2.3", false);
         let config = HttpConfig::new(([127, 0, 0, 1], 0).into());
         let router = http::whole(&config, service.handle(), Some(api.clone()), "1.2.3");
-        Self { router, service, folder, api, fleet }
+        Self { service, fleet, folder, api, router }
     }
 
     /// With `vic`, who reads, `olga`, who commands, and `ann`, who decides.
