@@ -6,8 +6,8 @@
 
 use crate::steps::Step;
 use crate::{
-    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, metrics, mqtt, netns,
-    test, tidy,
+    bench, bench_monitor, bench_scan, docs, e2e, examples, fmt, hardware, interop, lint, metrics, mqtt,
+    netns, test, tidy,
 };
 
 /// The steps of `cargo xtask ci`.
@@ -26,6 +26,7 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(interop::step(false, false));
     steps.push(metrics::step(false));
     steps.push(mqtt::step(false));
+    steps.push(e2e::step(false));
     steps
 }
 
@@ -54,7 +55,8 @@ mod tests {
                 "examples",
                 "interop",
                 "metrics",
-                "mqtt"
+                "mqtt",
+                "e2e"
             ]
         );
     }

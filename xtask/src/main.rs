@@ -10,6 +10,7 @@ mod bench_scan;
 mod ci;
 mod dist;
 mod docs;
+mod e2e;
 mod examples;
 mod farm;
 mod fmt;
@@ -45,7 +46,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop, metrics, mqtt
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop, metrics, mqtt, e2e
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -114,6 +115,16 @@ enum Command {
         #[arg(long)]
         required: bool,
     },
+    /// Drive the cockpit with a real browser from end to end; needs Chromium, node and npm
+    E2e {
+        /// Fail, rather than skip, when one of these is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Make the pictures of the documents: every page, dark and light, on a desk and on a phone
+    Shots,
+    /// Measure how smooth the page of a large farm is, and what it costs the service
+    BenchPage(e2e::BenchPageArgs),
     /// Watch a simulated farm for days in virtual time and compare every status with the truth
     Soak {
         /// How many miners
@@ -189,6 +200,9 @@ fn run(command: Command) -> Result<bool> {
         Command::BenchMonitor(args) => vec![bench_monitor::step(args)],
         Command::BenchHistory(args) => vec![bench_history::step(args)],
         Command::Netns { required } => vec![netns::step(required)],
+        Command::E2e { required } => vec![e2e::step(required)],
+        Command::Shots => vec![e2e::shots()],
+        Command::BenchPage(args) => vec![e2e::bench_page(args)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required, write } => vec![interop::step(required, write)],

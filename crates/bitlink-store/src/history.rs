@@ -226,6 +226,18 @@ pub trait HistoryReader: fmt::Debug {
         most: usize,
     ) -> Result<Vec<Event>, StoreError>;
 
+    /// The last things that happened in a time, in order of time: of one machine, or of all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn last_events(
+        &self,
+        miner: Option<MinerId>,
+        from: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, StoreError>;
+
     /// What was known of every machine at a time: the last that was told of each kind.
     ///
     /// # Errors

@@ -344,3 +344,31 @@ fn a_service_whose_broker_is_away_watches_all_the_same_and_says_so_once() {
     let refused = run(&format!("config check {}/bitlink.toml", place.path().display())).ended_with(2);
     assert!(refused.err.contains("TLS (mqtts://) is not spoken"), "{}", refused.err);
 }
+
+#[test]
+fn a_demonstration_is_ready_at_once_shows_all_of_it_and_leaves_nothing_behind() {
+    let place = Place::new("serve-demo");
+    std::fs::create_dir_all(place.path()).unwrap();
+    let temporary = place.path().display().to_string();
+    let mut service =
+        Running::start_with("serve --demo 20 --listen 127.0.0.1:0", &[("TMPDIR", temporary.as_str())]);
+    let line = service.wait_for("http://");
+    let at = line.trim_end().trim_end_matches('/').rsplit_once("http://").unwrap().1.to_owned();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(&at).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("/healthz").contains("alive"));
+    assert!(ask("/metrics").contains("bitlink_"));
+    assert!(ask("/api/v1/session").contains("\"demo\":true"));
+    assert!(ask("/api/v1/overview").contains("\"miners\":20"));
+    let history = ask("/api/v1/history?of=fleet&metric=hashrate&from=-86400000");
+    assert!(history.matches("],[").count() > 300, "a day lies behind it: {history}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    service.signal("TERM");
+    service.end().ended_with(0);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "its data is gone");
+}

@@ -2,12 +2,15 @@
 //! nothing of what is told.
 
 use super::stats::AlertsFiring;
+use super::{AlertsNow, ChannelNow};
 use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
     Found, Happening, Occasion, OrderError, Outbox, OutboxError, Policy, Subject,
 };
-use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, metric};
+use bitlink_model::{
+    Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, Timestamp, metric,
+};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
 use bitlink_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -115,6 +118,8 @@ pub(super) struct Alerts {
     noted: Vec<Noted>,
     known: HashMap<MinerId, Known>,
     told: mpsc::Sender<CourierEvent>,
+    /// How each channel did with its last message: when it took it, or why it did not.
+    channels: HashMap<String, (Option<Timestamp>, Option<String>)>,
 }
 
 /// What of a machine is compared from round to round.
@@ -179,6 +184,7 @@ impl Alerts {
             noted: Vec::new(),
             known: HashMap::new(),
             told,
+            channels: HashMap::new(),
         }
     }
 
@@ -284,6 +290,37 @@ impl Alerts {
             }
         }
         Some(firing)
+    }
+
+    /// What is true now.
+    pub(super) fn now(&self, alerting: &Alerting) -> Option<AlertsNow> {
+        let engine = self.engine.as_ref()?;
+        let configured = &alerting.config.channel;
+        let channels = configured.iter().map(|channel| {
+            let (last_sent, failing) = self.channels.get(&channel.name).cloned().unwrap_or_default();
+            ChannelNow { name: channel.name.clone(), kind: channel.kind, last_sent, failing }
+        });
+        Some(AlertsNow {
+            firing: engine.alerts(),
+            mutes: engine.mutes().cloned().collect(),
+            windows: alerting.config.maintenance.clone(),
+            channels: channels.collect(),
+        })
+    }
+
+    /// A courier has told how it goes.
+    pub(super) fn heard(&mut self, event: &CourierEvent) {
+        match event {
+            CourierEvent::Sent(message) => {
+                let sent = (Some(self.clock.now()), None);
+                self.channels.insert(message.channel.clone(), sent);
+            }
+            CourierEvent::Failed(message) | CourierEvent::GivenUp(message) => {
+                let why = message.error.clone().unwrap_or_else(|| "it did not take it".to_owned());
+                self.channels.entry(message.channel.clone()).or_default().1 = Some(why);
+            }
+            _ => {}
+        }
     }
 
     /// Does what somebody asks.
