@@ -205,9 +205,21 @@ pub fn router(
     cockpit: Option<Cockpit>,
     version: &'static str,
 ) -> Router {
+    let is_tls = config.tls.is_some();
+    let api = cockpit.map(|cockpit| Api::new(cockpit, service.clone(), version, is_tls));
+    whole(config, service, api, version)
+}
+
+/// All that is answered, with an interface that is there already.
+pub(crate) fn whole(
+    config: &HttpConfig,
+    service: ServiceHandle,
+    api: Option<Api>,
+    version: &'static str,
+) -> Router {
     let is_local = is_loopback(config.listen.ip());
     let house = House {
-        service: service.clone(),
+        service,
         version,
         token: config.token.as_deref().map(Arc::from),
         turns: Arc::new(Semaphore::new(AT_ONCE)),
@@ -220,10 +232,10 @@ pub fn router(
         .layer(middleware::from_fn_with_state(house.clone(), only_who_may))
         .route("/healthz", get(healthz))
         .with_state(house.clone());
-    let Some(cockpit) = cockpit else { return metrics };
-    let api = api::router(Api::new(cockpit, service, version, config.tls.is_some()));
+    let Some(api) = api else { return metrics };
     let page = page::routes()
-        .merge(api)
+        .merge(api::router(api))
+        .fallback(|| async { api::Problem::missing("there is no such page") })
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn(guarded))
         .layer(middleware::from_fn_with_state(house, only_by_our_name));

@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
 mod access;
+mod guard;
 mod live;
 mod support;

@@ -1,7 +1,8 @@
 //! A farm to ask: a service over simulated miners in memory, its cockpit, and somebody of each role.
 
 use crate::accounts::{Accounts, Role, SignedIn};
-use crate::api::{self, Api, Cockpit};
+use crate::api::{Api, Cockpit};
+use crate::http::{self, HttpConfig};
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
@@ -9,7 +10,7 @@ use bitlink_miner_manager::control::Groups;
 use bitlink_miner_manager::transport::MemoryTransport;
 use bitlink_miner_manager::{
     Fleet, FleetRegistry, MonitorEvent, ScanConfig, ScanTargets, Service, ServiceConfig, ServiceEvent,
-    ServiceStream,
+    ServiceHandle, ServiceStream,
 };
 use bitlink_simulator::{FaceName, FleetSpec, Mix, SimClock};
 use futures::StreamExt;
@@ -23,6 +24,7 @@ pub(super) const PASSWORD: &str = "correct horse battery";
 /// A service that has read its miners.
 pub(super) struct Farm {
     service: ServiceStream,
+    fleet: Fleet,
     pub(super) folder: PathBuf,
     pub(super) api: Api,
     pub(super) router: Router,
@@ -76,13 +78,15 @@ impl Farm {
         }
         let cockpit = Cockpit {
             accounts: Accounts::open(&folder).unwrap(),
-            fleet,
+            fleet: fleet.clone(),
             data: folder.clone(),
             vault: None,
             groups: Groups::default(),
         };
         let api = Api::new(cockpit, service.handle(), "1.2.3", false);
-        Self { router: api::router(api.clone()), service, folder, api }
+        let config = HttpConfig::new(([127, 0, 0, 1], 0).into());
+        let router = http::whole(&config, service.handle(), Some(api.clone()), "1.2.3");
+        Self { router, service, folder, api, fleet }
     }
 
     /// With `vic`, who reads, `olga`, who commands, and `ann`, who decides.
@@ -96,6 +100,21 @@ impl Farm {
 
     pub(super) async fn sign_in(&self, name: &str) -> Browser {
         self.api.accounts().sign_in(None, name, PASSWORD).await.unwrap().into()
+    }
+
+    pub(super) fn handle(&self) -> ServiceHandle {
+        self.service.handle()
+    }
+
+    /// Another cockpit of the same service.
+    pub(super) fn cockpit(&self, accounts: Accounts) -> Cockpit {
+        Cockpit {
+            accounts,
+            fleet: self.fleet.clone(),
+            data: self.folder.clone(),
+            vault: None,
+            groups: Groups::default(),
+        }
     }
 
     pub(super) async fn end(self) {
@@ -118,9 +137,22 @@ impl Farm {
         headers: &[(&str, &str)],
         body: &str,
     ) -> (StatusCode, HeaderMap, Body) {
-        let request = Request::builder().method(method).uri(format!("/api/v1{path}"));
-        let request = request.header("content-type", "application/json");
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send_to(method, &format!("/api/v1{path}"), headers, body).await
+    }
+
+    /// Asks for anything that the server has.
+    pub(super) async fn send_to(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> (StatusCode, HeaderMap, Body) {
+        let request = Request::builder().method(method).uri(path);
+        let is_said = headers.iter().any(|(name, _)| *name == "content-type");
+        let usual = if is_said { &[][..] } else { &[("content-type", "application/json")] };
+        let request =
+            usual.iter().chain(headers).fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::from(body.to_owned())).unwrap();
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         (head.status, head.headers, body)
