@@ -68,7 +68,7 @@ export function mount(root, ctx, params) {
     await load();
     if (ended || !whole) return;
     charts();
-    log = (await api.get('/log', { of: `miner:${params.id}`, id: params.id, limit: 50 }).catch(() => api.get('/log', { of: `miner:${params.id}`, limit: 50 }).catch(() => ({ entries: [] })))).entries;
+    log = (await api.get('/log', { of: `miner:${params.id}`, limit: 50 }).catch(() => ({ entries: [] }))).entries;
     if (!ended) draw();
   })();
   const timer = setInterval(load, 5_000);
