@@ -35,7 +35,7 @@ fn miner(n: u32) -> (Miner, MinerRecord) {
     pool.user = Some(format!("farm.{n}"));
     pool.active = Some(true);
     snapshot.pools = vec![pool];
-    let (status, findings) = if n % 50 == 0 {
+    let (status, findings) = if n.is_multiple_of(50) {
         let words = "hottest chip 89 °C, limit 85 °C";
         (MinerStatus::Warning, vec![Finding::new(Rule::new("chip_hot"), Severity::Critical, words)])
     } else {

@@ -39,7 +39,7 @@ async fn measure(miners: usize, folder: &std::path::Path) -> Result<(), Box<dyn 
     let service = Service::new(fleet).with_config(config).start(FleetRegistry::open(folder)?)?;
     let handle = service.handle();
     let http = HttpConfig::new(([127, 0, 0, 1], 0).into());
-    let server = HttpServer::bind(&http, handle.clone(), "example").await?;
+    let server = HttpServer::bind(&http, handle.clone(), None, "example").await?;
     let at = server.at();
     // owned by this function, which ends it
     let serving = tokio::spawn(server.run(std::future::pending()));

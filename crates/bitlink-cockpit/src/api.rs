@@ -104,6 +104,7 @@ impl Api {
         let commander = Commander::with_vault(&cockpit.fleet, cockpit.vault.clone()).with_data(&cockpit.data);
         let news = watch::Sender::new(0);
         let happened = Happened::new(news.clone());
+        // owned by the state, which ends it when it goes
         let collector = AbortOnDropHandle::new(tokio::spawn(happened.clone().collect(service.subscribe())));
         Self(Arc::new(Inner {
             commander,

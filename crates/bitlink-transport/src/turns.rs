@@ -137,7 +137,7 @@ mod tests {
         let slow = Arc::new(Slow::default());
         let turns = TurnsTransport::new(Arc::clone(&slow) as _);
         let (began, question) = (Instant::now(), question());
-        let limits = Limits::until(began + Duration::from_secs(60));
+        let limits = Limits::until(began + Duration::from_mins(1));
         let same = (0..5).map(|_| turns.exchange(at(1), &question, &limits));
         let others = (2..20).map(|last| turns.exchange(at(last), &question, &limits));
         let answers = futures::future::join_all(same.chain(others)).await;

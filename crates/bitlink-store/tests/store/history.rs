@@ -56,7 +56,9 @@ fn a_past_that_is_written_at_once_is_found_like_one_that_was_recorded() {
         .collect();
     let store = Store::open(recorded.path()).unwrap();
     store.keep_history_unattended();
-    ticks.iter().for_each(|tick| record_tick(&store, tick.clone()));
+    for tick in &ticks {
+        record_tick(&store, tick.clone());
+    }
     let other = Store::open(at_once.path()).unwrap();
     other.write_past(ticks).unwrap();
     for n in 0..5 {

@@ -82,7 +82,7 @@ pub(super) async fn run(
         vault: None,
         groups: bitlink_miner_manager::control::Groups::default(),
     };
-    let shown = Shown::start(&HttpConfig::new(listen(args.listen)), &service, Some(cockpit)).await?;
+    let shown = Shown::start(&HttpConfig::new(listen(args.listen)), &service, Some(cockpit), None).await?;
     let mut out = console.out();
     writeln!(
         out,

@@ -111,6 +111,7 @@ async fn it_speaks_tls_with_a_given_certificate_and_who_does_not_holds_up_nobody
     let server = HttpServer::bind(&config, farm.handle(), Some(cockpit), "1.2.3").await.unwrap();
     let at = server.at();
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    // owned by this test, which ends it
     let running = tokio::spawn(server.run(async move { drop(ended.await) }));
     let silent = TcpStream::connect(at).await.unwrap();
 
