@@ -6,7 +6,8 @@
 
 use crate::steps::Step;
 use crate::{
-    bench, bench_monitor, bench_scan, docs, examples, fmt, hardware, interop, lint, netns, test, tidy,
+    bench, bench_monitor, bench_scan, docs, e2e, examples, fmt, hardware, interop, lint, metrics, mqtt,
+    netns, test, tidy,
 };
 
 /// The steps of `cargo xtask ci`.
@@ -23,6 +24,9 @@ pub(crate) fn steps() -> Vec<Step> {
     steps.push(bench_monitor::run_once());
     steps.push(examples::step());
     steps.push(interop::step(false, false));
+    steps.push(metrics::step(false));
+    steps.push(mqtt::step(false));
+    steps.push(e2e::step(false));
     steps
 }
 
@@ -49,7 +53,10 @@ mod tests {
                 "bench-scan",
                 "bench-monitor",
                 "examples",
-                "interop"
+                "interop",
+                "metrics",
+                "mqtt",
+                "e2e"
             ]
         );
     }

@@ -10,11 +10,15 @@ mod bench_scan;
 mod ci;
 mod dist;
 mod docs;
+mod e2e;
 mod examples;
+mod farm;
 mod fmt;
 mod hardware;
 mod interop;
 mod lint;
+mod metrics;
+mod mqtt;
 mod netns;
 mod process;
 mod soak;
@@ -42,7 +46,7 @@ struct Cli {
 /// The commands of `cargo xtask`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop
+    /// Run everything the gate runs: fmt, lint, docs, tidy, hardware, test, netns, bench, bench-scan, bench-monitor, examples, interop, metrics, mqtt, e2e
     Ci {
         /// Run the remaining steps after one has failed
         #[arg(long)]
@@ -99,6 +103,28 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Let a real Prometheus read the metrics, rules and dashboard
+    Metrics {
+        /// Fail, rather than skip, when Prometheus is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Let a real mosquitto hear of a simulated farm
+    Mqtt {
+        /// Fail, rather than skip, when mosquitto is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Drive the cockpit with a real browser from end to end; needs Chromium, node and npm
+    E2e {
+        /// Fail, rather than skip, when one of these is missing
+        #[arg(long)]
+        required: bool,
+    },
+    /// Make the pictures of the documents: every page, dark and light, on a desk and on a phone
+    Shots,
+    /// Measure how smooth the page of a large farm is, and what it costs the service
+    BenchPage(e2e::BenchPageArgs),
     /// Watch a simulated farm for days in virtual time and compare every status with the truth
     Soak {
         /// How many miners
@@ -174,9 +200,14 @@ fn run(command: Command) -> Result<bool> {
         Command::BenchMonitor(args) => vec![bench_monitor::step(args)],
         Command::BenchHistory(args) => vec![bench_history::step(args)],
         Command::Netns { required } => vec![netns::step(required)],
+        Command::E2e { required } => vec![e2e::step(required)],
+        Command::Shots => vec![e2e::shots()],
+        Command::BenchPage(args) => vec![e2e::bench_page(args)],
         Command::Docs { open } => vec![docs::step(open)],
         Command::Hardware { check } => vec![hardware::step(!check)],
         Command::Interop { required, write } => vec![interop::step(required, write)],
+        Command::Metrics { required } => vec![metrics::step(required)],
+        Command::Mqtt { required } => vec![mqtt::step(required)],
         Command::Soak { miners, days, seed, interval_s, log } => {
             vec![soak::step(miners, days, seed, interval_s, log)]
         }

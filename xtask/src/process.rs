@@ -103,6 +103,11 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+/// Whether the command can be started at all; what it prints is thrown away, and how it ends is its own business.
+pub(crate) fn starts(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
 /// Whether cargo has the subcommand `name`, be it a component of the toolchain or installed separately.
 pub(crate) fn has_cargo_subcommand(workspace: &Workspace, name: &str) -> bool {
     succeeds(cargo(workspace).args([name, "--version"]))

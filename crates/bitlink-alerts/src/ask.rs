@@ -1,7 +1,7 @@
 //! What people ask of a running engine, and what it shows them.
 
 use crate::rule::Selection;
-use bitlink_model::{Severity, Timestamp};
+use bitlink_model::{MinerId, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Somebody knows of an alert and sees to it: no reminders of the miners that it concerns now. Others that join are told.
@@ -77,6 +77,11 @@ pub enum OrderError {
     TooMany,
 }
 
+impl AlertState {
+    /// So many miners are named one by one.
+    pub const MOST_NAMED: usize = 100;
+}
+
 /// An alert as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -93,6 +98,9 @@ pub struct AlertState {
     pub group: Vec<(String, String)>,
     /// Of how many miners it is true.
     pub firing: usize,
+    /// Which they are, the first hundred.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub miners: Vec<MinerId>,
     /// How many of them are not told of: acknowledged, muted, or hidden by another alert.
     pub quiet: usize,
     /// Since when it is true of the first of them.

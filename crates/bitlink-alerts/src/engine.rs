@@ -152,6 +152,14 @@ struct RuleState {
     sent: VecDeque<Timestamp>,
 }
 
+impl RuleState {
+    /// The miners of a group of which it is true.
+    fn firing<'a>(&'a self, key: &'a Key) -> impl Iterator<Item = MinerId> + 'a {
+        let firing = |instance: &Instance| instance.phase == Phase::Firing && instance.key == *key;
+        self.instances.iter().filter(move |(_, instance)| firing(instance)).map(|(id, _)| *id)
+    }
+}
+
 /// Decides what is told.
 #[derive(Debug)]
 pub struct Engine {
@@ -530,6 +538,7 @@ impl Engine {
                         severity: rule.severity,
                         group: tell::named(rule, &key),
                         firing: tally.firing,
+                        miners: state.firing(&key).take(AlertState::MOST_NAMED).collect(),
                         quiet: tally.firing - tally.visible,
                         since: tally.since,
                         told: group.and_then(|group| group.notified),

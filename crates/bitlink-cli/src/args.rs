@@ -76,6 +76,7 @@ pub(crate) enum Command {
     Diff(commands::diff::DiffArgs),
     Alerts(commands::alerts::AlertsArgs),
     Serve(commands::serve::ServeArgs),
+    Users(commands::users::UsersArgs),
     Config(commands::config::ConfigArgs),
     #[command(hide = true)]
     Completions(commands::generate::CompletionsArgs),
@@ -130,6 +131,8 @@ mod tests {
             "bitlink diff 02:05 02:15 --data /var/lib/bitlink",
             "bitlink diff 24h --format json",
             "bitlink fleet list --at 2026-11-26T02:10 --format csv",
+            "bitlink users add ada --role operator --data /var/lib/bitlink",
+            "bitlink users list",
             "bitlink serve 192.168.1.0/24 --data /var/lib/bitlink --log-format json",
             "bitlink alerts list --format json --data /var/lib/bitlink",
             "bitlink alerts ack 1f3a5c7e90 --for 8h --note Ada",

@@ -4,8 +4,8 @@
 use crate::table::{Cell, Column, Tone};
 use crate::text;
 use bitlink_miner_manager::model::HashRate;
+use bitlink_miner_manager::query::{self, Sort};
 use bitlink_miner_manager::{Finding, Miner, MinerStatus, Severity, Timestamp};
-use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -117,29 +117,31 @@ impl Field {
         }
     }
 
-    /// Which of two miners comes first when a table is ordered by this field: what needs attention, and what is known.
-    pub(crate) fn compare(self, a: &Miner, b: &Miner) -> Ordering {
-        let number = |value: fn(&Miner) -> f64| largest_first(value(a), value(b));
-        let order = match self {
-            Self::Status | Self::Reason => attention(b).cmp(&attention(a)),
-            Self::Address => Ordering::Equal,
-            Self::Model => a.model.cmp(&b.model),
-            Self::HashRate => number(|miner| miner.stats.hashrate_rt),
-            Self::Expected => number(of_expected),
-            Self::Hottest => number(|miner| miner.stats.temp_chip_max.max(miner.stats.temp_board_max)),
-            Self::Fans => number(|miner| miner.stats.fans.iter().copied().fold(f64::NAN, f64::max)),
-            Self::Power => number(|miner| miner.stats.power),
-            Self::Efficiency => number(|miner| miner.stats.efficiency),
-            Self::Uptime => number(|miner| miner.stats.uptime),
-            Self::Worker => worker(a).cmp(&worker(b)),
-            Self::Age => b.last_updated.cmp(&a.last_updated).reverse(),
-            Self::Firmware => firmware(a).cmp(&firmware(b)),
-            Self::Mac => {
-                let mac = |miner: &Miner| miner.snapshot.as_ref().and_then(|s| s.identity.mac);
-                mac(a).cmp(&mac(b))
-            }
-        };
-        order.then_with(|| (a.ip, a.port).cmp(&(b.ip, b.port)))
+    /// The order of a table by this field: what needs attention and what is large comes first, unless it is turned round.
+    pub(crate) fn sort(self, reversed: bool) -> Sort {
+        let (key, down) = self.order();
+        Sort::by(query::field(key).map(|field| (field, down != reversed)))
+    }
+
+    /// By which field of the fleet that is, and whether what is large comes first.
+    const fn order(self) -> (&'static str, bool) {
+        match self {
+            Self::Status | Self::Reason => ("status", true),
+            Self::Address => ("address", false),
+            Self::Model => ("model", false),
+            Self::HashRate => ("hashrate_hs", true),
+            Self::Expected => ("hashrate_ratio", true),
+            Self::Hottest => ("temp_celsius", true),
+            Self::Fans => ("fan_max_rpm", true),
+            Self::Power => ("power_w", true),
+            Self::Efficiency => ("efficiency_j_per_th", true),
+            Self::Uptime => ("uptime_s", true),
+            // The oldest first: that is what somebody looks for.
+            Self::Age => ("age_s", true),
+            Self::Worker => ("worker", false),
+            Self::Firmware => ("firmware", false),
+            Self::Mac => ("mac", false),
+        }
     }
 }
 
@@ -173,28 +175,6 @@ pub(crate) fn status_tone(status: MinerStatus) -> Tone {
     }
 }
 
-/// How soon somebody should look at it.
-fn urgency(status: MinerStatus) -> u8 {
-    match status {
-        MinerStatus::Dead => 3,
-        MinerStatus::Warning => 2,
-        MinerStatus::Scanning => 1,
-        _ => 0,
-    }
-}
-
-/// How much a miner needs somebody's attention: by its status, then by the severity of its worst finding.
-pub(crate) fn attention(miner: &Miner) -> u64 {
-    let worst = miner.findings.iter().map(|finding| finding.severity).max();
-    let weight = match worst {
-        None => 0,
-        Some(Severity::Info) => 1,
-        Some(Severity::Warning) => 2,
-        Some(_) => 3,
-    };
-    u64::from(urgency(miner.status)) * 4 + weight
-}
-
 /// Where a miner is; the port is told where it is not the usual one.
 pub(crate) fn address(ip: IpAddr, port: u16) -> String {
     if port == USUAL_PORT { ip.to_string() } else { SocketAddr::new(ip, port).to_string() }
@@ -203,15 +183,6 @@ pub(crate) fn address(ip: IpAddr, port: u16) -> String {
 /// A number that is known.
 fn known(number: f64) -> Option<f64> {
     Some(number).filter(|n| n.is_finite())
-}
-
-fn largest_first(a: f64, b: f64) -> Ordering {
-    match (known(a), known(b)) {
-        (Some(a), Some(b)) => b.total_cmp(&a),
-        (Some(_), None) => Ordering::Less,
-        (None, Some(_)) => Ordering::Greater,
-        (None, None) => Ordering::Equal,
-    }
 }
 
 /// A hash rate given in TH/s, in the unit that reads best.
@@ -406,13 +377,24 @@ mod tests {
             at(3, MinerStatus::Warning, Some(110.0)),
             at(4, MinerStatus::Active, Some(100.0)),
         ];
+        let now = Timestamp::from_unix_millis(0);
         let order = |field: Field| {
-            let mut sorted: Vec<&Miner> = miners.iter().collect();
-            sorted.sort_by(|a, b| field.compare(a, b));
-            sorted.iter().map(|miner| miner.ip.to_string().pop().unwrap()).collect::<String>()
+            let subjects = miners.iter().map(|miner| query::Subject::new(miner, None, now)).enumerate();
+            let order = field.sort(false).order(subjects);
+            order.iter().map(|at| miners[*at].ip.to_string().pop().unwrap()).collect::<String>()
         };
         assert_eq!(order(Field::Status), "2314");
         assert_eq!(order(Field::HashRate), "3412");
         assert_eq!(order(Field::Address), "1234");
+    }
+
+    #[test]
+    fn every_column_can_be_ordered_by_and_numbers_put_the_large_first() {
+        for field in LISTED.iter().chain(WATCHED).chain(&[Field::Efficiency, Field::Worker]) {
+            let (key, down) = field.order();
+            let known = query::field(key).unwrap_or_else(|| panic!("{key} is no field"));
+            let is_counted = matches!(known.kind, query::Kind::Number) || key == "status";
+            assert_eq!(is_counted, down, "{key}");
+        }
     }
 }

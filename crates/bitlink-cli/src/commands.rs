@@ -19,3 +19,4 @@ pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod top;
+pub(crate) mod users;

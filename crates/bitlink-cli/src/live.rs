@@ -33,16 +33,17 @@ const FRAME: Duration = Duration::from_millis(100);
 /// The longest time between two pictures: ages are told in seconds.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Shows a monitor until somebody leaves it. The terminal is as it was before when this returns.
+/// Shows a monitor, those that pass a filter, until somebody leaves it. The terminal is as it was before when this returns.
 pub(crate) async fn watch(
     events: MonitorStream,
     title: String,
+    filter: &str,
     lasting: Option<Duration>,
     console: Console,
 ) -> Result<Ended, Failure> {
     let mut screen = Screen::open()
         .map_err(|error| Failure::new(Exit::SomeFailed, "cannot draw on this terminal").because(&error))?;
-    let mut view = View::new(title, console.is_colored());
+    let mut view = View::new(title, console.is_colored()).filtered_by(filter);
     let ended = run(&mut screen.terminal, &mut view, events, lasting).await;
     drop(screen);
     ended.map_err(Failure::from)

@@ -1,6 +1,7 @@
 //! The program `bitlink`: reads its arguments, runs a command, and ends with a code that other programs can rely on.
 
 mod args;
+mod choice;
 mod columns;
 mod commands;
 mod console;
@@ -72,6 +73,7 @@ fn run(command: Command, verbose: u8, console: Console) -> Result<Exit, Failure>
             Command::Alerts(args) => commands::alerts::run(&args, console).await,
             Command::Diff(args) => commands::diff::run(&args, console),
             Command::History(args) => commands::history::run(&args, console),
+            Command::Users(args) => commands::users::run(&args, console).await,
             Command::Serve(args) => commands::serve::run(args, verbose, console).await,
             Command::Config(args) => commands::config::run(&args, console),
             Command::Top(args) => commands::top::run(*args, console).await,

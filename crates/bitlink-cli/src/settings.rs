@@ -1,11 +1,15 @@
 //! The configuration of a service as a file: read, checked as a whole, and turned into settings of the library. What is not
 //! known in it is refused, with its line.
 
+mod mqtt;
+
 use crate::failure::{Exit, Failure};
 use crate::reach;
 use crate::text::{clean, parse_duration};
-use bitlink_cockpit::http::HttpConfig;
+use bitlink_cockpit::http::{HttpConfig, TlsFiles};
+use bitlink_cockpit::mqtt::MqttConfig;
 use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
+use bitlink_miner_manager::control::Groups;
 use bitlink_miner_manager::history::HistoryConfig;
 use bitlink_miner_manager::model::Secret;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};
@@ -37,6 +41,7 @@ pub(crate) struct Settings {
     monitor: Watching,
     history: History,
     http: Http,
+    mqtt: mqtt::Mqtt,
     web: Web,
     login: Vec<Login>,
     pub(crate) log: Log,
@@ -167,11 +172,22 @@ fn parse_bytes(text: &str) -> Option<u64> {
 struct Http {
     listen: OrOff<SocketAddr>,
     token_file: Option<PathBuf>,
+    cockpit: bool,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    groups: Option<PathBuf>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: OrOff::Off, token_file: None }
+        Self {
+            listen: OrOff::Off,
+            token_file: None,
+            cockpit: true,
+            tls_cert: None,
+            tls_key: None,
+            groups: None,
+        }
     }
 }
 
@@ -288,6 +304,12 @@ pub(crate) struct Loaded {
     pub(crate) settings: Settings,
 }
 
+/// Reads racks and breakers.
+fn groups(file: &Path) -> Result<Groups, Said> {
+    let text = std::fs::read_to_string(file).map_err(|error| Said(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| Said(clean(error.to_string().trim_end()).into_owned()))
+}
+
 /// Where a configuration is looked for, when none is named: the user's first.
 fn usual_files() -> Vec<PathBuf> {
     let own = etcetera::choose_base_strategy().ok().map(|strategy| strategy.config_dir());
@@ -337,8 +359,14 @@ pub(crate) struct Plan {
     pub(crate) networks: u64,
     pub(crate) interval: Duration,
     pub(crate) web: Web,
-    /// Whether and where metrics are shown.
+    /// Whether and where it is shown.
     pub(crate) http: Option<HttpConfig>,
+    /// Whether and which broker is told.
+    pub(crate) mqtt: Option<MqttConfig>,
+    /// Whether people see the farm there and can command it, or programs its metrics only.
+    pub(crate) cockpit: bool,
+    /// Racks and breakers of which only so many may be down at once.
+    pub(crate) groups: Groups,
 }
 
 impl Loaded {
@@ -402,23 +430,62 @@ impl Loaded {
 
         let http = settings.http.listen.on().map(|listen| {
             let token = settings.http.token_file.as_deref().map(|file| self.secret(file));
-            HttpConfig::new(listen).with_token(token.and_then(|token| wrong.at("http.token_file", token)))
+            HttpConfig::new(listen)
+                .with_token(token.and_then(|token| wrong.at("http.token_file", token)))
+                .with_tls(self.tls(&mut wrong))
         });
+        let groups = match &settings.http.groups {
+            Some(file) => wrong.at("http.groups", groups(&self.beside(file))).unwrap_or_default(),
+            None => Groups::default(),
+        };
         if let Some(http) = http.as_ref().filter(|_| wrong.0.is_empty()) {
             wrong.at("http", http.validate());
         }
 
+        let mqtt = settings.mqtt.plan(self, &mut wrong);
         let fleet = Fleet::over_tcp(self.tcp()).with_scan(scan).with_monitor(monitor).with_known_first(true);
         if !wrong.0.is_empty() {
             return Err(wrong.failure(self.file.as_deref()));
         }
         let (interval, web) = (watching.interval.0, settings.web);
-        Ok(Plan { fleet, service, networks: addresses, interval, web, http })
+        Ok(Plan {
+            fleet,
+            service,
+            networks: addresses,
+            interval,
+            web,
+            http,
+            cockpit: settings.http.cockpit,
+            groups,
+            mqtt,
+        })
     }
 
     /// Shows itself at another address than the configuration says.
     pub(crate) fn show_at(&mut self, listen: SocketAddr) {
         self.settings.http.listen = OrOff::On(listen);
+    }
+
+    /// Certificate and key: both or none.
+    fn tls(&self, wrong: &mut Wrong) -> Option<TlsFiles> {
+        match (&self.settings.http.tls_cert, &self.settings.http.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Some(TlsFiles { certificate: self.beside(certificate), key: self.beside(key) })
+            }
+            (None, None) => None,
+            _ => {
+                wrong.say("http", &"tls_cert and tls_key belong together");
+                None
+            }
+        }
+    }
+
+    /// A file that the configuration names: beside it, unless it is said where.
+    fn beside(&self, file: &Path) -> PathBuf {
+        match self.file.as_deref().and_then(Path::parent) {
+            Some(dir) => dir.join(file),
+            None => file.to_path_buf(),
+        }
     }
 
     fn scan(&self, credentials: &[Credentials]) -> ScanConfig {
@@ -593,6 +660,9 @@ mod tests {
         alerts.timezone = None;
         assert_eq!(alerts, usual.alerts);
         assert_eq!(set.http.listen, usual.http.listen);
+        let mut mqtt = set.mqtt;
+        (mqtt.username, mqtt.password_file) = (None, None);
+        assert_eq!(mqtt, usual.mqtt);
         assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
     }
 

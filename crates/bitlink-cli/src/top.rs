@@ -2,7 +2,6 @@
 //! shown and what a key does is decided in `state` and `keys`, which do nothing but think, and drawn in `draw`.
 
 mod draw;
-mod filter;
 mod hands;
 mod keys;
 mod list;
@@ -46,11 +45,6 @@ pub(crate) struct Watch {
     /// Which miners to show from the beginning.
     pub(crate) filter: String,
     pub(crate) lasting: Option<Duration>,
-}
-
-/// Whether a text is a filter; else why not.
-pub(crate) fn check_filter(text: &str) -> Result<(), String> {
-    filter::Filter::parse(text).map(|_| ()).map_err(|error| error.to_string())
 }
 
 /// Shows it until somebody leaves. The terminal is as it was before when this returns.

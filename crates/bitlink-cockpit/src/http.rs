@@ -1,11 +1,18 @@
-//! The HTTP server of a service. It answers only to who may ask: on the loopback network whoever is on this machine, by an
-//! address or name of this machine; elsewhere whoever has the token.
+//! The HTTP server of a service: metrics, and the cockpit where there is one. It answers only to who may ask. Metrics: on the
+//! loopback network whoever is on this machine, by an address or name of this machine; elsewhere whoever has the token. The
+//! cockpit: whoever is signed in.
 
+use crate::api::{self, Api, Cockpit};
 use crate::metrics::{self, Format, Level, Shard, Sites, discovery, own};
+use crate::mqtt::MqttWatch;
+use crate::page;
+use crate::tls::TlsListener;
+pub use crate::tls::{TlsError, TlsFiles};
+use axum::Extension;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -18,6 +25,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tower_http::compression::CompressionLayer;
 
 /// Where it listens, and who may ask.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,14 +33,20 @@ use tokio::time::Instant;
 pub struct HttpConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// What who asks must have (`Authorization: Bearer …`). Without one it listens on the loopback network only.
+    /// What who asks for metrics must have (`Authorization: Bearer …`). Without one they are for this machine only.
     pub token: Option<String>,
+    /// The certificate by which it speaks TLS. Without one it speaks plainly.
+    pub tls: Option<TlsFiles>,
 }
 
 impl fmt::Debug for HttpConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let token = self.token.as_ref().map(|_| "…");
-        f.debug_struct("HttpConfig").field("listen", &self.listen).field("token", &token).finish()
+        f.debug_struct("HttpConfig")
+            .field("listen", &self.listen)
+            .field("token", &token)
+            .field("tls", &self.tls)
+            .finish()
     }
 }
 
@@ -40,9 +54,12 @@ impl fmt::Debug for HttpConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
-    /// Operator: others could ask, and nothing would keep them out.
-    #[error("{0} is reached from elsewhere, and there is no token to ask for")]
+    /// Operator: a demonstration lets everybody do everything.
+    #[error("{0} is reached from elsewhere, and a demonstration lets everybody in")]
     Open(SocketAddr),
+    /// Operator: certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Operator: a token that can be guessed.
     #[error(
         "the token has fewer than {} characters, or others than letters, digits and punctuation",
@@ -65,7 +82,14 @@ impl HttpConfig {
 
     /// Open to this machine, at an address of the loopback network.
     pub const fn new(listen: SocketAddr) -> Self {
-        Self { listen, token: None }
+        Self { listen, token: None, tls: None }
+    }
+
+    /// With a certificate.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Option<TlsFiles>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// With what who asks must have.
@@ -78,10 +102,12 @@ impl HttpConfig {
     /// Whether nobody can ask who should not.
     ///
     /// # Errors
-    /// [`HttpError::Open`], [`HttpError::Token`].
+    /// [`HttpError::Token`], [`HttpError::Tls`].
     pub fn validate(&self) -> Result<(), HttpError> {
+        if let Some(tls) = &self.tls {
+            tls.read()?;
+        }
         match &self.token {
-            None if !is_loopback(self.listen.ip()) => Err(HttpError::Open(self.listen)),
             Some(token)
                 if token.len() < Self::SHORTEST_TOKEN || !token.bytes().all(|b| b.is_ascii_graphic()) =>
             {
@@ -108,15 +134,23 @@ struct House {
     version: &'static str,
     token: Option<Arc<str>>,
     turns: Arc<Semaphore>,
+    /// Whether it is reached from this machine only.
+    is_local: bool,
 }
 
 /// A server that has taken its address.
-#[derive(Debug)]
 #[must_use]
 pub struct HttpServer {
     listener: TcpListener,
     at: SocketAddr,
     router: Router,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+impl fmt::Debug for HttpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpServer").field("at", &self.at).finish_non_exhaustive()
+    }
 }
 
 impl HttpServer {
@@ -127,13 +161,25 @@ impl HttpServer {
     pub async fn bind(
         config: &HttpConfig,
         service: ServiceHandle,
+        cockpit: Option<Cockpit>,
         version: &'static str,
     ) -> Result<Self, HttpError> {
         config.validate()?;
+        let is_open = cockpit.as_ref().is_some_and(|cockpit| cockpit.accounts.is_demo());
+        if is_open && !is_loopback(config.listen.ip()) {
+            return Err(HttpError::Open(config.listen));
+        }
+        let tls = config.tls.as_ref().map(TlsFiles::read).transpose()?;
         let failed = |source| HttpError::Listen { at: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let at = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, at, router: router(config, service, version) })
+        Ok(Self { listener, at, router: router(config, service, cockpit, version), tls })
+    }
+
+    /// With what telling an MQTT broker comes to among its metrics.
+    pub fn watching_mqtt(mut self, watch: MqttWatch) -> Self {
+        self.router = self.router.layer(Extension(watch));
+        self
     }
 
     /// Where it listens.
@@ -143,37 +189,120 @@ impl HttpServer {
 
     /// Answers until the future ends, then lets running answers end.
     pub async fn run(self, until: impl Future<Output = ()> + Send + 'static) {
-        if let Err(error) = axum::serve(self.listener, self.router).with_graceful_shutdown(until).await {
+        let ended = if let Some(acceptor) = self.tls {
+            let router = self.router.into_make_service_with_connect_info::<crate::tls::Peer>();
+            let listener = TlsListener::new(self.listener, acceptor);
+            axum::serve(listener, router).with_graceful_shutdown(until).await
+        } else {
+            let router = self.router.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(self.listener, router).with_graceful_shutdown(until).await
+        };
+        if let Err(error) = ended {
             tracing::error!(%error, "the HTTP server has ended");
         }
     }
 }
 
 /// All that is answered.
-pub fn router(config: &HttpConfig, service: ServiceHandle, version: &'static str) -> Router {
+pub fn router(
+    config: &HttpConfig,
+    service: ServiceHandle,
+    cockpit: Option<Cockpit>,
+    version: &'static str,
+) -> Router {
+    let is_tls = config.tls.is_some();
+    let api = cockpit.map(|cockpit| Api::new(cockpit, service.clone(), version, is_tls));
+    whole(config, service, api, version)
+}
+
+/// All that is answered, with an interface that is there already.
+pub(crate) fn whole(
+    config: &HttpConfig,
+    service: ServiceHandle,
+    api: Option<Api>,
+    version: &'static str,
+) -> Router {
+    let is_local = is_loopback(config.listen.ip());
     let house = House {
         service,
         version,
         token: config.token.as_deref().map(Arc::from),
         turns: Arc::new(Semaphore::new(AT_ONCE)),
+        is_local,
     };
-    Router::new()
+    let metrics = Router::new()
         .route("/metrics", get(own_metrics))
         .route("/metrics/devices", get(device_metrics))
         .route("/sd", get(service_discovery))
         .layer(middleware::from_fn_with_state(house.clone(), only_who_may))
         .route("/healthz", get(healthz))
-        .with_state(house)
+        .with_state(house.clone());
+    let Some(api) = api else { return metrics };
+    let page = page::routes()
+        .merge(api::router(api))
+        .fallback(|| async { api::Problem::missing("there is no such page") })
+        .layer(CompressionLayer::new())
+        .layer(middleware::from_fn(guarded))
+        .layer(middleware::from_fn_with_state(house, only_by_our_name));
+    metrics.merge(page)
+}
+
+/// What a browser is told of what it may do with a page and an answer of ours.
+async fn guarded(request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let told = [
+        (header::CONTENT_SECURITY_POLICY, page::POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ];
+    for (name, value) in told {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_api {
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// A page of another site may let a name of its own point to this machine: on the loopback network only names of this machine
+/// are answered to.
+async fn only_by_our_name(State(house): State<House>, request: Request, next: Next) -> Response {
+    if house.is_local && !asked_host(&request).is_none_or(is_ours) {
+        return api::Problem::forbidden("it is asked by a name that is none of this machine").into_response();
+    }
+    // Nobody else's page changes anything here, whatever cookie a browser would send with it.
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if changes && !is_own_page(request.headers(), asked_host(&request)) {
+        return api::Problem::forbidden("it is asked by a page of another site").into_response();
+    }
+    next.run(request).await
+}
+
+/// Whether no page of another site asks. Browsers say it themselves; older ones say whose page it is. What sends neither is
+/// no browser.
+fn is_own_page(headers: &HeaderMap, host: Option<&str>) -> bool {
+    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    if let Some(site) = text(header::HeaderName::from_static("sec-fetch-site")) {
+        return matches!(site, "same-origin" | "none");
+    }
+    let Some(origin) = text(header::ORIGIN) else { return true };
+    origin.split_once("://").is_some_and(|(_, at)| Some(at) == host)
 }
 
 /// Lets nobody ask who may not, and not too many at the same time.
 async fn only_who_may(State(house): State<House>, request: Request, next: Next) -> Response {
-    let is_let_in = match &house.token {
-        Some(token) => {
-            bearer(request.headers()).is_some_and(|given| is_same(given.as_bytes(), token.as_bytes()))
-        }
-        // A page of another site that is open in a browser here may ask by a name that it has let point to us.
-        None => asked_host(&request).is_none_or(is_ours),
+    let is_let_in = if let Some(token) = &house.token {
+        api::bearer(request.headers()).is_some_and(|given| crate::secret::is_same(given, token))
+    } else {
+        // A page of another site that is open in a browser here may ask by a name that it has let point to us; and where it
+        // listens to others too, they are no part of this machine.
+        let peer = crate::tls::peer(request.extensions());
+        asked_host(&request).is_none_or(is_ours)
+            && (house.is_local || peer.is_some_and(|peer| is_loopback(peer.ip())))
     };
     if !is_let_in {
         let status = if house.token.is_some() { StatusCode::UNAUTHORIZED } else { StatusCode::FORBIDDEN };
@@ -190,17 +319,6 @@ async fn only_who_may(State(house): State<House>, request: Request, next: Next) 
         return busy;
     };
     next.run(request).await
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-}
-
-/// In a time that does not depend on where they differ.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (a, b)| differ | (a ^ b)) == 0
 }
 
 fn asked_host(request: &Request) -> Option<&str> {
@@ -245,13 +363,18 @@ fn text(format: Format, body: Body) -> Response {
     response
 }
 
-async fn own_metrics(State(house): State<House>, headers: HeaderMap) -> Response {
+async fn own_metrics(
+    State(house): State<House>,
+    mqtt: Option<Extension<MqttWatch>>,
+    headers: HeaderMap,
+) -> Response {
     let format = wanted(&headers);
     let (state, pulse) = (house.service.state(), house.service.pulse());
     let counted = house.service.stats();
     let sites = sites(&house.service);
     let round_age_s = Instant::now().saturating_duration_since(pulse.round_at).as_secs_f64();
-    let own = own::Own::new(&state, &sites, &pulse, &counted, round_age_s, house.version);
+    let own = own::Own::new(&state, &sites, &pulse, &counted, round_age_s, house.version)
+        .with_mqtt(mqtt.map(|Extension(watch)| watch.counts()));
     text(format, own::page(&own, format).into())
 }
 

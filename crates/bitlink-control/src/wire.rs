@@ -97,7 +97,7 @@ impl WireHands {
     /// Reads whoever answers there, from the first question on: what is remembered of a machine would hide that another one has
     /// taken its address.
     async fn read(&self, at: Endpoint, logins: Vec<Credentials>) -> Result<Reading, LookError> {
-        let conversation = ReadMiner::new().with_credentials(logins);
+        let conversation = ReadMiner::new().with_credentials(logins).with_proofs();
         let reading = converse(&*self.transport, at, conversation, &self.patience).await;
         let reading = reading.map_err(|error| not_read(&error))?.value;
         match reading.failure {

@@ -3,8 +3,8 @@
 
 use crate::error::Error;
 use crate::fleet::Fleet;
-use bitlink_model::{Action, Secret, Timestamp};
-use bitlink_protocol::Credentials;
+use bitlink_model::{Action, ActionKind, Capabilities, Identity, Secret, Timestamp};
+use bitlink_protocol::{Credentials, registry};
 use bitlink_scanner::{Outcome as Scanned, ScanEvent, ScanTargets, SystemResolver, endpoints};
 use bitlink_transport::{Endpoint, Links, Patience};
 use futures::StreamExt;
@@ -231,6 +231,23 @@ impl Commander {
         let event = AuditEvent::Credentials { scope: scope.to_string(), kept };
         AuditLog::in_dir(data).append([(now(), actor.to_owned(), event)])
     }
+}
+
+/// What machines with this firmware can be told, as far as its family says; a plan looks at each machine anew. `None` where the
+/// family is not known.
+pub fn capabilities_of(identity: &Identity) -> Option<Capabilities> {
+    let family = &identity.firmware.as_ref()?.family;
+    let mut all = registry().iter().filter(|dialect| dialect.family() == *family);
+    let first = all.next()?.capabilities(identity);
+    // A family may speak in more than one way: what one of them can do, it can.
+    Some(all.fold(first, |known, dialect| {
+        let other = dialect.capabilities(identity);
+        ActionKind::ALL.iter().fold(known, |known, kind| {
+            let support = other.of(*kind);
+            let is_new = support.is_possible() && !known.of(*kind).is_possible();
+            if is_new { known.with(*kind, support) } else { known }
+        })
+    }))
 }
 
 fn now() -> Timestamp {

@@ -10,7 +10,7 @@ use bitlink_scanner::{
 };
 use bitlink_transport::{
     ConverseError, Conversed, Endpoint, Links, ListenConfig, ListenStream, Neighbours, RecordingTransport,
-    TcpConfig, TcpTransport, Transcript, Transport, converse, listen, system_neighbours,
+    TcpConfig, TcpTransport, Transcript, Transport, TurnsTransport, converse, listen, system_neighbours,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -83,6 +83,14 @@ impl Fleet {
             known_first: false,
             on_this_machine: false,
         }
+    }
+
+    /// Whoever uses this fleet and its clones, a service and the commands beside it, takes turns: a miner is talked to by one at
+    /// a time.
+    #[must_use]
+    pub fn taking_turns(mut self) -> Self {
+        self.transport = Arc::new(TurnsTransport::new(self.transport));
+        self
     }
 
     /// With other settings for scans and for single readings, which take their patience, ports and
@@ -230,7 +238,8 @@ impl Fleet {
         Arc::clone(&self.transport)
     }
 
-    pub(crate) const fn scan_config(&self) -> &ScanConfig {
+    /// Its settings for scans and for single readings.
+    pub const fn scan_config(&self) -> &ScanConfig {
         &self.scan
     }
 

@@ -76,6 +76,7 @@ pub mod control;
 mod error;
 mod fleet;
 mod handed_in;
+pub mod query;
 mod quick;
 mod registry;
 mod replay;
@@ -110,12 +111,12 @@ pub use bitlink_transport::{Call, CallKind, ListenConfig, ListenError, ListenEve
 pub use error::Error;
 pub use fleet::Fleet;
 pub use quick::{DEFAULT_PORT, DEFAULT_TIMEOUT_MS, get_summary, scan_range, start_monitor};
-pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal};
+pub use registry::{FleetRegistry, Imported, RegistryFailure, StoreJournal, sheet_edits};
 pub use replay::replay_alerts;
 pub use service::control::{Refusal, order_alert};
 pub use service::{
-    Alerting, AlertingError, AmendError, Pulse, Service, ServiceConfig, ServiceEvent, ServiceEvents,
-    ServiceHandle, ServiceStats, ServiceStream,
+    Alerting, AlertingError, AlertsFiring, AlertsNow, AmendError, ChannelNow, Pulse, Service, ServiceConfig,
+    ServiceEvent, ServiceEvents, ServiceHandle, ServiceStats, ServiceStream,
 };
 
 /// The programs of README.md, compiled.

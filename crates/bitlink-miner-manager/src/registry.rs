@@ -4,12 +4,13 @@
 mod import;
 mod journal;
 
-pub use import::Imported;
+pub use import::{Imported, sheet_edits};
 pub use journal::StoreJournal;
 
 use crate::service::control::{self, Refusal};
 use bitlink_model::{Mac, Miner, MinerId, MinerRecord, RecordEdit};
 use bitlink_monitor::{Observed, Registry, RegistryChange, RegistryError, Sighting, Sweep};
+use bitlink_store::history::Tick;
 use bitlink_store::sheet::{self, LineError, SheetError};
 use bitlink_store::{Reader, Store, StoreError};
 use std::io;
@@ -220,6 +221,15 @@ impl FleetRegistry {
                 Err(error.into())
             }
         }
+    }
+
+    /// Keeps readings and events of the past, in the order of their times, and returns when they are on the disk: for what was
+    /// recorded elsewhere, or is made up. All of it or nothing. Blocks.
+    ///
+    /// # Errors
+    /// [`RegistryFailure::Store`] or [`RegistryFailure::ReadOnly`]; then it can be tried again.
+    pub fn keep_past(&self, ticks: Vec<Tick>) -> Result<(), RegistryFailure> {
+        Ok(self.store()?.write_past(ticks)?)
     }
 
     /// The machine that a text names: its id or the beginning of it, a hardware address, an address with or without port, a

@@ -18,8 +18,8 @@ pub use alerting::{Alerting, AlertingError};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use crate::registry::FleetRegistry;
-use bitlink_alerts::{AlertOrder, CourierEvent, OrderError};
-use bitlink_model::{MinerId, MinerRecord, RecordEdit};
+use bitlink_alerts::{AlertOrder, AlertState, ChannelKind, CourierEvent, Maintenance, Mute, OrderError};
+use bitlink_model::{Miner, MinerId, MinerRecord, RecordEdit, Timestamp};
 use bitlink_monitor::{
     Change, Clock, Conflict, FleetSnapshot, JournalError, MonitorEvent, MonitorHandle, Registry,
     RegistryError, RegistryJournal, SystemClock,
@@ -29,7 +29,7 @@ use bitlink_store::StoreError;
 use bitlink_store::history::{HistoryConfig, HistoryReader, HistoryStatus};
 use bitlink_transport::ListenConfig;
 use book::Book;
-pub use stats::ServiceStats;
+pub use stats::{AlertsFiring, ServiceStats};
 
 use recorder::Recorder;
 use stats::Counts;
@@ -370,8 +370,38 @@ enum Command {
     },
     Reconfigure(Box<(Fleet, ServiceConfig)>),
     Alert(AlertOrder, oneshot::Sender<Result<(), OrderError>>),
+    Alerts(oneshot::Sender<Option<AlertsNow>>),
+    Adopt(Vec<Miner>, oneshot::Sender<usize>),
     Rescan,
     Shutdown,
+}
+
+/// What people are told of now.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct AlertsNow {
+    /// The alerts that are true, told or not.
+    pub firing: Vec<AlertState>,
+    /// Of whom nothing is told for some time.
+    pub mutes: Vec<Mute>,
+    /// Times in which nothing is told of some, as the configuration has them.
+    pub windows: Vec<Maintenance>,
+    /// The channels by which people are told.
+    pub channels: Vec<ChannelNow>,
+}
+
+/// How a channel does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ChannelNow {
+    /// By which rules name it.
+    pub name: String,
+    /// What it is.
+    pub kind: ChannelKind,
+    /// When it took a message last, since the service started.
+    pub last_sent: Option<Timestamp>,
+    /// Why it did not take the last one.
+    pub failing: Option<String>,
 }
 
 /// Why what is written of machines could not be changed.
@@ -513,6 +543,27 @@ impl ServiceHandle {
         let (done, outcome) = oneshot::channel();
         self.commands.send(Command::Alert(order, done)).await.map_err(|_| AmendError::Stopped)?;
         outcome.await.map_err(|_| AmendError::Stopped)?.map_err(AmendError::from)
+    }
+
+    /// The alerts that are true now; `None` while alerts are switched off.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn alerts(&self) -> Result<Option<AlertsNow>, Error> {
+        let (done, now) = oneshot::channel();
+        self.commands.send(Command::Alerts(done)).await.map_err(|_| Error::Stopped)?;
+        now.await.map_err(|_| Error::Stopped)
+    }
+
+    /// Watches and keeps miners that were found otherwise than by the service itself, as its own scans do with those they
+    /// find. Says how many; one that tells nothing of itself is none.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn adopt(&self, miners: Vec<Miner>) -> Result<usize, Error> {
+        let (done, adopted) = oneshot::channel();
+        self.commands.send(Command::Adopt(miners, done)).await.map_err(|_| Error::Stopped)?;
+        adopted.await.map_err(|_| Error::Stopped)
     }
 
     /// Lets other settings count from now on: those of the fleet for scans and for watching, and those of the service. What is

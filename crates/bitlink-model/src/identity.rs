@@ -365,6 +365,20 @@ impl fmt::Display for MinerId {
     }
 }
 
+/// A text that is no id of a miner.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an id of a miner is a number of sixteen hexadecimal digits")]
+pub struct NoMinerId(#[source] std::num::ParseIntError);
+
+impl FromStr for MinerId {
+    type Err = NoMinerId;
+
+    /// As it is displayed.
+    fn from_str(text: &str) -> Result<Self, NoMinerId> {
+        u64::from_str_radix(text, 16).map(Self).map_err(NoMinerId)
+    }
+}
+
 impl Serialize for MinerId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

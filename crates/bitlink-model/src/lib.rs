@@ -23,7 +23,7 @@ mod view;
 pub use action::{
     Action, ActionKind, Capabilities, FanSetting, FirmwareFile, NetworkSetting, PoolSetting, Secret, Support,
 };
-pub use identity::{Family, Firmware, Identity, Mac, MacError, Make, MinerId, NetworkIdentity};
+pub use identity::{Family, Firmware, Identity, Mac, MacError, Make, MinerId, NetworkIdentity, NoMinerId};
 pub use metric::{Metric, MetricInfo, MetricJoin, MetricNature, MetricPlace, UnknownMetric};
 pub use parsed::{Anomaly, AnomalyKind, Parsed};
 pub use record::{Edit, EditError, LabelEdit, MinerRecord, Position, RecordEdit, Seen};

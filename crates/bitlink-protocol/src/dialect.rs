@@ -58,6 +58,11 @@ pub trait Dialect: Debug + Sync {
         &[]
     }
 
+    /// What shows the effects of commands and is asked for only when that is wanted: no other reading is worth the question.
+    fn proof_questions(&self) -> &'static [Question] {
+        &[]
+    }
+
     /// How the firmware's web server wants to know who asks.
     fn auth(&self) -> Auth {
         Auth::None

@@ -89,6 +89,13 @@ impl ReadSnapshot {
         self
     }
 
+    /// With what shows the effects of commands besides, such as a light.
+    #[must_use]
+    pub fn with_proofs(mut self) -> Self {
+        self.to_ask.extend(self.identified.dialect.proof_questions());
+        self
+    }
+
     /// With only those questions without whose answers it would be worthless. What else the miner would have told stays
     /// unknown.
     #[must_use]
@@ -415,6 +422,7 @@ pub struct ReadMiner {
     stage: Stage,
     known: bool,
     is_brief: bool,
+    proves: bool,
 }
 
 #[derive(Debug)]
@@ -439,7 +447,7 @@ pub struct Reading {
 impl ReadMiner {
     /// A conversation with a stranger.
     pub fn new() -> Self {
-        Self { stage: Stage::Identifying(Box::default()), known: false, is_brief: false }
+        Self { stage: Stage::Identifying(Box::default()), known: false, is_brief: false, proves: false }
     }
 
     /// With passwords to try before those that the firmware is delivered with.
@@ -474,10 +482,22 @@ impl ReadMiner {
         self
     }
 
+    /// With what shows the effects of commands besides, such as a light.
+    #[must_use]
+    pub fn with_proofs(mut self) -> Self {
+        self.proves = true;
+        self.stage = match self.stage {
+            Stage::Reading(read) => Stage::Reading(Box::new(read.with_proofs())),
+            stage @ Stage::Identifying(_) => stage,
+        };
+        self
+    }
+
     /// A conversation with a miner that was identified before, and may teach anew how to speak with it. There is nothing
     /// to find out about who it is, so a reading that fails is an error.
     pub fn again(identified: Identified) -> Self {
-        Self { stage: Stage::Reading(Box::new(ReadSnapshot::new(identified))), known: true, is_brief: false }
+        let stage = Stage::Reading(Box::new(ReadSnapshot::new(identified)));
+        Self { stage, known: true, is_brief: false, proves: false }
     }
 }
 
@@ -502,6 +522,9 @@ impl Conversation for ReadMiner {
                         let mut read =
                             ReadSnapshot::new(identified).with_doors(std::mem::take(&mut legacy.doors));
                         read.heard_already(legacy);
+                        if self.proves {
+                            read = read.with_proofs();
+                        }
                         if is_brief {
                             read = read.brief();
                         }

@@ -66,14 +66,14 @@ impl Machine {
     }
 
     async fn identify(&self) -> (Identified, MinerSnapshot) {
-        let reading = ReadMiner::new().with_credentials(self.credentials());
+        let reading = ReadMiner::new().with_credentials(self.credentials()).with_proofs();
         let reading =
             converse(&self.network, Self::endpoint(), reading, &Patience::default()).await.unwrap().value;
         (reading.identified, reading.snapshot)
     }
 
     async fn read(&self, identified: &Identified) -> MinerSnapshot {
-        let reading = ReadSnapshot::new(identified.clone());
+        let reading = ReadSnapshot::new(identified.clone()).with_proofs();
         converse(&self.network, Self::endpoint(), reading, &Patience::default()).await.unwrap().value
     }
 
@@ -280,23 +280,27 @@ fn hides(face: FaceName, kind: ActionKind) -> bool {
     match kind {
         ActionKind::Locate => matches!(
             face,
-            FaceName::Antminer
-                | FaceName::AntminerOld
+            FaceName::AntminerOld
                 | FaceName::AxeOs
+                | FaceName::Blackminer
                 | FaceName::Braiins
                 | FaceName::BraiinsRest
                 | FaceName::Elphapex
+                | FaceName::Goldshell
                 | FaceName::Hiveon
                 | FaceName::Mara
                 | FaceName::Proto
                 | FaceName::ProtoTls
+                | FaceName::Volcminer
+                | FaceName::VolcminerWeb
                 | FaceName::Whatsminer
                 | FaceName::WhatsminerV1
         ),
         ActionKind::PowerMode => {
             matches!(
                 face,
-                FaceName::Mara
+                FaceName::Goldshell
+                    | FaceName::Mara
                     | FaceName::Proto
                     | FaceName::ProtoTls
                     | FaceName::Vnish

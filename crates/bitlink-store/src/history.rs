@@ -37,10 +37,12 @@ pub use status::{HistoryStatus, RecordError};
 pub use sums::Sums;
 pub use tick::Tick;
 
+pub(crate) use chunk::unbundle_all;
 pub(crate) use compact::{Compacted, Failure, due, prepare};
 pub(crate) use ingest::Ingest;
 pub(crate) use query::{Trouble, series, values_at};
 pub(crate) use retention::{Expired, expired};
+pub(crate) use row::Row;
 pub(crate) use status::Shared;
 
 use crate::error::StoreError;
@@ -217,6 +219,18 @@ pub trait HistoryReader: fmt::Debug {
     /// # Errors
     /// Those of the database.
     fn events(
+        &self,
+        miner: Option<MinerId>,
+        from: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, StoreError>;
+
+    /// The last things that happened in a time, in order of time: of one machine, or of all.
+    ///
+    /// # Errors
+    /// Those of the database.
+    fn last_events(
         &self,
         miner: Option<MinerId>,
         from: Timestamp,

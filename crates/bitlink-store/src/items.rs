@@ -38,3 +38,25 @@ pub(crate) fn under(connection: &Connection, prefix: &str) -> rusqlite::Result<B
     }
     Ok(found)
 }
+
+/// Reads what can be read of a damaged table, from both its ends. Says whether that was all.
+pub(crate) fn salvage(connection: &Connection, items: &mut BTreeMap<String, String>) -> bool {
+    let mut read = |order: &str| {
+        let text = format!("SELECT key, data FROM alerts_item ORDER BY key {order}");
+        let mut select = connection.prepare(&text)?;
+        let mut rows = select.query([])?;
+        while let Some(row) = rows.next()? {
+            // A text that is none is no reason to leave the others.
+            if let (Ok(key), Ok(data)) = (row.get(0), row.get(1)) {
+                items.insert(key, data);
+            }
+        }
+        Ok::<(), rusqlite::Error>(())
+    };
+    if read("ASC").is_ok() {
+        return true;
+    }
+    // What lies behind the damage.
+    let _ = read("DESC");
+    false
+}

@@ -204,6 +204,18 @@ impl HistoryReader for Reader {
         })
     }
 
+    fn last_events(
+        &self,
+        miner: Option<MinerId>,
+        from: Timestamp,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Event>, StoreError> {
+        self.ask(Vec::new(), |view| {
+            Ok(event::last_between(view, miner, from.as_unix_millis(), until.as_unix_millis(), most)?)
+        })
+    }
+
     fn states_at(&self, at: Timestamp) -> Result<Vec<(MinerId, Vec<Event>)>, StoreError> {
         self.ask(Vec::new(), |view| Ok(event::states_at(view, at.as_unix_millis())?))
     }

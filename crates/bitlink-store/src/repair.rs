@@ -1,11 +1,13 @@
 //! Repairing: a new file of everything that can be read of a damaged one. The damaged one is kept.
 
+mod history;
+
 use crate::carve::carve;
 use crate::error::StoreError;
 use crate::lock::Lock;
 use crate::reader::{Contents, read_all};
 use crate::schema::{self, beside};
-use crate::{database_in, table};
+use crate::{database_in, items, table};
 use bitlink_model::{MinerId, MinerRecord};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -24,6 +26,12 @@ pub struct Repaired {
     pub carved: usize,
     /// Rows that were there and could not be read in any way.
     pub lost: usize,
+    /// Texts that other layers keep (what alerts know and have still to send, what rules remember) and that could be read.
+    pub items: usize,
+    /// Whether those are all that there were.
+    pub items_complete: bool,
+    /// Whether all readings over time and all that has happened are there, or were never.
+    pub history_complete: bool,
     /// Where the damaged file is.
     pub kept: PathBuf,
 }
@@ -48,10 +56,14 @@ pub fn repair(dir: &Path) -> Result<Repaired, StoreError> {
     for (from, to) in files(&path).into_iter().zip(files(&copy)).take(2) {
         copy_if_there(&from, &to)?;
     }
-    let salvaged = salvage(&copy, &path);
+    let mut result = match salvage(&copy, &path).and_then(|found| write(&fresh, &copy, found)) {
+        Ok(result) => result,
+        Err(error) => {
+            remove_database(&copy)?;
+            return Err(error);
+        }
+    };
     remove_database(&copy)?;
-    let (records, mut result) = salvaged?;
-    write(&fresh, &records)?;
 
     let kept = (1..u32::MAX).map(|n| beside(&path, &format!("damaged-{n}")));
     result.kept = kept.into_iter().find(|kept| !kept.exists()).unwrap_or_else(|| beside(&path, "damaged"));
@@ -94,7 +106,12 @@ fn rename_if_there(from: &Path, to: &Path) -> Result<(), StoreError> {
     unless_missing(from, fs::rename(from, to))
 }
 
-type Salvaged = (BTreeMap<MinerId, MinerRecord>, Repaired);
+/// What is left of a database, and what that comes to.
+struct Salvaged {
+    records: BTreeMap<MinerId, MinerRecord>,
+    items: BTreeMap<String, Option<String>>,
+    result: Repaired,
+}
 
 /// Everything that the copy of a database gives.
 fn salvage(copy: &Path, original: &Path) -> Result<Salvaged, StoreError> {
@@ -103,15 +120,16 @@ fn salvage(copy: &Path, original: &Path) -> Result<Salvaged, StoreError> {
         unless_missing(path, File::open(path).and_then(|file| carve(file, &mut carved)))?;
     }
     let mut contents = Contents::default();
-    let mut complete = false;
+    let (mut complete, mut items, mut items_complete) = (false, BTreeMap::new(), false);
     if let Ok(connection) = Connection::open(copy) {
         match schema::version(&connection, original) {
             Err(error @ StoreError::Foreign { .. }) if carved.is_empty() => return Err(error),
+            Ok(found) if found < schema::ALERTS => items_complete = true,
             Ok(found) if found > i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX) => {
                 let known = i64::try_from(schema::STEPS.len()).unwrap_or(i64::MAX);
                 return Err(StoreError::Newer { path: original.to_path_buf(), found, known });
             }
-            _ => {}
+            _ => items_complete = items::salvage(&connection, &mut items),
         }
         complete = read_all(&connection, &mut contents).is_ok();
         if !complete {
@@ -130,7 +148,17 @@ fn salvage(copy: &Path, original: &Path) -> Result<Salvaged, StoreError> {
     }
     let carved = records.len() - whole;
     let lost = damaged.iter().filter(|id| !records.contains_key(id)).count();
-    Ok((records, Repaired { whole, carved, lost, kept: PathBuf::new() }))
+    let result = Repaired {
+        whole,
+        carved,
+        lost,
+        items: items.len(),
+        items_complete,
+        history_complete: false,
+        kept: PathBuf::new(),
+    };
+    let items = items.into_iter().map(|(key, text)| (key, Some(text))).collect();
+    Ok(Salvaged { records, items, result })
 }
 
 /// Most attempts to get at what lies between damaged pages.
@@ -189,7 +217,9 @@ fn read_range(
     (last, broke)
 }
 
-fn write(path: &Path, records: &BTreeMap<MinerId, MinerRecord>) -> Result<(), StoreError> {
+/// Writes what was found, and carries over what lies beside it in the copy.
+fn write(path: &Path, copy: &Path, found: Salvaged) -> Result<Repaired, StoreError> {
+    let Salvaged { records, items: kept, mut result } = found;
     let failed = |error| StoreError::of(path, error);
     let mut connection = Connection::open(path).map_err(failed)?;
     schema::migrate(&mut connection, path, schema::STEPS)?;
@@ -197,7 +227,13 @@ fn write(path: &Path, records: &BTreeMap<MinerId, MinerRecord>) -> Result<(), St
     for record in records.values() {
         table::put(&transaction, record).map_err(failed)?;
     }
+    items::put(&transaction, &kept).map_err(failed)?;
+    if let Ok(damaged) = Connection::open(copy) {
+        let is_older = schema::version(&damaged, copy).is_ok_and(|found| found < schema::HISTORY);
+        result.history_complete = is_older || history::carry(&damaged, &transaction).map_err(failed)?;
+    }
     transaction.commit().map_err(failed)?;
     connection.close().map_err(|(_, error)| StoreError::of(path, error))?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file(path, error))
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| StoreError::file(path, error))?;
+    Ok(result)
 }

@@ -57,6 +57,8 @@ pub(crate) struct Job {
 pub(crate) enum Work {
     Records(Vec<RecordChange>),
     Tick(Box<Tick>),
+    /// Many ticks of long ago in one commit.
+    Past(Vec<Tick>),
     Compacted(Box<Compacted>),
     Forget(i64),
     Items(BTreeMap<String, Option<String>>),
@@ -204,6 +206,16 @@ impl Store {
         done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
     ) -> Result<(), StoreError> {
         self.jobs()?.submit(Work::Items(items), done)
+    }
+
+    /// Keeps ticks of the past together, in the order of their times, and returns when they are on the disk: for what was recorded
+    /// elsewhere, or is made up. All of them or none. They are not counted in the status of history, which is of what goes on now, and
+    /// nothing has to be switched on. Blocks meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others; then nothing of it was kept, and it can be tried again.
+    pub fn write_past(&self, ticks: Vec<Tick>) -> Result<(), StoreError> {
+        self.jobs()?.run(Work::Past(ticks))
     }
 
     /// Takes ticks without a thread that makes rows into chunks: whoever calls this calls [`Store::maintain`].
@@ -377,6 +389,7 @@ fn commit(connection: &mut Connection, ingest: &mut Ingest, jobs: &[Job]) -> rus
             match &job.work {
                 Work::Records(changes) => records(&transaction, changes)?,
                 Work::Tick(tick) => ingest.write(&transaction, tick)?,
+                Work::Past(ticks) => ticks.iter().try_for_each(|tick| ingest.write(&transaction, tick))?,
                 Work::Compacted(compacted) => compacted.write(&transaction)?,
                 Work::Items(changed) => items::put(&transaction, changed)?,
                 Work::Forget(block) => Expired::delete(&transaction, *block)?,

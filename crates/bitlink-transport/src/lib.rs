@@ -2,8 +2,8 @@
 //!
 //! Everything above asks through [`Transport`], as an `Arc<dyn Transport>`, and cannot tell what carries the bytes:
 //! [`TcpTransport`] is the real network, [`MemoryTransport`] a network of simulated machines without sockets or real
-//! time. Around any of them, [`FaultTransport`] makes things go wrong by a seed and [`RecordingTransport`] keeps what
-//! passes; [`ReplayTransport`] plays that back. [`converse`] runs a whole conversation of the protocol crate over any
+//! time. Around any of them, [`FaultTransport`] makes things go wrong by a seed, [`RecordingTransport`] keeps what
+//! passes and [`TurnsTransport`] lets several users of it take turns with each miner; [`ReplayTransport`] plays a recording back. [`converse`] runs a whole conversation of the protocol crate over any
 //! of them, and [`exchange_on`] is the one loop that reads a reply, on whatever stream.
 //!
 //! [`listen()`] hears miners that show themselves, by UDP.
@@ -62,6 +62,7 @@ mod tcp;
 mod tls;
 mod transcript;
 mod transport;
+mod turns;
 
 pub use drive::{ConverseError, Conversed, Patience, converse};
 pub use error::{Stage, TransportError};
@@ -81,3 +82,4 @@ pub use transcript::{RecordedExchange, RecordedFailure, Transcript, TranscriptEr
 #[cfg(feature = "test-util")]
 pub use transport::MockTransport;
 pub use transport::{Endpoint, Limits, Probe, ProbeOutcome, Transport};
+pub use turns::TurnsTransport;

@@ -198,10 +198,11 @@ const LAYERS: &[Layer] = &[
             "bitlink-store",
             "bitlink-alerts",
         ]),
-        // What goes through the control socket of a service is JSON.
+        // What goes through the control socket of a service is JSON, and a filter may name a network.
         third_party: Allowed::Only(&[
             "async-trait",
             "futures",
+            "ipnet",
             "serde",
             "serde_json",
             "thiserror",

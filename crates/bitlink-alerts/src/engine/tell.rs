@@ -5,8 +5,8 @@ use crate::config::Policy;
 use crate::notification::{Example, Notification, NotificationKind};
 use crate::rule::{Rule, When};
 use crate::window::Window;
-use bitlink_model::{MinerId, Timestamp};
-use std::collections::BTreeMap;
+use bitlink_model::{MinerId, Severity, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a group comes to.
 #[derive(Debug, Default)]
@@ -66,6 +66,23 @@ impl Engine {
             }
         }
         tallies
+    }
+
+    /// How bad each alert is that is true now, whether it is told or not: one for each group.
+    pub fn firing(&self) -> impl Iterator<Item = Severity> + '_ {
+        self.policy
+            .rules
+            .iter()
+            .filter_map(|rule| self.rules.get(&rule.name).map(|state| (rule, state)))
+            .flat_map(|(rule, state)| {
+                let is_open = |key: &Key| {
+                    !rule.is_of_groups() || state.groups.get(key).is_some_and(|group| group.gate.is_open())
+                };
+                let firing = state.instances.values().filter(|instance| instance.phase == Phase::Firing);
+                let groups: BTreeSet<&Key> =
+                    firing.map(|instance| &instance.key).filter(|key| is_open(key)).collect();
+                std::iter::repeat_n(rule.severity, groups.len())
+            })
     }
 
     /// What is due, and takes note that it is told.

@@ -112,6 +112,9 @@ fn a_site_of_5000_that_loses_its_power_is_one_message_and_so_is_its_return() {
     assert_eq!(kinds(&told), [("site_down", Firing, 5_000)]);
     assert_eq!((told[0].lost_hs, told[0].examples.len()), (Some(5_000.0 * 100e12), 5));
     assert_eq!(told[0].headline(), "[CRITICAL] 5,000 miners site down (site North)");
+    let (firing, listed) = (farm.engine.firing().collect::<Vec<_>>(), farm.engine.alerts());
+    assert_eq!(firing.len(), listed.len(), "what is counted is what is listed: {listed:?}");
+    assert_eq!(firing.iter().max(), Some(&bitlink_model::Severity::Critical));
     for tenth in 0..10 {
         farm.set(tenth * 500..(tenth + 1) * 500, Active);
         farm.run(30 * SECOND);

@@ -4,6 +4,7 @@
 use super::monitor::{self, Plain};
 use super::scan::{self, Progress};
 use super::simulate::{self, cannot_serve};
+use crate::choice::Choice;
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
 use crate::live;
@@ -160,9 +161,10 @@ async fn show(args: &DemoArgs, demo: &Demo, console: Console) -> Result<Exit, Fa
     let story = demo.tell_story();
     let watch = async {
         if console::is_interactive() {
-            live::watch(events, title, None, console).await
+            live::watch(events, title, "", None, console).await
         } else {
-            let how = Plain { lasting: None, table_every: Some(Duration::from_secs(30)) };
+            let choice = Choice::default();
+            let how = Plain { lasting: None, table_every: Some(Duration::from_secs(30)), choice: &choice };
             monitor::plain(events, how, console).await
         }
     };
@@ -173,7 +175,7 @@ async fn show(args: &DemoArgs, demo: &Demo, console: Console) -> Result<Exit, Fa
 }
 
 /// The usual limits without their waiting times.
-fn at_once() -> Rules {
+pub(crate) fn at_once() -> Rules {
     Rules::default().with(|rules| {
         let now = Duration::ZERO;
         rules.dead_after = now;

@@ -70,6 +70,12 @@ fn repair(data: &Data, console: Console) -> Result<Exit, Failure> {
         let lost = u64::try_from(done.lost).unwrap_or(u64::MAX);
         console.note(&format!("{} lost; a scan meets them again", so_many(lost, "miner", "miners")));
     }
+    if !done.items_complete {
+        console.note("not all that alerts knew and had still to send could be read; who is told of something may be told again");
+    }
+    if !done.history_complete {
+        console.note("not all readings over time could be read; the others are there");
+    }
     console.note(&format!("the damaged database is kept as {}", clean(&done.kept.to_string_lossy())));
     Ok(if done.lost > 0 { Exit::SomeFailed } else { Exit::Fine })
 }

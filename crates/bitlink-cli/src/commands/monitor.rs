@@ -1,6 +1,7 @@
 //! `bitlink monitor`: watches miners, as a live table, as lines of what changes, or as a stream of events.
 
 use super::scan::{self, Progress, ScanOptions};
+use crate::choice::Choice;
 use crate::columns::{self, WATCHED, findings_by_weight, status_tone, status_word};
 use crate::console::{self, Console, Interruption};
 use crate::failure::{Exit, Failure};
@@ -42,6 +43,8 @@ pub(crate) struct MonitorArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Output")]
     format: Format,
     #[command(flatten)]
+    choice: Choice,
+    #[command(flatten)]
     how: ScanOptions,
 }
 
@@ -79,16 +82,17 @@ pub(crate) async fn run(args: MonitorArgs, console: Console) -> Result<Exit, Fai
         return Err(all_rejected(events).await);
     }
     let ended = if args.format == Format::Ndjson {
-        ndjson(events, args.lasting).await?
+        ndjson(events, args.lasting, &args.choice).await?
     } else if console::is_interactive() {
         let title = format!(
             "{}, each read every {}",
             so_many(count as u64, "miner", "miners"),
             duration(args.interval)
         );
-        live::watch(events, title, args.lasting, console).await?
+        live::watch(events, title, args.choice.typed(), args.lasting, console).await?
     } else {
-        plain(events, Plain { lasting: args.lasting, table_every: None }, console).await?
+        plain(events, Plain { lasting: args.lasting, table_every: None, choice: &args.choice }, console)
+            .await?
     };
     Ok(match ended {
         Ended::Interrupted => Exit::Interrupted,
@@ -140,14 +144,20 @@ async fn all_rejected(mut events: MonitorStream) -> Failure {
 
 /// How to watch without a screen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Plain {
+pub(crate) struct Plain<'a> {
     pub(crate) lasting: Option<Duration>,
     /// Print the whole table again after this time, at the end of a round.
     pub(crate) table_every: Option<Duration>,
+    /// Who is shown, and in which order.
+    pub(crate) choice: &'a Choice,
 }
 
 /// Prints a table after the first round, and then a line for each change.
-pub(crate) async fn plain(mut events: MonitorStream, how: Plain, console: Console) -> Result<Ended, Failure> {
+pub(crate) async fn plain(
+    mut events: MonitorStream,
+    how: Plain<'_>,
+    console: Console,
+) -> Result<Ended, Failure> {
     let mut stop = Interruption::new();
     let over = console::over(how.lasting);
     tokio::pin!(over);
@@ -168,13 +178,14 @@ pub(crate) async fn plain(mut events: MonitorStream, how: Plain, console: Consol
                 let again = printed
                     .is_none_or(|printed| how.table_every.is_some_and(|every| printed.elapsed() >= every));
                 if again {
-                    writeln!(out, "{}", table(&fleet, console::room()))?;
+                    writeln!(out, "{}", chosen(&fleet, how.choice, console::room()))?;
                     writeln!(out, "{}\n", totals(&fleet))?;
                     printed = Some(Instant::now());
                 }
             }
             Some(event) => {
-                if let Some(line) = line(&event, printed.is_some()) {
+                let is_wanted = about(&event).is_none_or(|miner| how.choice.wants(miner, now()));
+                if let Some(line) = line(&event, printed.is_some()).filter(|_| is_wanted) {
                     writeln!(out, "{} {line}", Tone::Dim.paint(&format!("{at:>8}")))?;
                 }
             }
@@ -185,11 +196,32 @@ pub(crate) async fn plain(mut events: MonitorStream, how: Plain, console: Consol
 
 /// The fleet as a table.
 pub(crate) fn table(fleet: &FleetSnapshot, room: Option<usize>) -> String {
+    chosen(fleet, &Choice::default(), room)
+}
+
+/// Those of the fleet who are wanted, in the order that is wanted.
+fn chosen(fleet: &FleetSnapshot, choice: &Choice, room: Option<usize>) -> String {
     let mut table = Table::new(&columns::columns(WATCHED));
-    for miner in fleet.iter() {
+    for miner in choice.of(&fleet.miners, fleet.taken_at) {
         table.push(columns::row(WATCHED, miner, fleet.taken_at));
     }
     table.render(room)
+}
+
+/// The one miner that an event is about.
+fn about(event: &MonitorEvent) -> Option<&Arc<Miner>> {
+    match event {
+        MonitorEvent::MinerUpdated(miner)
+        | MonitorEvent::Added(miner)
+        | MonitorEvent::Removed(miner)
+        | MonitorEvent::StatusChanged { miner, .. }
+        | MonitorEvent::IdentityChanged { miner, .. } => Some(miner),
+        _ => None,
+    }
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
 }
 
 /// The fleet in one line.
@@ -236,7 +268,11 @@ fn line(event: &MonitorEvent, after_table: bool) -> Option<String> {
 }
 
 /// Passes events on as they come, one a line.
-async fn ndjson(mut events: MonitorStream, lasting: Option<Duration>) -> Result<Ended, Failure> {
+async fn ndjson(
+    mut events: MonitorStream,
+    lasting: Option<Duration>,
+    choice: &Choice,
+) -> Result<Ended, Failure> {
     let mut stop = Interruption::new();
     let over = console::over(lasting);
     tokio::pin!(over);
@@ -248,7 +284,9 @@ async fn ndjson(mut events: MonitorStream, lasting: Option<Duration>) -> Result<
             event = events.recv_numbered() => event,
         };
         let Some(event) = event else { return Ok(Ended::Over) };
-        write_event(&mut io::stdout().lock(), &event, SystemTime::now().into())?;
+        if about(&event.event).is_none_or(|miner| choice.wants(miner, now())) {
+            write_event(&mut io::stdout().lock(), &event, choice, now())?;
+        }
     }
 }
 
@@ -280,6 +318,7 @@ struct SnapshotEvent<'a> {
 fn write_event(
     out: &mut impl Write,
     Numbered { seq, event, .. }: &Numbered,
+    choice: &Choice,
     at_ms: Timestamp,
 ) -> Result<(), serde_json::Error> {
     let seq = *seq;
@@ -303,7 +342,7 @@ fn write_event(
             json::line(out, &MinerEvent { event, seq, at_ms, from: None, to: None, previous_id, miner })
         }
         MonitorEvent::FullSnapshot(fleet) => {
-            let miners = fleet.iter().map(|miner| &**miner).collect();
+            let miners = choice.of(&fleet.miners, at_ms).into_iter().map(AsRef::as_ref).collect();
             let coverage = coverage(&fleet.coverage);
             json::line(
                 out,

@@ -1,6 +1,8 @@
 //! `bitlink serve`: looks for miners, watches them and keeps account of them, for months. Wording and signals; the work is the
 //! library's.
 
+mod demo;
+mod mqtt;
 mod systemd;
 
 use crate::columns::{self, findings_by_weight};
@@ -11,15 +13,20 @@ use crate::log;
 use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
+use bitlink_cockpit::Cockpit;
+use bitlink_cockpit::accounts::Accounts;
 use bitlink_cockpit::http::{HttpConfig, HttpServer};
+use bitlink_cockpit::mqtt::MqttWatch;
 use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
+use bitlink_miner_manager::control::Vault;
 use bitlink_miner_manager::model::MinerRecord;
 use bitlink_miner_manager::{
     Change, Coverage, FleetRegistry, Miner, MonitorEvent, OutcomeKind, Service, ServiceEvent, ServiceHandle,
+    ServiceStream,
 };
 use clap::Args;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use systemd::News;
 use tokio::sync::oneshot;
@@ -39,9 +46,17 @@ pub(crate) struct ServeArgs {
     /// The configuration [default: bitlink/bitlink.toml in the user's configuration directory or in /etc]
     #[arg(long, value_name = "FILE", env = "BITLINK_CONFIG")]
     config: Option<PathBuf>,
-    /// Show metrics for Prometheus at this address, in place of what the configuration says; port 0 takes a free one
+    /// Show the cockpit and metrics at this address, in place of what the configuration says; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// Show all of it on so many simulated miners in this program, with a day behind them: needs no hardware, reads no
+    /// configuration, sends nothing to anybody and keeps nothing [default: 500]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "500", value_parser = demo::miners)]
+    #[arg(conflicts_with = "targets")]
+    demo: Option<usize>,
+    /// Let some simulated miners call themselves what attacks pages and terminals
+    #[arg(long, requires = "demo", hide = true)]
+    demo_hostile: bool,
     /// Form of the messages, in place of what the configuration says
     #[arg(long, value_enum, value_name = "FORMAT", help_heading = "Output")]
     log_format: Option<LogFormat>,
@@ -72,6 +87,9 @@ impl ServeArgs {
 }
 
 pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Result<Exit, Failure> {
+    if let Some(miners) = args.demo {
+        return demo::run(&args, miners, verbose, console).await;
+    }
     let (loaded, plan) = args.load()?;
     if plan.service.networks.is_empty() && plan.service.always.is_empty() {
         return Err(Failure::usage("it is not said where to look for miners")
@@ -97,47 +115,23 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
         networks = %plan.service.networks,
         "started"
     );
+    let telling = plan.mqtt.as_ref().map(|mqtt| mqtt::Telling::start(mqtt, &service));
+    let watch = telling.as_ref().map(mqtt::Telling::watch);
     let shown = match &plan.http {
-        Some(http) => Some(Shown::start(http, &service).await?),
+        Some(http) => {
+            let cockpit = if plan.cockpit { Some(cockpit(&plan, &dir)?) } else { None };
+            Some(Shown::start(http, &service, cockpit, watch).await?)
+        }
         None => None,
     };
-    systemd::tell(News::Ready(&status_line(&service)));
-    let mut beat = interval(systemd::beat());
-    let mut summed_up = Instant::now();
-    loop {
-        tokio::select! {
-            biased;
-            signal = signals.next() => match signal {
-                Signal::Stop => break,
-                Signal::Reload => {
-                    systemd::tell(News::Reloading);
-                    reload(&args, &plan, &service).await;
-                    systemd::tell(News::Ready(&status_line(&service)));
-                }
-            },
-            event = events.recv() => match event {
-                Some(event) => tell(&event),
-                None => {
-                    return Err(Failure::new(Exit::Bug, "the service ended by itself; please report this"));
-                }
-            },
-            _ = beat.tick() => {
-                if service.pulse().is_alive(Instant::now()) {
-                    systemd::tell(News::Alive(&status_line(&service)));
-                } else {
-                    error!("no round of readings has ended for long; please report this");
-                }
-                if summed_up.elapsed() >= SUMMED_UP_EVERY {
-                    sum_up(&service);
-                    summed_up = Instant::now();
-                }
-            }
-        }
-    }
+    attend(&mut events, &service, &mut signals, Some((&args, &plan))).await?;
     systemd::tell(News::Stopping);
     info!("stopping");
     if let Some(shown) = shown {
         shown.end().await;
+    }
+    if let Some(telling) = telling {
+        telling.end().await;
     }
     service.shutdown().await;
     while let Some(event) = events.recv().await {
@@ -148,23 +142,102 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     Ok(Exit::Fine)
 }
 
+/// Says what happens until somebody stops it, and does what the system and people wish. Without a configuration there is none to be
+/// read anew.
+async fn attend(
+    events: &mut ServiceStream,
+    service: &ServiceHandle,
+    signals: &mut Signals,
+    configured: Option<(&ServeArgs, &Plan)>,
+) -> Result<(), Failure> {
+    systemd::tell(News::Ready(&status_line(service)));
+    let mut beat = interval(systemd::beat());
+    let mut summed_up = Instant::now();
+    loop {
+        tokio::select! {
+            biased;
+            signal = signals.next() => match signal {
+                Signal::Stop => return Ok(()),
+                Signal::Reload => {
+                    systemd::tell(News::Reloading);
+                    if let Some((args, plan)) = configured {
+                        reload(args, plan, service).await;
+                    }
+                    systemd::tell(News::Ready(&status_line(service)));
+                }
+            },
+            event = events.recv() => match event {
+                Some(event) => tell(&event),
+                None => {
+                    return Err(Failure::new(Exit::Bug, "the service ended by itself; please report this"));
+                }
+            },
+            _ = beat.tick() => {
+                if service.pulse().is_alive(Instant::now()) {
+                    systemd::tell(News::Alive(&status_line(service)));
+                } else {
+                    error!("no round of readings has ended for long; please report this");
+                }
+                if summed_up.elapsed() >= SUMMED_UP_EVERY {
+                    sum_up(service);
+                    summed_up = Instant::now();
+                }
+            }
+        }
+    }
+}
+
 /// The server that shows metrics.
 #[derive(Debug)]
 struct Shown {
+    at: SocketAddr,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
 }
 
 impl Shown {
-    async fn start(config: &HttpConfig, service: &ServiceHandle) -> Result<Self, Failure> {
-        let server = HttpServer::bind(config, service.clone(), env!("CARGO_PKG_VERSION"))
+    async fn start(
+        config: &HttpConfig,
+        service: &ServiceHandle,
+        cockpit: Option<Cockpit>,
+        mqtt: Option<MqttWatch>,
+    ) -> Result<Self, Failure> {
+        let with_cockpit = cockpit.is_some();
+        let first_run =
+            cockpit.as_ref().and_then(|cockpit| cockpit.accounts.first_run_word().map(str::to_owned));
+        let mut server = HttpServer::bind(config, service.clone(), cockpit, env!("CARGO_PKG_VERSION"))
             .await
-            .map_err(|error| Failure::new(Exit::SomeFailed, "metrics cannot be shown").because(&error))?;
-        info!(address = %server.at(), "metrics are shown");
+            .map_err(|error| Failure::new(Exit::SomeFailed, "it cannot be shown").because(&error))?;
+        if let Some(watch) = mqtt {
+            server = server.watching_mqtt(watch);
+        }
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let at = server.at();
+        if with_cockpit {
+            info!(address = %at, page = format!("{scheme}://{at}/"), "the cockpit and metrics are shown");
+            if config.tls.is_none() && !at.ip().is_loopback() {
+                warn!(
+                    "others can read what is sent to the cockpit, passwords too: give it a certificate (tls_cert, tls_key)"
+                );
+            }
+        } else {
+            info!(address = %at, "metrics are shown");
+        }
+        if let Some(word) = first_run {
+            info!(
+                token = word,
+                "nobody can sign in yet: open the page and make the first user with this token"
+            );
+        }
         let (end, ended) = oneshot::channel::<()>();
         // That its sender is gone is as good as its word.
         let task = tokio::spawn(server.run(async move { drop(ended.await) }));
-        Ok(Self { end, task })
+        Ok(Self { at, end, task })
+    }
+
+    /// Where.
+    const fn at(&self) -> SocketAddr {
+        self.at
     }
 
     /// Lets running answers end, for a while.
@@ -172,6 +245,36 @@ impl Shown {
         drop(self.end);
         if tokio::time::timeout(LAST_ANSWERS, &mut self.task).await.is_err() {
             self.task.abort();
+        }
+    }
+}
+
+/// What people see and do.
+fn cockpit(plan: &Plan, data: &Path) -> Result<Cockpit, Failure> {
+    let accounts = Accounts::open(data).map_err(|error| Failure::of(Exit::SomeFailed, &error))?;
+    Ok(Cockpit {
+        accounts,
+        fleet: plan.fleet.clone(),
+        data: data.to_path_buf(),
+        vault: vault(data),
+        groups: plan.groups.clone(),
+    })
+}
+
+/// The passwords that are kept for machines, where the passphrase is at hand: nobody is asked for it.
+fn vault(data: &Path) -> Option<Vault> {
+    if !Vault::path_in(data).exists() {
+        return None;
+    }
+    let opened = match std::env::var("BITLINK_PASSPHRASE") {
+        Ok(passphrase) => Vault::open(data, &passphrase).map_err(|error| with_causes(&error)),
+        Err(_) => Err("BITLINK_PASSPHRASE is not set".to_owned()),
+    };
+    match opened {
+        Ok(vault) => Some(vault),
+        Err(error) => {
+            warn!(error, "commands from the cockpit go without the passwords that are kept for machines");
+            None
         }
     }
 }
@@ -187,8 +290,11 @@ async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) 
             if plan.web != started_with.web {
                 warn!("the ports of web servers count from the next start on");
             }
-            if plan.http != started_with.http {
-                warn!("where metrics are shown counts from the next start on");
+            if plan.http != started_with.http || plan.cockpit != started_with.cockpit {
+                warn!("where it is shown counts from the next start on");
+            }
+            if plan.mqtt != started_with.mqtt {
+                warn!("which MQTT broker is told counts from the next start on");
             }
             service.reconfigure(plan.fleet, plan.service).await.map_err(Failure::from)
         }
@@ -371,6 +477,11 @@ impl Signals {
             stop: kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect(),
             reload: signal(SignalKind::hangup()).ok(),
         }
+    }
+
+    /// Waits until it is to stop.
+    async fn stopped(&mut self) {
+        while matches!(self.next().await, Signal::Reload) {}
     }
 
     #[cfg(unix)]

@@ -60,7 +60,7 @@ pub(crate) struct TopArgs {
 }
 
 fn filter(text: &str) -> Result<String, String> {
-    top::check_filter(text).map(|()| text.to_owned())
+    crate::choice::filter(text).map(|_| text.to_owned())
 }
 
 pub(crate) async fn run(args: TopArgs, console: Console) -> Result<Exit, Failure> {

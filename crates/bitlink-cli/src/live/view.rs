@@ -2,6 +2,7 @@
 
 use crate::columns::{self, Field, WATCHED};
 use crate::text::{clean, width};
+use bitlink_miner_manager::query::{Filter, Subject};
 use bitlink_miner_manager::{Coverage, Miner, MinerStatus, Timestamp};
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::collections::VecDeque;
@@ -51,7 +52,9 @@ pub(super) struct View {
     chosen: Option<Place>,
     /// How many rows the screen has, as it was last drawn.
     pub(super) page: usize,
+    /// What is typed to filter by, and what it means.
     pub(super) filter: String,
+    wanted: Filter,
     /// Whether keys go into the filter.
     pub(super) typing: bool,
     pub(super) happened: VecDeque<Happened>,
@@ -74,10 +77,17 @@ impl View {
             chosen: None,
             page: 1,
             filter: String::new(),
+            wanted: Filter::default(),
             typing: false,
             happened: VecDeque::new(),
             widths: vec![0; WATCHED.len()],
         }
+    }
+
+    /// Shows only who passes, until somebody types something else.
+    pub(super) fn filtered_by(mut self, filter: &str) -> Self {
+        filter.clone_into(&mut self.filter);
+        self
     }
 
     /// Takes over the fleet as it is now.
@@ -116,13 +126,15 @@ impl View {
 
     /// Puts the rows in order, and keeps what is chosen on the screen.
     fn arrange(&mut self) {
-        let wanted = self.filter.to_lowercase();
-        self.rows = self.fleet.iter().filter(|miner| matches(miner, &wanted)).map(Arc::clone).collect();
-        let (sort, reversed) = (self.sort, self.reversed);
-        self.rows.sort_by(|a, b| {
-            let order = sort.compare(a, b);
-            if reversed { order.reverse() } else { order }
-        });
+        // What is no filter yet, in the middle of a word, lets the one before count.
+        if let Ok(filter) = Filter::parse(&self.filter) {
+            self.wanted = filter;
+        }
+        let all = self.fleet.iter().enumerate();
+        let subjects = all.map(|(place, miner)| (place, Subject::new(miner, None, self.now)));
+        let passing = subjects.filter(|(_, subject)| self.wanted.matches(subject));
+        let order = self.sort.sort(self.reversed).order(passing);
+        self.rows = order.into_iter().filter_map(|place| self.fleet.get(place).map(Arc::clone)).collect();
         self.keep_in_sight();
     }
 
@@ -239,14 +251,4 @@ impl View {
         }
         self.arrange();
     }
-}
-
-/// Whether a miner is wanted: any of the texts that are shown of it holds what was typed.
-fn matches(miner: &Miner, wanted: &str) -> bool {
-    let holds = |text: &str| text.to_lowercase().contains(wanted);
-    wanted.is_empty()
-        || holds(&columns::address(miner.ip, miner.port))
-        || holds(&miner.model)
-        || holds(columns::status_word(miner.status))
-        || miner.findings.iter().any(|finding| holds(&finding.message))
 }

@@ -1,11 +1,10 @@
 //! The list of miners: which are wanted, in which order, which one is chosen, and which are in sight. Pure. Whoever is chosen stays
 //! chosen wherever it moves; nothing is done for rows that are out of sight but to put them in order.
 
-use super::filter::{Filter, FilterError};
-use crate::columns::{self, Field};
+use crate::columns::Field;
 use crate::text::width;
+use bitlink_miner_manager::query::{Filter, FilterError, Subject};
 use bitlink_miner_manager::{Miner, MinerId, Timestamp};
-use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -130,19 +129,11 @@ impl List {
 
     /// Puts the rows in order, and keeps what is chosen in sight.
     pub(super) fn arrange(&mut self, now: Timestamp) {
-        let wanted = self.fleet.iter().zip(0_u32..).filter(|(miner, _)| self.filter.wants(miner, now));
-        let mut keyed: Vec<(Key<'_>, u32)> =
-            wanted.map(|(miner, index)| (Key::of(self.sort, miner), index)).collect();
-        // The order of addresses decides between equals, either way.
-        if self.reversed {
-            keyed.sort_by(|(a, _), (b, _)| a.reversed(b));
-        } else {
-            keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
-        }
-        if self.sort == Field::Address && self.reversed {
-            keyed.reverse();
-        }
-        let rows = keyed.into_iter().map(|(_, index)| index).collect();
+        let all = self.fleet.iter().enumerate();
+        let subjects = all.map(|(place, miner)| (place, Subject::new(miner, None, now)));
+        let order =
+            self.sort.sort(self.reversed).order(subjects.filter(|(_, subject)| self.filter.matches(subject)));
+        let rows = order.into_iter().filter_map(|place| u32::try_from(place).ok()).collect();
         self.rows = rows;
         self.find_chosen();
         self.keep_in_sight();
@@ -236,59 +227,4 @@ fn find(fleet: &[Arc<Miner>], wanted: Chosen) -> Option<usize> {
         Some(miner) if miner.id == wanted.id => here,
         _ => fleet.iter().position(|miner| miner.id == wanted.id).or(here),
     }
-}
-
-/// By what a row is put in order: what needs attention and what is large comes first, what is unknown last.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key<'a> {
-    Number(Reverse<u64>),
-    Text(&'a str),
-    Owned(String),
-    Unknown,
-}
-
-impl<'a> Key<'a> {
-    fn of(field: Field, miner: &'a Miner) -> Self {
-        let stats = &miner.stats;
-        match field {
-            Field::Status | Field::Reason => Self::Number(Reverse(columns::attention(miner))),
-            Field::Model if miner.snapshot.is_some() => Self::Text(&miner.model),
-            Field::HashRate => number(stats.hashrate_rt),
-            Field::Expected => number(stats.hashrate_rt / stats.hashrate_expected),
-            Field::Hottest => number(stats.temp_chip_max.max(stats.temp_board_max)),
-            Field::Power => number(stats.power),
-            Field::Efficiency => number(stats.efficiency),
-            Field::Fans => number(stats.fans.iter().copied().fold(f64::NAN, f64::max)),
-            Field::Uptime => number(stats.uptime),
-            // The oldest first: that is what somebody looks for.
-            Field::Age => miner.last_updated.map_or(Self::Unknown, |then| {
-                Self::Number(Reverse(u64::MAX - u64::try_from(then.as_unix_millis()).unwrap_or(0)))
-            }),
-            Field::Worker => columns::worker(miner).map_or(Self::Unknown, Self::Text),
-            Field::Firmware => columns::firmware(miner).map_or(Self::Unknown, Self::Owned),
-            Field::Mac => {
-                let mac = miner.snapshot.as_ref().and_then(|snapshot| snapshot.identity.mac);
-                mac.map_or(Self::Unknown, |mac| Self::Owned(mac.to_string()))
-            }
-            // By address the fleet is in order already, and a model that was never read is none.
-            Field::Address | Field::Model => Self::Unknown,
-        }
-    }
-
-    /// The other way round, but for what is unknown, which stays last.
-    fn reversed(&self, other: &Self) -> std::cmp::Ordering {
-        match (self, other) {
-            (Self::Unknown, _) | (_, Self::Unknown) => self.cmp(other),
-            _ => other.cmp(self),
-        }
-    }
-}
-
-/// A number as one that keeps its order: IEEE 754 puts them so but for the sign.
-fn number(value: f64) -> Key<'static> {
-    if !value.is_finite() {
-        return Key::Unknown;
-    }
-    let bits = value.to_bits();
-    Key::Number(Reverse(if value.is_sign_negative() { !bits } else { bits | 1 << 63 }))
 }

@@ -18,8 +18,13 @@ const PASSPHRASE: (&str, &str) = ("BITLINK_PASSPHRASE", "correct horse battery")
 
 impl Farm {
     fn new(name: &str, net: &'static str, options: &str) -> Self {
+        Self::of("antminer", name, net, options)
+    }
+
+    /// Of other makes.
+    fn of(mix: &str, name: &str, net: &'static str, options: &str) -> Self {
         let place = Place::new(&format!("control-{name}"));
-        let simulation = Simulation::start_with_web(net, &format!("--sick 0 --mix antminer {options}"));
+        let simulation = Simulation::start_with_web(net, &format!("--sick 0 --mix {mix} {options}"));
         Self { place, simulation, net }
     }
 
@@ -232,6 +237,29 @@ fn pools_are_set_by_template_read_back_and_guarded() {
     fs::remove_file(&pools).unwrap();
     let kept = format!("{}{}{}", farm.kept(), done.out, done.err);
     assert!(kept.contains("ours.example") && !kept.contains("letmein"), "a password was written down");
+}
+
+#[test]
+fn makes_with_a_web_server_of_their_own_get_their_pools() {
+    let mix = "goldshell,innosilicon,ipollo,futurebit";
+    let farm = Farm::of(mix, "own-web", "127.92.58.0/24", "--miners 8 --seed 6");
+    let pools = farm.file(
+        "pools.toml",
+        "[[pool]]\nurl = \"stratum+tcp://ours.example:3333\"\nuser = \"farm.{ip_4}\"\npassword = \"x\"\n",
+    );
+    let done = farm.control(&format!("pools set {pools}"), "--yes --format json").ended_with(0).json();
+    assert_eq!(outcomes(&done), all("verified", 8), "{done}");
+}
+
+#[test]
+fn a_light_of_an_antminer_is_read_back_and_that_of_a_volcminer_cannot_be() {
+    for (make, net, outcome) in
+        [("antminer", "127.92.59.0/24", "verified"), ("volcminer-web", "127.92.60.0/24", "applied")]
+    {
+        let farm = Farm::of(make, &format!("light-{make}"), net, "--miners 2 --seed 6");
+        let done = farm.control("locate on", "--yes --format json").ended_with(0).json();
+        assert_eq!(outcomes(&done), all(outcome, 2), "{done}");
+    }
 }
 
 #[test]

@@ -70,6 +70,26 @@ fn machines_that_move_are_known_again_with_what_was_written_about_them() {
     let table = kept(&place, &["list", "--label", "hot"]).ended_with(0).out;
     assert!(table.contains(id) && table.contains("R 7/5") && table.ends_with("1 miner.\n"), "{table}");
 
+    let picked = |words: &[&str]| -> Vec<String> {
+        let words: Vec<&str> = ["list", "--format", "json"].iter().chain(words).copied().collect();
+        let document = kept(&place, &words).ended_with(0).json();
+        document["miners"].as_array().unwrap().iter().map(|miner| text(&miner["id"])).collect()
+    };
+    assert_eq!(picked(&["--filter", "rack:\"r 7\" label:hot ip:127.91.41.0/24"]), [id.as_str()]);
+    assert_eq!(picked(&["--filter", "rack:?", "--sort", "-address"]).len(), 11);
+    let mut by_address = picked(&["--sort", "-address"]);
+    by_address.reverse();
+    assert_eq!(by_address, picked(&["--sort", "address"]));
+    kept(&place, &["list", "--filter", "rack:R9"]).ended_with(3);
+    let refused = kept(&place, &["list", "--filter", "rack:R7 power>3k"]).ended_with(2);
+    assert!(refused.err.contains("power_w is not kept"), "{}", refused.err);
+    let refused = kept(&place, &["list", "--filter", "rack:R7 colour>5"]).ended_with(2);
+    assert!(
+        refused.err.contains("there is no \"colour\"") && refused.err.contains("column 9"),
+        "{}",
+        refused.err
+    );
+
     kept(&place, &["forget", mac]).ended_with(0);
     assert_eq!(list(&place).len(), 11);
     kept(&place, &["show", mac]).ended_with(3);

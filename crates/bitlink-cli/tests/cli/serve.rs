@@ -316,3 +316,59 @@ fn a_service_shows_metrics_where_it_is_told_to_and_nowhere_else() {
     service.end().ended_with(0);
     assert!(TcpStream::connect(at).is_err(), "it is shut");
 }
+
+#[test]
+fn a_service_whose_broker_is_away_watches_all_the_same_and_says_so_once() {
+    let place = Place::new("mqtt-away");
+    let fleet = Simulation::start("127.91.80.0/24", "--miners 2 --mix antminer --sick 0");
+    // Nobody listens there.
+    let more = "[mqtt]\nbroker = \"mqtt://127.91.80.250:1\"\n";
+    let options = configured(&place, &fleet, "127.91.80.1-2", more);
+    let at = "127.91.80.251:4080";
+    let service = Running::start(&format!("{options} --listen {at}"));
+    while TcpStream::connect(at).is_err() {}
+    while !ask(at, "/metrics").contains("\nbitlink_mqtt_connections_total{result=\"failed\"} 2\n") {}
+    let own = ask(at, "/metrics");
+    assert!(own.contains("\nbitlink_mqtt_connected 0\n") && own.contains("\nbitlink_data_kept 1\n"), "{own}");
+    while !ask(at, "/metrics").contains("\nbitlink_devices_live 2\n") {}
+    service.signal("TERM");
+    let ended = service.end().ended_with(0);
+    assert_eq!(
+        ended.err.matches("the MQTT broker is not connected; it is tried again").count(),
+        1,
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("Connection refused"), "with its reason: {}", ended.err);
+    std::fs::write(place.path().join("bitlink.toml"), "[mqtt]\nbroker = \"mqtts://broker\"\n").unwrap();
+    let refused = run(&format!("config check {}/bitlink.toml", place.path().display())).ended_with(2);
+    assert!(refused.err.contains("TLS (mqtts://) is not spoken"), "{}", refused.err);
+}
+
+#[test]
+fn a_demonstration_is_ready_at_once_shows_all_of_it_and_leaves_nothing_behind() {
+    let place = Place::new("serve-demo");
+    std::fs::create_dir_all(place.path()).unwrap();
+    let temporary = place.path().display().to_string();
+    let mut service =
+        Running::start_with("serve --demo 20 --listen 127.0.0.1:0", &[("TMPDIR", temporary.as_str())]);
+    let line = service.wait_for("http://");
+    let at = line.trim_end().trim_end_matches('/').rsplit_once("http://").unwrap().1.to_owned();
+    let ask = |path: &str| {
+        let mut stream = TcpStream::connect(&at).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("/healthz").contains("alive"));
+    assert!(ask("/metrics").contains("bitlink_"));
+    assert!(ask("/api/v1/session").contains("\"demo\":true"));
+    assert!(ask("/api/v1/overview").contains("\"miners\":20"));
+    let history = ask("/api/v1/history?of=fleet&metric=hashrate&from=-86400000");
+    assert!(history.matches("],[").count() > 300, "a day lies behind it: {history}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+    service.signal("TERM");
+    service.end().ended_with(0);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "its data is gone");
+}

@@ -4,9 +4,10 @@
 use super::Sites;
 use super::text::{Family, Format, Kind, Labels, Page};
 use bitlink_model::{
-    Board, FanLocation, Miner, MinerSnapshot, MinerStatus, Pool, PoolStatus, Psu, Temperature,
+    Board, FanLocation, Miner, MinerId, MinerSnapshot, MinerStatus, Pool, PoolStatus, Psu, Temperature,
 };
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::fmt::Arguments;
 use std::sync::Arc;
 
@@ -476,9 +477,19 @@ pub fn page(
     level: Level,
     format: Format,
 ) -> impl Iterator<Item = Bytes> + Send + use<> {
+    let mut places: HashMap<MinerId, usize> = HashMap::new();
+    for (n, miner) in miners.iter().enumerate() {
+        // Of two accounts of one machine the one counts that stands.
+        if shard.has(miner) && (miner.is_live || !places.contains_key(&miner.id)) {
+            places.insert(miner.id, n);
+        }
+    }
     let devices: Vec<(String, Arc<Miner>)> = miners
         .iter()
-        .filter(|miner| shard.has(miner) && site.is_none_or(|site| sites.of(miner) == Some(site)))
+        .enumerate()
+        .filter(|(n, miner)| places.get(&miner.id) == Some(n))
+        .map(|(_, miner)| miner)
+        .filter(|miner| site.is_none_or(|site| sites.of(miner) == Some(site)))
         .map(|miner| {
             let device = miner.id.to_string();
             let labels = Labels::default().with("device", Some(&device)).with("site", sites.of(miner));
@@ -522,7 +533,12 @@ fn write(page: &mut Page, metric: &Metric, labels: &str, miner: &Miner) {
         (Read::Info, _) => info(page, name, labels, miner),
         (Read::One(read), Some(reading)) => page.sample(name, labels, read(reading).unwrap_or(f64::NAN)),
         (Read::Many(read), Some(reading)) => {
-            read(reading, &mut |more, value| page.sample_with(name, labels, more, value));
+            // Two boards in one slot are what a miner says, and no two series.
+            let from = page.len();
+            read(reading, &mut |more, value| {
+                page.sample_with(name, labels, more, value);
+                page.once_since(from);
+            });
         }
         (Read::One(_) | Read::Many(_), None) => {}
     }

@@ -3,6 +3,7 @@
 
 use super::Sites;
 use super::text::{Family, Format, Kind, Labels, Page};
+use crate::mqtt::MqttCounts;
 use bitlink_miner_manager::{FleetSnapshot, PollTally, Pulse, ServiceStats};
 use bitlink_model::{Miner, MinerSnapshot, MinerStatus};
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub struct Own<'a> {
     pub round_age_s: f64,
     /// The version of the program.
     pub version: &'a str,
+    /// What telling an MQTT broker has come to, where one is told.
+    pub mqtt: Option<MqttCounts>,
 }
 
 impl<'a> Own<'a> {
@@ -36,7 +39,14 @@ impl<'a> Own<'a> {
         round_age_s: f64,
         version: &'a str,
     ) -> Self {
-        Self { fleet, sites, pulse, stats, round_age_s, version }
+        Self { fleet, sites, pulse, stats, round_age_s, version, mqtt: None }
+    }
+
+    /// With what telling an MQTT broker has come to.
+    #[must_use]
+    pub const fn with_mqtt(mut self, mqtt: Option<MqttCounts>) -> Self {
+        self.mqtt = mqtt;
+        self
     }
 }
 
@@ -301,6 +311,55 @@ const METRICS: &[Metric] = &[
             give("", many(history.waiting));
         }
     }),
+    gauge("bitlink_alerts_firing", "", "Alerts that are true now, by how bad they are.", |own, give| {
+        if let Some(firing) = &own.stats.alerts_firing {
+            give("severity=\"info\"", many(firing.info));
+            give("severity=\"warning\"", many(firing.warning));
+            give("severity=\"critical\"", many(firing.critical));
+        }
+    }),
+    counter(
+        "bitlink_alert_messages_total",
+        "",
+        "Messages to people, by result; one that failed is tried again.",
+        |own, give| {
+            give("result=\"sent\"", count(own.stats.alert_messages_sent));
+            give("result=\"failed\"", count(own.stats.alert_messages_failed));
+            give("result=\"given_up\"", count(own.stats.alert_messages_given_up));
+        },
+    ),
+    gauge("bitlink_mqtt_connected", "", "Whether the MQTT broker is connected.", |own, give| {
+        if let Some(mqtt) = &own.mqtt {
+            give("", f64::from(u8::from(mqtt.is_connected)));
+        }
+    }),
+    counter(
+        "bitlink_mqtt_connections_total",
+        "",
+        "Connections to the MQTT broker, by result.",
+        |own, give| {
+            if let Some(mqtt) = &own.mqtt {
+                give("result=\"accepted\"", count(mqtt.accepted));
+                give("result=\"failed\"", count(mqtt.failed));
+                give("result=\"lost\"", count(mqtt.lost));
+            }
+        },
+    ),
+    counter("bitlink_mqtt_messages_total", "", "Messages to the MQTT broker, by kind.", |own, give| {
+        for (kind, number) in own.mqtt.iter().flat_map(MqttCounts::messages) {
+            give(&format!("kind=\"{kind}\""), count(number));
+        }
+    }),
+    gauge(
+        "bitlink_mqtt_round_duration_seconds",
+        "seconds",
+        "How long it took to tell the MQTT broker of the whole fleet, the last time.",
+        |own, give| {
+            if let Some(mqtt) = own.mqtt.filter(|mqtt| mqtt.rounds > 0) {
+                give("", mqtt.took.as_secs_f64());
+            }
+        },
+    ),
 ];
 
 /// The sum over the live devices of each site; of those without one there is a sum without the label. A site with none that

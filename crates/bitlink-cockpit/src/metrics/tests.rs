@@ -90,6 +90,28 @@ fn a_rule_that_has_found_several_parts_is_one_warning() {
 }
 
 #[test]
+fn every_series_is_told_once_whatever_a_device_says() {
+    let doubled = |snapshot: &mut MinerSnapshot| {
+        at_work(snapshot);
+        snapshot.boards.push(snapshot.boards[0].clone());
+        snapshot.fans.push(snapshot.fans[0].clone());
+        snapshot.pools.push(snapshot.pools[0].clone());
+        let mut psu = bitlink_model::Psu::default();
+        psu.input_power = Power::from_watts(3_300.0).ok();
+        snapshot.psus = vec![psu.clone(), psu];
+    };
+    let mut gone = miner(1, doubled);
+    (gone.ip, gone.is_live) = ([10, 0, 0, 99].into(), false);
+    // One machine twice, of which one account stands.
+    let page = page(vec![gone, miner(1, doubled), miner(2, doubled)], Shard::WHOLE, Level::Board);
+    let all = samples(&page);
+    let series: BTreeSet<&str> = all.iter().map(|sample| sample.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(series.len(), all.len(), "{page}");
+    assert!(!page.contains("10.0.0.99") && page.matches("asic_up{").count() == 2, "{page}");
+    assert_eq!(page.matches("asic_psu_input_watts{").count(), 2, "{page}");
+}
+
+#[test]
 fn a_hostile_name_stays_within_its_label() {
     let evil = "x\"} 1\nasic_up{device=\"all\u{202e}";
     let miner = miner(1, |snapshot| snapshot.identity.hostname = Some(evil.to_owned()));
@@ -146,6 +168,57 @@ fn the_shards_of_discovery_cover_a_fleet_and_double() {
     }
 }
 
+/// Names of our metrics in an expression.
+fn metrics_in(code: &str) -> BTreeSet<&str> {
+    code.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
+        .filter(|word| (word.starts_with("asic_") || word.starts_with("bitlink_")) && !word.contains(':'))
+        .collect()
+}
+
+/// A dashboard that asks for what nobody tells shows nothing, and nobody knows why.
+#[test]
+fn the_dashboard_that_comes_with_it_asks_for_metrics_that_there_are() {
+    let dashboard = include_str!("../../../../contrib/grafana/bitlink.json");
+    let dashboard: serde_json::Value = serde_json::from_str(dashboard).unwrap();
+    let known: BTreeSet<String> = families()
+        .flat_map(|family| match family.kind {
+            Kind::Histogram => vec![format!("{}_bucket", family.name), format!("{}_count", family.name)],
+            _ => vec![family.name.to_owned()],
+        })
+        .collect();
+    let (mut asked, mut ids, mut sources) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().unwrap() {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{panel}");
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            asked.extend(metrics_in(target["expr"].as_str().unwrap()));
+            sources.insert(target["datasource"]["uid"].as_str().unwrap());
+        }
+    }
+    assert_eq!(sources, BTreeSet::from(["${datasource}"]), "whoever imports it chooses");
+    assert!(asked.len() > 30, "{asked:?}");
+    for name in asked {
+        assert!(known.contains(name), "{name}");
+    }
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        for name in metrics_in(variable["definition"].as_str().unwrap_or_default()) {
+            assert!(known.contains(name), "{name}");
+        }
+    }
+}
+
+/// What a list in the documents leaves out is found by nobody.
+#[test]
+fn the_documents_name_every_metric_of_the_service() {
+    let document = include_str!("../../../../docs/metrics.md");
+    for family in own::families() {
+        let is_named = document.contains(family.name)
+            || ["bitlink_fleet_", "bitlink_registry_", "bitlink_history_", "bitlink_mqtt_"]
+                .iter()
+                .any(|group| family.name.starts_with(group) && document.contains(&format!("`{group}*")));
+        assert!(is_named, "{}", family.name);
+    }
+}
+
 /// Rules that ask for what nobody tells are silent for ever.
 #[test]
 fn the_rules_that_come_with_it_ask_for_metrics_that_there_are() {
@@ -155,10 +228,7 @@ fn the_rules_that_come_with_it_ask_for_metrics_that_there_are() {
         .lines()
         .filter(|line| !line.trim_start().starts_with(['#', '-']) && !line.contains("summary:"))
         .fold(String::new(), |text, line| text + line + "\n");
-    let asked: BTreeSet<&str> = code
-        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'))
-        .filter(|word| (word.starts_with("asic_") || word.starts_with("bitlink_")) && !word.contains(':'))
-        .collect();
+    let asked = metrics_in(&code);
     assert!(asked.len() > 10, "{asked:?}");
     for name in asked {
         assert!(known.contains(name), "{name}");

@@ -180,6 +180,21 @@ impl Page {
         };
     }
 
+    /// Takes the last sample back where there is one of the same series among those since `from`: whoever reads a series twice at one
+    /// time may believe neither.
+    pub(crate) fn once_since(&mut self, from: usize) {
+        let series = |line: &str| line.rsplit_once(' ').map_or(0, |(series, _)| series.len());
+        let Some(since) = self.text.get(from..) else { return };
+        let Some((before, last)) = since.strip_suffix('\n').and_then(|lines| lines.rsplit_once('\n')) else {
+            return;
+        };
+        let told = last.get(..series(last));
+        if before.lines().any(|line| line.get(..series(line)) == told) {
+            let end = from + before.len() + 1;
+            self.text.truncate(end);
+        }
+    }
+
     /// The end.
     pub(crate) fn end(&mut self) {
         if self.format == Format::OpenMetrics {
@@ -241,7 +256,7 @@ fn escape(value: &str, out: &mut String) {
 }
 
 /// Bidirectional controls, characters without width, separators of lines, tags.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
@@ -311,6 +326,20 @@ mod tests {
             of(Format::OpenMetrics),
             "# HELP a_joules Energy.\n# TYPE a_joules counter\n# UNIT a_joules joules\na_joules_total 1\n# EOF\n"
         );
+    }
+
+    #[test]
+    fn a_series_that_was_told_is_not_told_again() {
+        let mut page = Page::new(Format::Prometheus);
+        page.sample("a", "x=\"1\"", 0.0);
+        let from = page.len();
+        for (labels, value) in
+            [("x=\"1\"", 1.0), ("x=\"2\"", 2.0), ("x=\"1\"", 3.0), ("x=\"2\"", 2.0), ("x=\"12\"", 4.0)]
+        {
+            page.sample("a", labels, value);
+            page.once_since(from);
+        }
+        assert_eq!(page.take(), "a{x=\"1\"} 0\na{x=\"1\"} 1\na{x=\"2\"} 2\na{x=\"12\"} 4\n");
     }
 
     proptest::proptest! {

@@ -1,7 +1,8 @@
 //! Taking a sheet in: every line must name one machine that is known, and then all of them are applied together.
 
 use super::{FleetRegistry, RegistryFailure};
-use bitlink_model::{MinerId, MinerRecord};
+use bitlink_model::{MinerId, MinerRecord, RecordEdit};
+use bitlink_monitor::Registry;
 use bitlink_store::sheet::{self, LineError, Row, RowKey};
 use std::collections::HashMap;
 use std::io;
@@ -30,33 +31,7 @@ impl FleetRegistry {
         partial: bool,
         dry: bool,
     ) -> Result<Imported, RegistryFailure> {
-        let rows = sheet::read(from)?;
-        let total = rows.len();
-        let mut edits = Vec::with_capacity(total);
-        let mut left_out = Vec::new();
-        let mut named: HashMap<MinerId, u64> = HashMap::new();
-        let keys = Keys::of(self.registry.records().map(AsRef::as_ref));
-        for row in rows {
-            let resolved = row.and_then(|row| {
-                let Row { line, key, edit } = row;
-                let wrong = |what| LineError { line, what };
-                let id = keys.machine(&key).map_err(wrong)?;
-                if let Some(earlier) = named.insert(id, line) {
-                    return Err(wrong(format!("the miner of line {earlier} is named again")));
-                }
-                let mut copy = self.registry.get(id).map(|record| MinerRecord::clone(record));
-                let would = copy.as_mut().map(|record| edit.apply(record)).transpose();
-                let would = would.map_err(|error| wrong(error.to_string()))?;
-                Ok((id, edit, would == Some(true)))
-            });
-            match resolved {
-                Ok(edit) => edits.push(edit),
-                Err(error) => left_out.push(error),
-            }
-        }
-        if !left_out.is_empty() && !partial {
-            return Err(RegistryFailure::Lines { lines: left_out, total });
-        }
+        let Resolved { edits, left_out } = resolve(&self.registry, from, partial)?;
         let lines = edits.len();
         let changed = if dry {
             edits.iter().filter(|(_, _, changes)| *changes).count()
@@ -65,6 +40,56 @@ impl FleetRegistry {
         };
         Ok(Imported { lines, changed, left_out })
     }
+}
+
+/// What a sheet says of each machine, for whoever changes a registry that a service has. All of it can be used.
+///
+/// # Errors
+/// [`RegistryFailure::Sheet`] and [`RegistryFailure::Lines`].
+pub fn sheet_edits(
+    registry: &Registry,
+    from: impl io::Read,
+) -> Result<Vec<(MinerId, RecordEdit)>, RegistryFailure> {
+    let Resolved { edits, .. } = resolve(registry, from, false)?;
+    Ok(edits.into_iter().map(|(id, edit, _)| (id, edit)).collect())
+}
+
+/// Whom the lines of a sheet mean.
+struct Resolved {
+    /// What becomes of whom, and whether it is something else than it was.
+    edits: Vec<(MinerId, RecordEdit, bool)>,
+    left_out: Vec<LineError>,
+}
+
+fn resolve(registry: &Registry, from: impl io::Read, partial: bool) -> Result<Resolved, RegistryFailure> {
+    let rows = sheet::read(from)?;
+    let total = rows.len();
+    let mut edits = Vec::with_capacity(total);
+    let mut left_out = Vec::new();
+    let mut named: HashMap<MinerId, u64> = HashMap::new();
+    let keys = Keys::of(registry.records().map(AsRef::as_ref));
+    for row in rows {
+        let resolved = row.and_then(|row| {
+            let Row { line, key, edit } = row;
+            let wrong = |what| LineError { line, what };
+            let id = keys.machine(&key).map_err(wrong)?;
+            if let Some(earlier) = named.insert(id, line) {
+                return Err(wrong(format!("the miner of line {earlier} is named again")));
+            }
+            let mut copy = registry.get(id).map(|record| MinerRecord::clone(record));
+            let would = copy.as_mut().map(|record| edit.apply(record)).transpose();
+            let would = would.map_err(|error| wrong(error.to_string()))?;
+            Ok((id, edit, would == Some(true)))
+        });
+        match resolved {
+            Ok(edit) => edits.push(edit),
+            Err(error) => left_out.push(error),
+        }
+    }
+    if !left_out.is_empty() && !partial {
+        return Err(RegistryFailure::Lines { lines: left_out, total });
+    }
+    Ok(Resolved { edits, left_out })
 }
 
 /// By what machines can be named. Evidence that several have names none of them.

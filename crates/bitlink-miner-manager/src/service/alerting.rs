@@ -1,12 +1,16 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use super::stats::AlertsFiring;
+use super::{AlertsNow, ChannelNow};
 use crate::handed_in::handed_in;
 use bitlink_alerts::{
     AlertOrder, AlertsConfig, Batch, Channel, ChannelError, ConfigError, Courier, CourierEvent, Engine,
     Found, Happening, Occasion, OrderError, Outbox, OutboxError, Policy, Subject,
 };
-use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, metric};
+use bitlink_model::{
+    Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, Timestamp, metric,
+};
 use bitlink_monitor::{Clock, FleetSnapshot, Registry};
 use bitlink_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -114,6 +118,8 @@ pub(super) struct Alerts {
     noted: Vec<Noted>,
     known: HashMap<MinerId, Known>,
     told: mpsc::Sender<CourierEvent>,
+    /// How each channel did with its last message: when it took it, or why it did not.
+    channels: HashMap<String, (Option<Timestamp>, Option<String>)>,
 }
 
 /// What of a machine is compared from round to round.
@@ -178,6 +184,7 @@ impl Alerts {
             noted: Vec::new(),
             known: HashMap::new(),
             told,
+            channels: HashMap::new(),
         }
     }
 
@@ -269,6 +276,50 @@ impl Alerts {
         let outcome = engine.observe(self.clock.now(), &subjects, &happened);
         if !outcome.notifications.is_empty() || !outcome.batch.is_empty() {
             courier.carry(engine.policy(), outcome.notifications, outcome.batch);
+        }
+    }
+
+    /// How many alerts are true now.
+    pub(super) fn firing(&self) -> Option<AlertsFiring> {
+        let mut firing = AlertsFiring::default();
+        for severity in self.engine.as_ref()?.firing() {
+            match severity {
+                Severity::Critical => firing.critical += 1,
+                Severity::Warning => firing.warning += 1,
+                _ => firing.info += 1,
+            }
+        }
+        Some(firing)
+    }
+
+    /// What is true now.
+    pub(super) fn now(&self, alerting: &Alerting) -> Option<AlertsNow> {
+        let engine = self.engine.as_ref()?;
+        let configured = &alerting.config.channel;
+        let channels = configured.iter().map(|channel| {
+            let (last_sent, failing) = self.channels.get(&channel.name).cloned().unwrap_or_default();
+            ChannelNow { name: channel.name.clone(), kind: channel.kind, last_sent, failing }
+        });
+        Some(AlertsNow {
+            firing: engine.alerts(),
+            mutes: engine.mutes().cloned().collect(),
+            windows: alerting.config.maintenance.clone(),
+            channels: channels.collect(),
+        })
+    }
+
+    /// A courier has told how it goes.
+    pub(super) fn heard(&mut self, event: &CourierEvent) {
+        match event {
+            CourierEvent::Sent(message) => {
+                let sent = (Some(self.clock.now()), None);
+                self.channels.insert(message.channel.clone(), sent);
+            }
+            CourierEvent::Failed(message) | CourierEvent::GivenUp(message) => {
+                let why = message.error.clone().unwrap_or_else(|| "it did not take it".to_owned());
+                self.channels.entry(message.channel.clone()).or_default().1 = Some(why);
+            }
+            _ => {}
         }
     }
 

@@ -59,11 +59,14 @@ impl Book {
         self.lock().registry.begin_sweep()
     }
 
-    /// A scan has found a miner.
-    pub(super) fn found(&self, miner: &Miner, sweep: Sweep) {
-        if let Some(sighting) = Sighting::of(miner) {
+    /// A scan has found a miner. Whether it told anything of itself, and is kept.
+    pub(super) fn found(&self, miner: &Miner, sweep: Sweep) -> bool {
+        let sighting = Sighting::of(miner);
+        if let Some(sighting) = sighting {
             self.met(&sighting.in_sweep(sweep));
+            return true;
         }
+        false
     }
 
     fn met(&self, sighting: &Sighting<'_>) -> MinerId {

@@ -1,5 +1,6 @@
 //! What a service counts of its own work, for whoever watches over it. Decides nothing.
 
+use bitlink_alerts::CourierEvent;
 use bitlink_model::Timestamp;
 use bitlink_scanner::{OutcomeKind, ScanReport};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,26 @@ pub struct ServiceStats {
     pub registry_not_kept: u64,
     /// How long keeping them took, all times together.
     pub registry_took: Duration,
+    /// How many alerts are true now, by how bad they are. `None` while alerts are switched off.
+    pub alerts_firing: Option<AlertsFiring>,
+    /// Messages to people that a channel took.
+    pub alert_messages_sent: u64,
+    /// Attempts to send one that failed and are made again.
+    pub alert_messages_failed: u64,
+    /// Messages that are not tried any more.
+    pub alert_messages_given_up: u64,
+}
+
+/// Alerts that are true, whether people are told of them or not. One about a whole rack is one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AlertsFiring {
+    /// That are worth knowing.
+    pub info: usize,
+    /// That cost something or soon will.
+    pub warning: usize,
+    /// That stop machines or endanger them.
+    pub critical: usize,
 }
 
 /// The counts, shared by the service and its handles.
@@ -55,6 +76,10 @@ impl Counts {
             registry_kept: 0,
             registry_not_kept: 0,
             registry_took: Duration::ZERO,
+            alerts_firing: None,
+            alert_messages_sent: 0,
+            alert_messages_failed: 0,
+            alert_messages_given_up: 0,
         })))
     }
 
@@ -68,6 +93,16 @@ impl Counts {
         stats.last_scan = Some((now, report.elapsed));
         for (kind, count) in &mut stats.addresses {
             *count += report.counts.of(*kind);
+        }
+    }
+
+    pub(super) fn message(&self, event: &CourierEvent) {
+        let mut stats = self.lock();
+        match event {
+            CourierEvent::Sent(_) => stats.alert_messages_sent += 1,
+            CourierEvent::Failed(_) => stats.alert_messages_failed += 1,
+            CourierEvent::GivenUp(_) => stats.alert_messages_given_up += 1,
+            _ => {}
         }
     }
 

@@ -254,7 +254,11 @@ impl Task {
                 Woken::Scan(event) => self.scanned(event),
                 Woken::LookedUp(looked) => self.looked_up(looked),
                 Woken::Heard(event) => self.hear(event),
-                Woken::Alert(event) => self.tell(ServiceEvent::Alert(Arc::new(event))),
+                Woken::Alert(event) => {
+                    self.counts.message(&event);
+                    self.alerts.heard(&event);
+                    self.tell(ServiceEvent::Alert(Arc::new(event)));
+                }
                 Woken::News => self.tell_news(),
                 Woken::Due => {}
             }
@@ -382,6 +386,7 @@ impl Task {
                     self.recorded(turn);
                 }
                 self.book.look(|registry| self.alerts.round(fleet, registry));
+                self.counts.lock().alerts_firing = self.alerts.firing();
             }
             MonitorEvent::StatusChanged { miner, .. } => {
                 if let Some(recorder) = &mut self.recorder {
@@ -460,7 +465,7 @@ impl Task {
             Some(ScanEvent::Started { total, .. }) if scan.networks.is_some() => {
                 self.tell(ServiceEvent::ScanBegan { total });
             }
-            Some(ScanEvent::Found(miner)) => self.book.found(&miner, scan.sweep),
+            Some(ScanEvent::Found(miner)) => drop(self.book.found(&miner, scan.sweep)),
             Some(ScanEvent::NameUnknown { name, error, .. }) => {
                 let error = Arc::new(error.into());
                 self.tell(ServiceEvent::Unwatchable { target: name, error });
@@ -597,6 +602,13 @@ impl Task {
                 self.tell(ServiceEvent::Reconfigured);
             }
             Command::Alert(order, done) => drop(done.send(self.alerts.obey(order))),
+            Command::Alerts(done) => drop(done.send(self.alerts.now(&self.config.alerts))),
+            Command::Adopt(miners, done) => {
+                let sweep = self.book.begin_sweep();
+                let adopted = miners.iter().filter(|miner| self.book.found(miner, sweep)).count();
+                self.stirred = true;
+                let _ = done.send(adopted);
+            }
             Command::Rescan => self.next_scan = Some(Instant::now()),
             Command::Shutdown => {}
         }

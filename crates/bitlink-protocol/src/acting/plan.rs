@@ -148,6 +148,50 @@ impl Lost {
     }
 }
 
+#[cfg(test)]
+impl Raw {
+    /// A page as it came.
+    pub(crate) fn of_page(status: u16, body: &str) -> Self {
+        Self::Page(HttpReply { status, headers: Vec::new(), body: body.as_bytes().into(), complete: true })
+    }
+}
+
+#[cfg(test)]
+impl Put {
+    /// What is sent.
+    pub(crate) fn request(&self) -> &Request {
+        &self.request
+    }
+}
+
+#[cfg(test)]
+impl Plan {
+    /// The pages that are asked for before anything is decided: method, path and body.
+    pub(crate) fn pages(&self) -> Vec<(String, String, String)> {
+        let put = |next: &Move| match next {
+            Move::Put(put) => match &put.request {
+                Request::Http(page) => {
+                    let body = String::from_utf8_lossy(&page.body).into_owned();
+                    Some((page.method.to_owned(), page.path.to_string(), body))
+                }
+                _ => None,
+            },
+            Move::Decide(_) => None,
+        };
+        self.moves.iter().filter_map(put).collect()
+    }
+
+    /// The same, once the first decision has been made.
+    pub(crate) fn pages_after(self, heard: &Heard) -> Result<Vec<(String, String, String)>, ProtocolError> {
+        let decide = self.moves.into_iter().find_map(|next| match next {
+            Move::Decide(decide) => Some(decide),
+            Move::Put(_) => None,
+        });
+        let moves = decide.map_or(Ok(Vec::new()), |decide| decide(heard))?;
+        Ok(Self::new(moves).pages())
+    }
+}
+
 impl Put {
     /// Whether it changes something.
     pub(super) fn changes(&self) -> bool {
@@ -229,6 +273,20 @@ impl Put {
                 None => command,
             },
         )
+    }
+
+    /// A command of an API of words, in its text form.
+    pub(crate) fn text(name: &'static str, command: &Command<'_>) -> Result<Self, ActError> {
+        let request = command.to_text().map_err(|error| too_long(&error))?;
+        Ok(Self::new(name, request.into(), verdict::api))
+    }
+
+    /// The same command, at another port than the one at which the miner was found.
+    pub(crate) fn with_port(mut self, port: u16) -> Self {
+        if let Request::Api(request) = &mut self.request {
+            request.port = Some(port);
+        }
+        self
     }
 
     /// Bytes for the API as they are.
@@ -390,13 +448,18 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    pub(super) fn insert(&mut self, name: &'static str, raw: Raw) {
+    pub(crate) fn insert(&mut self, name: &'static str, raw: Raw) {
         self.replies.retain(|(known, _)| *known != name);
         self.replies.push((name, raw));
     }
 
     fn raw(&self, name: &str) -> Option<&Raw> {
         self.replies.iter().find(|(known, _)| *known == name).map(|(_, raw)| raw)
+    }
+
+    /// A reply as it came, without a head.
+    pub(crate) fn body(&self, name: &str) -> Option<&[u8]> {
+        self.raw(name).map(Raw::body)
     }
 
     /// By whose name and password the web server lets us in.

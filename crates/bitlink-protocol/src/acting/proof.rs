@@ -42,7 +42,7 @@ pub fn proof(action: &Action, before: Option<&MinerSnapshot>, after: &MinerSnaps
             None => Proof::Impossible,
         },
         Action::SetPools { pools } => pools_are(pools, before, after),
-        Action::SwitchPool { pool } => switched(*pool, after),
+        Action::SwitchPool { pool } => switched(*pool, before, after),
         Action::PowerLimit { power } => match after.power_limit {
             Some(limit) if (limit.as_watts() - power.as_watts()).abs() < 1.0 => Proof::Proven,
             Some(limit) => {
@@ -213,7 +213,16 @@ fn pools_are(told: &[PoolSetting], before: Option<&MinerSnapshot>, after: &Miner
     })
 }
 
-fn switched(id: u32, after: &MinerSnapshot) -> Proof {
+fn switched(id: u32, before: Option<&MinerSnapshot>, after: &MinerSnapshot) -> Proof {
+    // Firmware that tells only of the pool in use, and not which of them it is: that it is another one shows the effect.
+    if let [now] = after.pools.as_slice()
+        && now.active == Some(true)
+        && now.priority.is_none()
+    {
+        let then = before.and_then(|before| before.pools.first());
+        let is_other = then.is_some_and(|then| (&then.url, &then.user) != (&now.url, &now.user));
+        return if is_other { Proof::Proven } else { Proof::NotYet };
+    }
     if after.pools.iter().all(|pool| pool.active.is_none()) {
         return Proof::Impossible;
     }

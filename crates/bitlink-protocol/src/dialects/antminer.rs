@@ -71,6 +71,11 @@ impl Dialect for Antminer {
         }
     }
 
+    /// Whether its light blinks is on a page of its own.
+    fn proof_questions(&self) -> &'static [Question] {
+        const { &[BLINK] }
+    }
+
     fn auth(&self) -> Auth {
         Auth::Digest
     }
@@ -93,11 +98,13 @@ impl Dialect for Antminer {
         hydro::read(answers, snapshot, oddities);
         service::read(answers, snapshot, oddities);
         read_work_mode(answers, snapshot, oddities);
+        snapshot.light = answers.page(BLINK.command, oddities).and_then(|r| r.flag("blink"));
     }
 }
 
 pub(super) const SYSTEM_INFO: Question =
     Question::may_page("get_system_info", "/cgi-bin/get_system_info.cgi");
+const BLINK: Question = Question::may_page("get_blink_status", "/cgi-bin/get_blink_status.cgi");
 const MINER_CONF: Question = Question::may_page("get_miner_conf", "/cgi-bin/get_miner_conf.cgi");
 
 /// `bitmain-work-mode`, on older firmware `miner-mode`: 1 is asleep, a number or a string by model.

@@ -1,9 +1,11 @@
 //! asicseer's firmware for the S9: bmminer with the summary repeated in the statistics, and lists by chip.
 
+use super::cgminer::commands;
 use super::{antminer, base};
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
-use bitlink_model::{Board, Family, Frequency, Identity, MinerSnapshot};
+use bitlink_model::{ActionKind, Board, Capabilities, Family, Frequency, Identity, MinerSnapshot, Support};
 
 /// asicseer.
 #[derive(Debug)]
@@ -35,6 +37,18 @@ impl Dialect for AsicSeer {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    /// bmminer's API is cgminer's (jameshilliard/bmminer `api.c`); that this build lets anybody in nobody tells.
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        let of_bmminer = commands::capabilities();
+        let able: Vec<ActionKind> =
+            of_bmminer.iter().filter(|(_, support)| support.is_possible()).map(|(kind, _)| kind).collect();
+        able.into_iter().fold(of_bmminer, |all, kind| all.with(kind, Support::Unverified))
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

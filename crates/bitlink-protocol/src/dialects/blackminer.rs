@@ -4,14 +4,16 @@
 //!
 //! These machines compute Scrypt, not Bitcoin's hash.
 
+mod commands;
 mod web;
 
 use super::{antminer, antminer_web};
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record, lenient_number};
 use crate::replies::hash_rates;
-use bitlink_model::{AnomalyKind, Board, Family, Identity, Make, MinerSnapshot, Temperature};
+use bitlink_model::{AnomalyKind, Board, Capabilities, Family, Identity, Make, MinerSnapshot, Temperature};
 
 /// VolcMiner, Hammer, Blackminer.
 #[derive(Debug)]
@@ -79,6 +81,14 @@ impl Dialect for BlackMiner {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, identity: &Identity) -> Capabilities {
+        commands::capabilities(identity)
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

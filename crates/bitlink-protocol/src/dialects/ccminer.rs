@@ -2,10 +2,14 @@
 //!
 //! Rates are in kH/s, power in mW. Of its pools only the one in use is told. It does not compute Bitcoin's hash.
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Family, Fan, Firmware, HashRate, Identity, MinerSnapshot, Pool, Power, Source, Timestamp,
+    Board, Capabilities, Family, Fan, Firmware, HashRate, Identity, MinerSnapshot, Pool, Power, Source,
+    Timestamp,
 };
 
 /// ccminer.
@@ -58,6 +62,14 @@ impl Dialect for CcMiner {
 
     fn questions(&self) -> &'static [Question] {
         const { &[SUMMARY.required(), THREADS, POOL] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

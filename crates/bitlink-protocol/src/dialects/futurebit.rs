@@ -4,6 +4,9 @@
 //! What the miner does is open to everybody; what the computer around it does (its name, its hardware address) wants the
 //! password. A refusal is an answer like any other, with `error` in place of `result`. Numbers may come as texts.
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::{Auth, Login, Pass, Refusal};
 use crate::auth::Credentials;
 use crate::decode::decode_page;
@@ -11,8 +14,8 @@ use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::http::{HttpReply, HttpRequest, WEB_PORT};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Family, Fan, FanSpeed, Firmware, HashRate, Identity, Make, MinerSnapshot, MiningState, Pool,
-    PoolStatus,
+    Board, Capabilities, Family, Fan, FanSpeed, Firmware, HashRate, Identity, Make, MinerSnapshot,
+    MiningState, Pool, PoolStatus,
 };
 use serde_json::{Map, Value, json};
 
@@ -95,6 +98,14 @@ impl Dialect for FutureBit {
 
     fn questions(&self) -> &'static [Question] {
         const { &[STATS.required()] }
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
@@ -219,6 +230,6 @@ impl Login for Door {
                     && answer.get("error").is_some_and(|error| !error.is_null())
             })
         };
-        refused("/Mcu/stats")
+        refused("/Mcu/stats") || commands::is_stranger(root)
     }
 }

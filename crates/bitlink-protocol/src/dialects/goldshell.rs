@@ -3,14 +3,16 @@
 //!
 //! These machines compute other hashes than Bitcoin's; their rates are hashes all the same.
 
+mod commands;
 mod web;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Board, Family, Fan, Identity, Make, MinerSnapshot};
+use bitlink_model::{Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot};
 
 /// Goldshell.
 #[derive(Debug)]
@@ -75,6 +77,14 @@ impl Dialect for Goldshell {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

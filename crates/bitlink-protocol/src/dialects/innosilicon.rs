@@ -3,14 +3,18 @@
 //!
 //! Each chain has a record of `stats`, with counters of every chip under keys that begin with its number.
 
+mod commands;
 mod web;
 
 use super::base;
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, hash_rates};
-use bitlink_model::{Board, Family, Fan, Identity, Make, MinerSnapshot, Ratio, Temperature, Voltage};
+use bitlink_model::{
+    Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot, Ratio, Temperature, Voltage,
+};
 
 /// Innosilicon.
 #[derive(Debug)]
@@ -82,6 +86,14 @@ impl Dialect for Innosilicon {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -5,6 +5,9 @@
 //! that its owner has chosen to see; the V1 generation tells four of each. These machines compute other hashes than Bitcoin's;
 //! their rates are hashes all the same.
 
+mod commands;
+
+use crate::acting::{ActError, Order, Plan};
 use crate::asking::{Auth, Login, Pass, Refusal};
 use crate::auth::Credentials;
 use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
@@ -12,7 +15,8 @@ use crate::http::{HttpReply, HttpRequest, WEB_PORT, form};
 use crate::record::{Oddities, Record};
 use crate::replies::rate_by_letter;
 use bitlink_model::{
-    Board, Family, Fan, Firmware, HashRate, Identity, Make, MinerSnapshot, NetworkIdentity, Pool,
+    Board, Capabilities, Family, Fan, Firmware, HashRate, Identity, Make, MinerSnapshot, NetworkIdentity,
+    Pool,
 };
 
 /// iPollo.
@@ -83,6 +87,14 @@ impl Dialect for IPollo {
 
     fn default_credentials(&self) -> &'static [(&'static str, &'static str)] {
         &[("admin", "admin"), ("root", "root")]
+    }
+
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        commands::capabilities()
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Result<Plan, ActError> {
+        commands::plan(order)
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

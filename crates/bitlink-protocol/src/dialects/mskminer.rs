@@ -12,8 +12,8 @@ use crate::dialect::{Answers, Dialect, Evidence, Page, Question};
 use crate::http::{HttpReply, HttpRequest, form};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Component, DeviceError, Family, HashRate, Identity, MinerSnapshot, NetworkIdentity, Ratio, Severity,
-    Source,
+    ActionKind, Capabilities, Component, DeviceError, Family, HashRate, Identity, MinerSnapshot,
+    NetworkIdentity, Ratio, Severity, Source, Support,
 };
 
 /// MSKMiner.
@@ -71,6 +71,12 @@ impl Dialect for MskMiner {
 
     fn joins(&self) -> bool {
         true
+    }
+
+    /// Nothing: public clients log in and read, and none is known to have changed anything.
+    fn capabilities(&self, _: &Identity) -> Capabilities {
+        let why = Support::no("no page of its web server that changes anything is known");
+        ActionKind::ALL.iter().fold(Capabilities::default(), |all, kind| all.with(*kind, why.clone()))
     }
 
     fn read(&self, answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

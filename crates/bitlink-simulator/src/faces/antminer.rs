@@ -119,7 +119,7 @@ const MODELS: [Model; 9] = [
 const PERMITTED: [&str; 5] = ["stats", "pools", "devs", "summary", "version"];
 /// Slots for boards and pools that the firmware always prints.
 const BOARD_SLOTS: usize = 4;
-const POOL_SLOTS: usize = 3;
+pub(crate) const POOL_SLOTS: usize = 3;
 
 impl Face for Antminer {
     fn family(&self) -> Family {

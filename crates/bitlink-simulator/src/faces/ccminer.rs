@@ -5,6 +5,7 @@ use crate::face::{Doorway, Face, Moment, Speaks};
 use crate::fault::FaultKind;
 use crate::miner::Model;
 use crate::number::{count, index, real};
+use crate::orders::Order;
 use bitlink_model::Family;
 use std::fmt::Write;
 
@@ -66,7 +67,9 @@ impl Face for Ccminer {
 
     fn word(&self, moment: &Moment<'_>, word: &str) -> String {
         // What stands behind a bar is a parameter.
-        match word.split('|').next().unwrap_or_default() {
+        let (word, parameter) = word.split_once('|').unwrap_or((word, ""));
+        match word {
+            "switchpool" if moment.spec.access.privileged => switch(moment, parameter),
             "summary" => summary(moment),
             "threads" => threads(moment),
             "pool" => pool(moment),
@@ -75,6 +78,14 @@ impl Face for Ccminer {
             _ => String::new(),
         }
     }
+}
+
+/// By a number, from 0 on; `--api-allow` decides who may.
+fn switch(moment: &Moment<'_>, parameter: &str) -> String {
+    let at = parameter.trim().parse().ok().filter(|at| *at < moment.state.pools.len());
+    let Some(at) = at else { return "fail|".to_owned() };
+    moment.order(Order::SwitchPool(at));
+    "ok|".to_owned()
 }
 
 fn khs(ths: f64) -> f64 {

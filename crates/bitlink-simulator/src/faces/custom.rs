@@ -1,15 +1,16 @@
 //! Custom firmware for Antminers that keeps Bitmain's mining program and its API: what these families share, and a table of
 //! what each changes. One family is one file with its [`Custom`].
 
-use super::{antminer, antminer_old, cgminer::records};
+use super::{antminer, antminer_old, cgminer::records, control};
 use crate::call::Call;
-use crate::daemon::{Daemon, JOINABLE, Part};
+use crate::daemon::{Daemon, JOINABLE, PRIVILEGED, Part};
 use crate::face::{Document, Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
 use crate::miner::Model;
 use crate::node::{Node, Record};
 use bitlink_model::Family;
+use std::cmp::Ordering;
 
 /// One such firmware.
 #[derive(Debug)]
@@ -128,9 +129,16 @@ impl Daemon for Custom {
         JOINABLE.contains(&command)
     }
 
-    fn part(&self, moment: &Moment<'_>, command: &str, _: Option<&str>) -> Option<Part> {
+    fn part(&self, moment: &Moment<'_>, command: &str, parameter: Option<&str>) -> Option<Part> {
         let (key, _) = self.program;
         Some(match command {
+            // Of the others nobody tells what their API takes.
+            order if self.family == Family::ASICSEER && PRIVILEGED.contains(&order) => {
+                if !moment.spec.access.privileged {
+                    return Some(Part::denied(order));
+                }
+                return control::answer(moment, order, parameter);
+            }
             "version" => {
                 let version = Node::one(self.version(moment, true));
                 Part::section(22, format!("{key} versions"), "VERSION", version)
@@ -144,9 +152,11 @@ impl Daemon for Custom {
                 Part::section(11, "Summary", "SUMMARY", Node::one(summary))
             }
             "pools" => {
-                let slots = (0_i64..).zip(antminer::slots(&moment.state.pools));
+                let more = moment.state.pools.iter().skip(antminer::POOL_SLOTS).map(Some);
+                let slots = (0_i64..).zip(antminer::slots(&moment.state.pools).chain(more));
                 let mut pools: Vec<Record> =
                     slots.map(|(i, slot)| antminer::pool(moment, i, slot, "Pool Stale%")).collect();
+                prefer(&mut pools, moment.spec.settings.preferred_pool);
                 pools.extend((self.own_pools)(pools.len()));
                 Part::section(7, format!("{} Pool(s)", pools.len()), "POOLS", records(pools))
             }
@@ -159,5 +169,21 @@ impl Daemon for Custom {
             "estats" => Part::section(70, format!("{key} stats"), "STATS", Node::one((self.stats)(moment))),
             _ => return None,
         })
+    }
+}
+
+/// Who is switched to goes before all others, which follow in their order (cgminer `cgminer.c`, `switch_pools`).
+fn prefer(pools: &mut [Record], preferred: usize) {
+    for (at, pool) in pools.iter_mut().enumerate() {
+        let priority = match at.cmp(&preferred) {
+            Ordering::Less => at + 1,
+            Ordering::Equal => 0,
+            Ordering::Greater => at,
+        };
+        for (key, value) in &mut pool.fields {
+            if key == "Priority" {
+                *value = Node::Bare(priority.to_string());
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! FutureBit's Apollo: GraphQL at port 5000 that answers a question with everything it has, and a page at port 80 that leads
-//! elsewhere (as public farm software reads it). It only reads.
+//! elsewhere (as public farm software reads it). What it is told is in [`orders`].
+
+mod orders;
 
 use crate::face::{Doorway, Face, Moment, Speaks};
 use crate::fault::FaultKind;
@@ -84,6 +86,8 @@ impl Face for FutureBit {
                 refused("Your session expired, please login again")
             };
             Record::new().put("Mcu", Record::new().put("stats", stats.into()).into())
+        } else if let Some(data) = orders::answer(moment, &query, request.body, known) {
+            data
         } else {
             let online = Record::new().flag("status", !matches!(moment.state.phase, Phase::Asleep));
             let online = granted(Record::new().put("online", online.into()));

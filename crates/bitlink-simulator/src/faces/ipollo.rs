@@ -2,6 +2,8 @@
 //! and a cookie; one is good for an hour, and without one there is nothing but the page of the login. Never compared with a
 //! device.
 
+mod orders;
+
 use crate::face::{Doorway, Face, Moment};
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
@@ -102,6 +104,7 @@ impl Face for IPollo {
             ("GET", "/admin/ipollo_main/api_getstatus") => status(moment).into(),
             ("GET", "/admin/status/overview?status=1") => overview(moment).into(),
             ("GET", "/admin/network/iface_status/lan") => Node::one(lan(moment)),
+            _ if orders::is_one(request.method, page) => return orders::answer(moment, request, page),
             _ => return Response::html(404, "<html><body><h1>404 Not Found</h1></body></html>"),
         };
         Response::json(document.to_json())

@@ -310,6 +310,26 @@ pub(crate) fn between(
     found.filter_map(Result::transpose).collect()
 }
 
+/// The last of them, in order of time.
+pub(crate) fn last_between(
+    connection: &Connection,
+    miner: Option<MinerId>,
+    from: i64,
+    until: i64,
+    most: usize,
+) -> rusqlite::Result<Vec<Event>> {
+    let of = if miner.is_some() { "miner = ?4 AND" } else { "?4 IS NULL AND" };
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM history_event WHERE {of} at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms DESC, id DESC LIMIT ?3"
+    ))?;
+    let miner = miner.map(|miner| miner.as_u64().cast_signed());
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let found = select.query_map(params![from, until, most, miner], event)?;
+    let mut found: Vec<Event> = found.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
+    found.reverse();
+    Ok(found)
+}
+
 /// The last status and the last facts of every machine up to a time.
 pub(crate) fn states_at(connection: &Connection, at: i64) -> rusqlite::Result<Vec<(MinerId, Vec<Event>)>> {
     // Machines are found by leaps along the index, and not by reading every event there ever was.

@@ -1,7 +1,8 @@
 //! Damaged files: read as far as they go, refused for writing, repaired without throwing the damaged one away.
 
-use crate::support::{Place, put, record};
-use bitlink_model::{MinerId, MinerRecord};
+use crate::support::{Place, miner, put, record, record_tick, reference_tick};
+use bitlink_model::{Metric, MinerId, MinerRecord, Timestamp};
+use bitlink_store::history::{HistoryConfig, HistoryReader, Query, SeriesName, Step, Tick, Tier};
 use bitlink_store::{Reader, Store, StoreError, database_in, repair};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -58,6 +59,131 @@ fn a_bit_that_fell_over_in_a_record_is_found_and_costs_that_record() {
     let damage = Reader::open(place.path()).unwrap().records().unwrap_err();
     assert!(damage.is_corrupt() && damage.to_string().contains(&hit.id.to_string()), "{damage}");
     assert_eq!(repaired(&place, &truth).len() as u64, RECORDS - 1);
+}
+
+/// Keeps texts as other layers do, and waits until they are on the disk.
+fn keep_items(store: &Store, items: &BTreeMap<String, String>) {
+    let (done, kept) = std::sync::mpsc::channel();
+    let items = items.iter().map(|(key, text)| (key.clone(), Some(text.clone()))).collect();
+    store.submit_items(items, move |outcome| drop(done.send(outcome))).unwrap();
+    kept.recv().unwrap().unwrap();
+}
+
+#[test]
+fn what_alerts_know_and_have_still_to_send_survives_a_repair() {
+    let (place, truth) = filled("items");
+    let items: BTreeMap<String, String> = (0..300)
+        .map(|n| {
+            (
+                format!("state/miner/offline/{n:016x}"),
+                format!("{{\"since_ms\":{n},\"filler\":\"{n:0>200}\"}}"),
+            )
+        })
+        .chain([("outbox/1".to_owned(), "{\"to\":\"ops\"}".to_owned())])
+        .collect();
+    let store = Store::open(place.path()).unwrap();
+    keep_items(&store, &items);
+    drop(store);
+    let hit = record(200, 300);
+    spoil(&place, |bytes| {
+        let text = hit.notes.as_bytes();
+        let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+        bytes[at + text.len() - 30] ^= 1;
+    });
+    let done = repair(place.path()).unwrap();
+    assert_eq!((done.items, done.items_complete), (items.len(), true), "the damage was elsewhere");
+    assert_eq!(Reader::open(place.path()).unwrap().items().unwrap(), items);
+    // Now among the texts themselves: what lies before and behind is there, and that it is not all is told.
+    spoil(&place, |bytes| {
+        let text = format!("{:0>200}", 150);
+        let at = bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap();
+        let page = at / 4096 * 4096;
+        bytes[page..page + 4096].fill(0);
+    });
+    let done = repair(place.path()).unwrap();
+    assert!(!done.items_complete && done.items > 200 && done.items < items.len(), "{done:?}");
+    let left = Reader::open(place.path()).unwrap().items().unwrap();
+    assert_eq!(left.len(), done.items);
+    assert!(left.iter().all(|(key, text)| items.get(key) == Some(text)));
+    assert_eq!(Reader::open(place.path()).unwrap().records().unwrap().len(), truth.len() - 1);
+}
+
+#[test]
+fn readings_over_time_survive_a_repair_as_far_as_they_can_be_read() {
+    let place = Place::new("damage-history");
+    let store = Store::open(place.path()).unwrap();
+    store.write((0..3).map(|n| put(n, 300)).collect()).unwrap();
+    store.keep_history_unattended();
+    let start = 1_700_000_000_000;
+    for n in 0..900 {
+        let mut tick = Tick::new(Timestamp::from_unix_millis(start + n * 10_000));
+        for machine in 0..3 {
+            if let Some((read, values)) = reference_tick(machine, n, start + n * 10_000) {
+                tick.values(miner(machine), Timestamp::from_unix_millis(read), values);
+            }
+        }
+        record_tick(&store, tick);
+        if n % 97 == 0 {
+            store.maintain(&HistoryConfig::default()).unwrap();
+        }
+    }
+    drop(store);
+    let read = || -> Vec<Vec<(String, i64, f64)>> {
+        let reader = Reader::open(place.path()).unwrap();
+        let of = |n: u64| {
+            let ends = (Timestamp::from_unix_millis(0), Timestamp::from_unix_millis(start * 2));
+            let query =
+                Query::new(SeriesName::Miner(miner(n)), ends.0, ends.1).with_step(Step::Tier(Tier::Raw));
+            let mut found = Vec::new();
+            // What a reader refuses as damaged is no value.
+            for series in reader.series(&query).unwrap_or_default() {
+                let name = series.metric.to_string();
+                found.extend(series.samples.iter().map(|s| (name.clone(), s.at.as_unix_millis(), s.last)));
+            }
+            found
+        };
+        (0..3).map(of).collect()
+    };
+    let before = read();
+    assert!(before.iter().all(|points| points.len() > 2_000));
+    // A record is damaged, and readings are not.
+    let hit = record(1, 300);
+    spoil(&place, |bytes| {
+        let text = hit.notes.as_bytes();
+        let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+        bytes[at + text.len() - 30] ^= 1;
+    });
+    let done = repair(place.path()).unwrap();
+    assert!(done.history_complete && done.whole == 2, "{done:?}");
+    assert_eq!(read(), before);
+    // And it goes on being recorded into.
+    let store = Store::open(place.path()).unwrap();
+    store.keep_history_unattended();
+    let mut tick = Tick::new(Timestamp::from_unix_millis(start + 900 * 10_000));
+    tick.values(miner(0), tick.at(), [(Metric::POWER, 1)]);
+    record_tick(&store, tick);
+    store.maintain(&HistoryConfig::default()).unwrap();
+    drop(store);
+    let after = read();
+    assert_eq!((after[0].len(), &after[1..]), (before[0].len() + 1, &before[1..]));
+    // Pages that are gone, each in its turn: less is there, and nothing else than before.
+    let whole = fs::read(database_in(place.path())).unwrap();
+    let pages = whole.len() / 4096;
+    let mut carried = 0;
+    for page in (1..pages).step_by(3) {
+        fs::write(database_in(place.path()), &whole).unwrap();
+        spoil(&place, |bytes| bytes[page * 4096..(page + 1) * 4096].fill(0));
+        let Ok(done) = repair(place.path()) else { continue };
+        let left = read();
+        for (left, after) in left.iter().zip(&after) {
+            assert!(left.iter().all(|value| after.contains(value)), "page {page}: {done:?}");
+        }
+        let is_whole = left.iter().zip(&after).all(|(left, after)| left.len() == after.len());
+        assert!(is_whole || !done.history_complete, "page {page}: {done:?}");
+        carried += usize::from(left.iter().map(Vec::len).sum::<usize>() > 0);
+        fs::remove_file(&done.kept).unwrap();
+    }
+    assert!(carried > pages / 6, "{carried} of {pages} pages");
 }
 
 #[test]

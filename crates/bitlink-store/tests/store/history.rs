@@ -39,6 +39,41 @@ fn found(dir: &Path, n: u64) -> Values {
 }
 
 #[test]
+fn a_past_that_is_written_at_once_is_found_like_one_that_was_recorded() {
+    let (recorded, at_once) = (Place::new("history-recorded"), Place::new("history-at-once"));
+    let ticks: Vec<Tick> = (0..400)
+        .map(|n| {
+            let now = START + n * 30_000;
+            let mut tick = Tick::new(at(now));
+            for number in 0..5 {
+                if let Some((read, values)) = reference_tick(number, n, now) {
+                    tick.values(miner(number), at(read), values);
+                }
+            }
+            tick.event(Event::of(at(now), miner(1), EventKind::Started));
+            tick
+        })
+        .collect();
+    let store = Store::open(recorded.path()).unwrap();
+    store.keep_history_unattended();
+    for tick in &ticks {
+        record_tick(&store, tick.clone());
+    }
+    let other = Store::open(at_once.path()).unwrap();
+    other.write_past(ticks).unwrap();
+    for n in 0..5 {
+        let values = found(recorded.path(), n);
+        assert!(!values.is_empty());
+        assert_eq!(found(at_once.path(), n), values, "machine {n}");
+    }
+    let events = |store: &Store| {
+        store.reader().unwrap().events(None, at(START), at(START + 400 * 30_000), 1_000).unwrap()
+    };
+    assert_eq!(events(&other).len(), 400);
+    assert_eq!(events(&other), events(&store));
+}
+
+#[test]
 fn every_value_is_found_as_it_was_before_and_after_it_becomes_a_chunk() {
     let place = Place::new("history-all");
     let store = Store::open(place.path()).unwrap();

@@ -13,5 +13,6 @@ mod damage;
 mod history;
 mod kill;
 mod kill_history;
+mod power_cut;
 mod refusals;
 mod support;

@@ -1,6 +1,7 @@
 //! `list` and `show`: the machines that are known, and everything that is known of one.
 
 use super::at;
+use crate::choice::Choice;
 use crate::columns::address;
 use crate::console::{self, Console};
 use crate::failure::{Exit, Failure};
@@ -9,6 +10,7 @@ use crate::output::json;
 use crate::table::{Cell, Column, Table, Tone};
 use crate::text::{UNKNOWN, ago, clean, so_many};
 use bitlink_miner_manager::model::Seen;
+use bitlink_miner_manager::query::{self, Field, Subject};
 use bitlink_miner_manager::{MinerRecord, Timestamp};
 use clap::{Args, ValueEnum};
 use std::fmt::Write as _;
@@ -34,6 +36,8 @@ pub(crate) struct ListArgs {
     /// The fleet as it was at a time, as far as `bitlink serve` has recorded it: 02:10, 2026-11-26T02:10, or 6h (ago)
     #[arg(long, value_name = "TIME", conflicts_with = "forgotten")]
     at: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 /// Show everything that is known of a miner, and since when
@@ -75,7 +79,18 @@ struct Document<'a> {
     miners: &'a [&'a MinerRecord],
 }
 
+/// Whether what is kept of a machine tells what is asked for; readings are with those who watch.
+fn check(choice: &Choice) -> Result<(), Failure> {
+    let fields = choice.filter.iter().flat_map(query::Filter::fields);
+    let mut fields = fields.chain(choice.sort.iter().flat_map(query::Sort::fields));
+    let Some(Field { key, .. }) = fields.find(|field| !field.is_kept()) else { return Ok(()) };
+    Err(Failure::usage(format!("{key} is not kept: it takes a reading of the miner"))
+        .hint("`bitlink top` and `bitlink monitor` ask the miners; `--at` shows what was recorded"))
+}
+
 pub(crate) fn list(args: &ListArgs, data: &Data, console: Console) -> Result<Exit, Failure> {
+    check(&args.choice)?;
+    let now = Timestamp::from(SystemTime::now());
     let registry = data.read(console)?;
     let forgotten: Vec<&Arc<MinerRecord>> =
         registry.registry().all_records().filter(|record| record.forgotten.is_some()).collect();
@@ -83,8 +98,14 @@ pub(crate) fn list(args: &ListArgs, data: &Data, console: Console) -> Result<Exi
     let wanted = |record: &&MinerRecord| {
         args.label.iter().all(|label| record.labels.contains(label.trim()))
             && (!args.unplaced || record.position.is_unknown())
+            && args.choice.filter.as_ref().is_none_or(|filter| {
+                filter.matches(&Subject::new(&query::unwatched(record), Some(record), now))
+            })
     };
     if let Some(at) = &args.at {
+        if args.choice.sort.is_some() {
+            return Err(Failure::usage("--sort is for the list of now, and not for one of --at"));
+        }
         let form = match args.format {
             ListFormat::Table => at::Form::Table,
             ListFormat::Json => at::Form::Json,
@@ -93,11 +114,18 @@ pub(crate) fn list(args: &ListArgs, data: &Data, console: Console) -> Result<Exi
         let is_wanted = |id| match registry.registry().get(id) {
             Some(record) => wanted(&record.as_ref()),
             // Who is not known any more has no label and no place.
-            None => args.label.is_empty() && !args.unplaced,
+            None => args.label.is_empty() && !args.unplaced && args.choice.filter.is_none(),
         };
         return at::list(&data.dir()?, at, form, is_wanted, console);
     }
-    let records: Vec<&MinerRecord> = all.into_iter().map(AsRef::as_ref).filter(wanted).collect();
+    let mut records: Vec<&MinerRecord> = all.into_iter().map(AsRef::as_ref).filter(wanted).collect();
+    if let Some(sort) = &args.choice.sort {
+        let miners: Vec<_> = records.iter().map(|record| query::unwatched(record)).collect();
+        let both = miners.iter().zip(&records).enumerate();
+        let order =
+            sort.order(both.map(|(place, (miner, record))| (place, Subject::new(miner, Some(record), now))));
+        records = order.into_iter().filter_map(|place| records.get(place).copied()).collect();
+    }
     match args.format {
         ListFormat::Json => {
             let mut out = BufWriter::new(io::stdout().lock());

@@ -30,7 +30,7 @@ pub(in crate::dialects) struct Keys {
 }
 
 /// Bitmain's names.
-pub(super) const KEYS: Keys = Keys {
+pub(in crate::dialects) const KEYS: Keys = Keys {
     mode: ["bitmain-work-mode", "miner-mode"],
     level: ["bitmain-freq-level", "freq-level"],
     fans: ["bitmain-fan-ctrl", "bitmain-fan-pwm"],

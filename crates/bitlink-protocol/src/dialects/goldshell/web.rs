@@ -252,7 +252,7 @@ fn read_setting(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 }
 
 /// The level of the plan in which nothing runs.
-const ASLEEP: i64 = 3;
+pub(super) const ASLEEP: i64 = 3;
 
 fn level(level: i64) -> String {
     match level {

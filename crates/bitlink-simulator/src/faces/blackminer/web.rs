@@ -1,5 +1,8 @@
 //! The web server of VolcMiner and Hammer behind HTTP Digest, as public clients read it: who the machine is, and of a VolcMiner how
-//! it does, with objects and lists in quotation marks and every number a text. It only reads.
+//! it does, with objects and lists in quotation marks and every number a text. What it is told
+//! is in [`orders`].
+
+mod orders;
 
 use super::CHAINS;
 use crate::calendar::ago;
@@ -26,7 +29,9 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         ("GET", "/") => Response::html(200, "<html><head><title>blackMiner</title></head></html>"),
         ("GET", "/cgi-bin/get_system_info.cgi") => Response::json(Node::from(system(moment)).to_json()),
         ("GET", "/cgi-bin/get_miner_statusV1.cgi") if is_volcminer => Response::json(status(moment)),
-        _ => Response::html(404, "<html><head><title>404 - Not Found</title></head></html>"),
+        _ => orders::answer(moment, request, is_volcminer).unwrap_or_else(|| {
+            Response::html(404, "<html><head><title>404 - Not Found</title></head></html>")
+        }),
     }
 }
 

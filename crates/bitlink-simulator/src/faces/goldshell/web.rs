@@ -4,11 +4,14 @@
 use crate::face::Moment;
 use crate::fault::FaultKind;
 use crate::http::{Request, Response};
+use crate::miner::PoolSpec;
 use crate::node::{Node, Record, mhs};
 use crate::number::{index, real};
+use crate::orders::Order;
 use crate::state::Phase;
 use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128, Block};
+use serde_json::Value;
 use std::fmt::Write;
 
 const PASSWORD: &str = "123456789";
@@ -16,10 +19,8 @@ const PASSWORD: &str = "123456789";
 /// Answers a request.
 pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
     let token = format!("eyJhbGciOiJSUzI1NiJ9.e30.{}", moment.token());
-    if request.method != "GET" {
-        return refused(404, "not found");
-    }
     match request.path() {
+        _ if !matches!(request.method, "GET" | "PUT") => return refused(404, "not found"),
         "/" => {
             return Response::html(200, "<!DOCTYPE html><html><head><title>cloud-box</title></head></html>");
         }
@@ -31,6 +32,9 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         }
         _ => {}
     }
+    if request.method == "PUT" {
+        return obey(moment, request).unwrap_or_else(|| refused(400, "bad request"));
+    }
     let document = match request.target {
         "/mcb/setting" => setting(moment).into(),
         "/mcb/pools" => pools(moment),
@@ -38,6 +42,44 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
         _ => return refused(404, "not found"),
     };
     Response::json(document.to_json())
+}
+
+/// What is put changes something; pools are answered with the new list, and the rest with what was put.
+fn obey(moment: &Moment<'_>, request: &Request<'_>) -> Option<Response> {
+    let body = serde_json::from_slice::<Value>(request.body).ok()?;
+    let text = |key: &str| Some(body.get(key)?.as_str()?.to_owned());
+    match request.path() {
+        "/mcb/restart" => moment.order(Order::Reboot),
+        "/mcb/setting" => {
+            let select = usize::try_from(body.get("select")?.as_u64()?).ok()?;
+            match body.pointer("/powerplans")?.get(select)?.get("level")?.as_i64()? {
+                3 => moment.order(Order::Pause),
+                level @ (0 | 1) => {
+                    moment.order(Order::Resume);
+                    let (name, part) = if level == 0 { ("0", 1.0) } else { ("1", 0.8) };
+                    moment.order(Order::Mode(name.to_owned(), part));
+                }
+                _ => return None,
+            }
+            moment.order(Order::Light(body.get("ledcontrol")?.as_bool()?));
+        }
+        "/mcb/newpool" => {
+            text("pass")?;
+            moment.order(Order::AddPool(PoolSpec { url: text("url")?, user: text("user")? }));
+        }
+        "/mcb/delpool" => {
+            let (url, user, id) = (text("url")?, text("user")?, body.get("dragid")?.as_u64()?);
+            let at = moment
+                .state
+                .pools
+                .iter()
+                .enumerate()
+                .position(|(i, pool)| index(i) == id && pool.url == url && pool.user == user)?;
+            moment.order(Order::RemovePool(at));
+        }
+        _ => return None,
+    }
+    Some(Response::json(body.to_string()))
 }
 
 fn refused(status: u16, words: &str) -> Response {
@@ -85,13 +127,22 @@ fn status(moment: &Moment<'_>) -> Record {
         .text("firmware", super::VERSION)
 }
 
+/// The place of the plan in use.
+fn selected(moment: &Moment<'_>) -> i64 {
+    match moment.spec.settings.mode.as_deref() {
+        _ if moment.state.phase == Phase::Asleep => 2,
+        Some("1") => 1,
+        _ => 0,
+    }
+}
+
 fn setting(moment: &Moment<'_>) -> Record {
     let plan = |level: i64, info: &str| Record::new().int("level", level).text("info", info).into();
     let plans = vec![plan(0, "normal"), plan(1, "low"), plan(3, "sleep")];
     Record::new()
-        .int("select", if moment.state.phase == Phase::Asleep { 2 } else { 0 })
+        .int("select", selected(moment))
         .flag("tempcontrol", true)
-        .flag("ledcontrol", true)
+        .flag("ledcontrol", moment.spec.settings.light)
         .text("manualPowerplan", "")
         .text("name", moment.spec.mac.to_string())
         .put("powerplans", Node::List(plans))
@@ -128,7 +179,7 @@ fn devs(moment: &Moment<'_>) -> Record {
             .count("rejected", board.rejected)
             .count("time", state.elapsed_s)
             .count("id", index(slot))
-            .int("powerplan", if state.phase == Phase::Asleep { 3 } else { 0 })
+            .int("powerplan", if state.phase == Phase::Asleep { 3 } else { selected(moment) })
             .count("hwerrors", board.hardware_errors)
             .text("fanspeed", fans.join(" / "))
             .count("accepted", board.accepted)

@@ -6,9 +6,12 @@ use crate::face::Moment;
 use crate::faces::standard;
 use crate::fault::{Fault, FaultKind};
 use crate::http::{Request, Response};
+use crate::miner::PoolSpec;
 use crate::node::{Node, Record, mhs};
 use crate::number::{count, index, signed, whole};
+use crate::orders::Order;
 use crate::state::BoardState;
+use serde_json::Value;
 
 /// How long a token is good.
 const HOURS_6_S: u64 = 21_600;
@@ -25,9 +28,34 @@ pub(super) fn answer(moment: &Moment<'_>, request: &Request<'_>) -> Response {
     let reply = match request.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) {
         None => failure("message", "invalid request"),
         Some(given) if given != token => failure("token", "expired"),
+        Some(_) if matches!(command, "reboot" | "restartCgMiner" | "updatePools") => {
+            obey(moment, command, request)
+        }
         Some(_) => document(moment, command).unwrap_or_else(|| failure("message", "invalid request")),
     };
     Response::json(Node::from(reply).to_json())
+}
+
+/// Pools come in three slots, and the empty ones are none.
+fn obey(moment: &Moment<'_>, command: &str, request: &Request<'_>) -> Record {
+    let Ok(body) = serde_json::from_slice::<Value>(request.body) else {
+        return failure("msg", "invalid json");
+    };
+    let order = match command {
+        "reboot" => Order::Reboot,
+        "restartCgMiner" => Order::Restart,
+        _ => {
+            let of = |key: String| body.get(key).and_then(Value::as_str).map(ToOwned::to_owned);
+            let slot =
+                |n: u32| Some(PoolSpec { url: of(format!("Pool{n}"))?, user: of(format!("UserName{n}"))? });
+            let Some(pools) = (1..=3).map(slot).collect::<Option<Vec<_>>>() else {
+                return failure("msg", "invalid pools");
+            };
+            Order::Pools(pools)
+        }
+    };
+    moment.order(order);
+    success()
 }
 
 fn token(moment: &Moment<'_>) -> String {

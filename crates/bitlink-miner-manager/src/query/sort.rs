@@ -1,0 +1,151 @@
+//! In which order miners are. What is not known comes last, either way; equals are in order of address.
+
+use super::{Field, Subject, Value, field};
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+/// Fields by which miners are put in order, the first counting most.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sort(Vec<(&'static Field, bool)>);
+
+/// Why a text is no order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no field {0:?} to sort by")]
+pub struct SortError(pub String);
+
+/// More fields decide nothing any more.
+const MOST: usize = 8;
+
+impl Sort {
+    /// Reads `-hashrate,address`: names with commas between, a minus before what goes from the large to the small. Nothing is
+    /// the order of addresses.
+    ///
+    /// # Errors
+    /// [`SortError`] with the name that is none.
+    pub fn parse(text: &str) -> Result<Self, SortError> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty()).take(MOST);
+        let fields = names.map(|name| {
+            let (down, bare) = match name.strip_prefix('-') {
+                Some(bare) => (true, bare),
+                None => (false, name.strip_prefix('+').unwrap_or(name)),
+            };
+            field(bare).map(|field| (field, down)).ok_or_else(|| SortError(bare.to_owned()))
+        });
+        fields.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// By these fields, the first counting most; with `true` from the large to the small.
+    pub fn by(fields: impl IntoIterator<Item = (&'static Field, bool)>) -> Self {
+        Self(fields.into_iter().take(MOST).collect())
+    }
+
+    /// The fields that count, the first counting most.
+    pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
+        self.0.iter().map(|(field, _)| *field)
+    }
+
+    /// Whether none is said: the order is that of addresses then.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The places of these miners, in order.
+    pub fn order<'a>(&self, subjects: impl IntoIterator<Item = (usize, Subject<'a>)>) -> Vec<usize> {
+        let mut rows: Vec<Row<'a>> = subjects
+            .into_iter()
+            .map(|(place, subject)| Row {
+                place,
+                keys: self.0.iter().map(|(field, _)| Key::of(field, &subject)).collect(),
+                at: (subject.miner.ip, subject.miner.port),
+            })
+            .collect();
+        rows.sort_unstable_by(|a, b| self.compare(a, b));
+        rows.into_iter().map(|row| row.place).collect()
+    }
+
+    fn compare(&self, a: &Row<'_>, b: &Row<'_>) -> Ordering {
+        let by_keys = self.0.iter().zip(a.keys.iter().zip(&b.keys)).map(|((_, down), (a, b))| match (a, b) {
+            (Key::Unknown, Key::Unknown) => Ordering::Equal,
+            (Key::Unknown, _) => Ordering::Greater,
+            (_, Key::Unknown) => Ordering::Less,
+            _ if *down => b.compare(a),
+            _ => a.compare(b),
+        });
+        by_keys
+            .fold(Ordering::Equal, Ordering::then)
+            .then_with(|| a.at.cmp(&b.at))
+            .then_with(|| a.place.cmp(&b.place))
+    }
+}
+
+struct Row<'a> {
+    place: usize,
+    keys: Vec<Key<'a>>,
+    at: (IpAddr, u16),
+}
+
+enum Key<'a> {
+    Unknown,
+    Number(f64),
+    Text(Cow<'a, str>),
+    At(IpAddr, u16),
+}
+
+impl<'a> Key<'a> {
+    fn of(field: &Field, subject: &Subject<'a>) -> Self {
+        if matches!(field.key, "address" | "ip") {
+            return Self::At(subject.miner.ip, subject.miner.port);
+        }
+        if let "status" | "worst" = field.key {
+            return Self::Number(super::fields::attention(subject.miner));
+        }
+        match field.value(subject) {
+            Value::Unknown => Self::Unknown,
+            Value::Number(number) => Self::Number(number),
+            Value::Bool(yes) => Self::Number(f64::from(u8::from(yes))),
+            Value::Text(text) => Self::Text(text),
+        }
+    }
+
+    fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
+            (Self::Text(a), Self::Text(b)) => natural(a, b),
+            (Self::At(a, p), Self::At(b, q)) => (a, p).cmp(&(b, q)),
+            // One field gives keys of one kind.
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+/// Texts as people put them in order: `R2` before `R10`, capital or not.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.bytes().peekable(), b.bytes().peekable());
+    loop {
+        let order = match (left.peek().copied(), right.peek().copied()) {
+            (None, None) => return a.cmp(b),
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
+                number(&mut left).cmp(&number(&mut right))
+            }
+            (Some(x), Some(y)) => {
+                left.next();
+                right.next();
+                x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase())
+            }
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+}
+
+fn number(digits: &mut std::iter::Peekable<std::str::Bytes<'_>>) -> u64 {
+    let mut number = 0_u64;
+    while let Some(digit) = digits.next_if(u8::is_ascii_digit) {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+    }
+    number
+}

@@ -1,0 +1,36 @@
+// Pictures of every page, dark and light, on a desk and on a phone: `cargo xtask shots`.
+
+import { PAGES, argument, browser, client, demo, end, exists, until, watched } from './lib.mjs';
+import { mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const folder = argument('into');
+mkdirSync(folder, { recursive: true });
+let bytes = 0;
+let made = 0;
+try {
+  const { base } = await demo(500);
+  const api = client(base);
+  const chrome = await browser();
+  await until('everybody was read', async () => (await api.get('/overview')).coverage.live > 450);
+  const [sick] = (await api.get('/miners?filter=status:warning&columns=id&limit=1')).rows;
+  for (const [path, name, ready] of PAGES) {
+    if (!(await exists(base, path))) { console.log(`left out: ${name} does not exist yet`); continue; }
+    for (const [where, theme, width, height] of [['desk', 'dark', 1280, 800], ['desk', 'light', 1280, 800], ['phone', 'dark', 390, 844]]) {
+      const context = await chrome.newContext({ viewport: { width, height }, colorScheme: theme });
+      const { page } = await watched(context, base);
+      await page.goto(base + path.replace(':id', sick?.[0] ?? ''));
+      await page.waitForSelector(ready, { timeout: 20_000 }).catch(() => console.log(`${name}: ${ready} is not there`));
+      await page.waitForTimeout(1500);
+      const file = join(folder, `${name}-${where}-${theme}.png`);
+      await page.screenshot({ path: file });
+      bytes += statSync(file).size;
+      made += 1;
+      await context.close();
+    }
+  }
+} finally {
+  await end();
+}
+console.log(`${made} pictures, ${Math.round(bytes / 1000)} kB`);
+process.exit(made ? 0 : 1);
