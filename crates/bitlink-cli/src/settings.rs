@@ -440,6 +440,10 @@ impl Loaded {
         };
         if let Some(http) = http.as_ref().filter(|_| wrong.0.is_empty()) {
             wrong.at("http", http.validate());
+            if !settings.http.cockpit && http.token.is_none() && !http.is_for_this_machine() {
+                let listen = http.listen;
+                wrong.say("http", &format_args!("nobody could read anything at {listen} from elsewhere: there is no token (token_file), and the cockpit is off"));
+            }
         }
 
         let mqtt = settings.mqtt.plan(self, &mut wrong);
@@ -697,7 +701,10 @@ mod tests {
             ),
             ("[alerts]\ntimezone = \"Mars/Base\"", "Mars/Base"),
             ("[history]\nmost = \"20\"", "expected a size"),
-            ("[http]\nlisten = \"0.0.0.0:4080\"", "http: 0.0.0.0:4080 is reached from elsewhere"),
+            (
+                "[http]\nlisten = \"0.0.0.0:4080\"\ncockpit = false",
+                "http: nobody could read anything at 0.0.0.0:4080",
+            ),
             ("[http]\nlisten = \"127.0.0.1\"", "invalid socket address"),
             ("[http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"no-such-file\"", "http.token_file: "),
         ] {
