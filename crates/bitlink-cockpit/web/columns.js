@@ -5,7 +5,7 @@ import * as fmt from './format.js';
 /** @typedef {{key: string, title: string, unit?: string|null, kind: string, aliases?: string[], description?: string, values?: string[]}} Field */
 
 /** Those that are shown until somebody chooses others. */
-export const USUAL = ['status', 'address', 'model', 'hashrate_hs', 'hashrate_ratio', 'temp_celsius', 'power_w', 'efficiency_j_per_th', 'fan_rpm', 'uptime_s', 'worker', 'reason', 'last_seen_ms'];
+export const USUAL = ['status', 'address', 'model', 'hashrate_hs', 'hashrate_ratio', 'temp_celsius', 'power_w', 'efficiency_j_per_th', 'fan_rpm', 'light', 'uptime_s', 'worker', 'reason', 'last_seen_ms'];
 /** Those that matter most where there is little room. */
 export const FEW = ['status', 'address', 'hashrate_hs', 'temp_celsius', 'reason'];
 
@@ -30,12 +30,14 @@ export function text(field, value, now) {
     const [sign, word] = fmt.status(value);
     return `${sign} ${word}`;
   }
+  if (field.key === 'light') return value === true ? '◉ on' : value === false ? '○ off' : '○';
   return fmt.value(field, value, now);
 }
 
 /** @param {Field} field @param {any} value */
 export function tone(field, value) {
   if (field.key === 'status') return value === 'active' ? 'good' : value === 'warning' ? 'warn' : value === 'dead' ? 'bad' : 'dim';
+  if (field.key === 'light') return value === true ? 'lit' : 'unlit';
   if (!fmt.known(value)) return 'dim';
   if (field.key === 'hashrate_ratio') return value < 0.7 ? 'bad' : value < 0.9 ? 'warn' : '';
   return '';
