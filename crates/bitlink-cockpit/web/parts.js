@@ -26,13 +26,27 @@ export const filtered = (filter) => `/miners?${new URLSearchParams({ filter })}`
 /** A word of the interface as people write it. @param {string} word */
 export const words = (word) => word.replaceAll('_', ' ');
 
-/** A time of day, with the whole of it for who points at it. @param {number} ms */
-export const time = (ms) => html`<time class="dim nowrap" datetime=${new Date(ms).toISOString()} title=${new Date(ms).toLocaleString()}>${fmt.clock(ms)}</time>`;
+/** A time, with the whole of it for who points at it. @param {number} ms @param {string} [text] */
+export const time = (ms, text = fmt.clock(ms)) => html`<time class="dim nowrap" datetime=${new Date(ms).toISOString()} title=${new Date(ms).toLocaleString()}>${text}</time>`;
+
+const day = (/** @type {number} */ ms) => new Date(ms).toLocaleDateString(undefined, { weekday: 'short', year: 'numeric', month: 'short', day: 'numeric' });
 
 /** One thing that happened, as a line of a list. @param {any} one */
-export const happening = (one) => html`<li>${time(one.at_ms)}
+const happening = (one) => html`<li>${time(one.at_ms, fmt.clock(one.at_ms).slice(-8))}
   <span class=${one.severity} title=${one.severity}>${fmt.sign(one.severity)}</span>
   <span>${one.id ? html`<a href="/miners/${one.id}">${one.address ?? one.id}</a> ` : nothing}${one.text}</span></li>`;
+
+/** What happened, the newest first, with the day where it changes. @param {any[]} entries */
+export function happened(entries) {
+  if (!entries.length) return html`<p class="empty">Nothing was recorded.</p>`;
+  let last = day(Date.now());
+  return html`<ul class="happened">${entries.map((one) => {
+    const on = day(one.at_ms);
+    const changes = on !== last;
+    last = on;
+    return html`${changes ? html`<li class="day dim">${on}</li>` : nothing}${happening(one)}`;
+  })}</ul>`;
+}
 
 /** What a miner came to under a command, or how far it is. @param {any} one */
 export const outcome = (one) => html`<span class="badge ${one.outcome ?? ''}">${words(one.outcome ?? one.stage)}</span>`;

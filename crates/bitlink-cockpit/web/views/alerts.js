@@ -1,7 +1,7 @@
 // What people are or would be told: alerts that are true now, what is muted, and how the channels do.
 
 import { html, render, nothing } from '../vendor/lit.js';
-import { problem as wrong, quoted, filtered, words } from '../parts.js';
+import { place, problem as wrong, quoted, filtered, words } from '../parts.js';
 
 /** Lengths of time that can be chosen, in seconds. @type {[number, string][]} */
 const SPANS = [[3600, '1 hour'], [4 * 3600, '4 hours'], [12 * 3600, '12 hours'], [86400, '1 day'], [7 * 86400, '1 week']];
@@ -43,8 +43,8 @@ export function mount(root, ctx) {
   const where = (/** @type {any} */ one) => filtered([`rule:${one.rule}`, ...Object.entries(one.group).filter(([name]) => ['site', 'rack', 'model', 'building'].includes(name)).map(([name, value]) => `${name}=${quoted(value)}`)].join(' '));
 
   const firing = () => html`<div class="card scroll" tabindex="0">${now.firing.length ? html`<table class="list"><thead><tr><th>Alert</th><th class="num">Miners</th><th class="num">Lost</th><th>Since</th><th>Told</th><th>Seen to by</th><th></th></tr></thead>
-    <tbody>${now.firing.map((/** @type {any} */ one) => html`<tr><td><span class=${one.severity} title=${one.severity}>${fmt.sign(one.severity)}</span> ${one.title || words(one.rule)}</td>
-      <td class="num"><a href=${where(one)}>${fmt.count(one.miners)}</a>${one.quiet ? html`<div class="dim">${fmt.count(one.quiet)} quiet</div>` : nothing}</td><td class="num">${fmt.rate(one.lost_hs)}</td>
+    <tbody>${now.firing.map((/** @type {any} */ one) => html`<tr><td><span class=${one.severity} title=${one.severity}>${fmt.sign(one.severity)}</span> ${one.title || words(one.rule)}${place(one.group) ? html`<div class="dim">${place(one.group)}</div>` : nothing}</td>
+      <td class="num"><a href=${where(one)}>${fmt.count(one.miners)}</a>${one.quiet ? html`<div class="dim">${fmt.count(one.quiet)} quiet</div>` : nothing}</td><td class="num">${one.lost_hs > 0 ? fmt.rate(one.lost_hs) : fmt.NONE}</td>
       <td class="nowrap">${fmt.ago(one.since_ms)}</td><td class="nowrap">${one.told_ms ? fmt.ago(one.told_ms) : 'not yet'}</td><td>${one.acked_by ?? fmt.NONE}</td>
       <td>${may() && !one.acked_by ? html`<button class="btn" @click=${() => ack(one)}>See to it</button>` : nothing}</td></tr>`)}</tbody></table>`
     : html`<p class="empty">Nothing is true that anybody should be told.</p>`}</div>`;

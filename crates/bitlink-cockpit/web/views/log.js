@@ -1,7 +1,7 @@
 // What has happened, and what happens: by kind and by words, as far back as the store goes.
 
 import { html, render, nothing } from '../vendor/lit.js';
-import { choice, happening, problem as wrong } from '../parts.js';
+import { choice, happened, problem as wrong } from '../parts.js';
 
 const PAGE = 1000;
 
@@ -26,8 +26,7 @@ export function mount(root, ctx) {
       ${choice('Of what kind', [['', 'All'], ['status', 'Status'], ['facts', 'Changes'], ['met', 'Met and moved'], ['service', 'Service']], kind, (one) => { kind = one; load(); })}</div>
     <label class="sr" for="search">Search the log</label><input id="search" type="search" placeholder="search: an address, a word" @input=${(/** @type {any} */ e) => { search = e.target.value.toLowerCase().trim(); draw(); }}>
     ${wrong(problem)}
-    <div class="card"><ul class="happened">${shown.slice(0, PAGE).map(happening)}</ul>
-      ${entries.length ? nothing : html`<p class="empty">Nothing was recorded.</p>`}
+    <div class="card">${happened(shown.slice(0, PAGE))}
       ${more ? html`<button class="btn" @click=${older}>Older</button>` : nothing}</div></div>`, root);
   };
   async function ask(/** @type {Record<string, any>} */ which) {

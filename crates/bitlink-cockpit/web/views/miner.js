@@ -4,7 +4,7 @@ import { html, render, nothing } from '../vendor/lit.js';
 import { locate } from '../actions.js';
 import { draw as drawChart, RANGES } from '../chart.js';
 import { board, fanList, faultTable, pairs, poolTable, psuList } from '../hardware.js';
-import { choice, happening, place, problem as wrong, save, words } from '../parts.js';
+import { choice, happened, place, problem as wrong, save, words } from '../parts.js';
 import { editRecords } from './edit.js';
 
 /** Charts: a heading, readings, how they are written, and whether 0 is in sight. @type {[string, string[], string, boolean][]} */
@@ -93,7 +93,7 @@ export function mount(root, ctx, params) {
         <div class="stack">${now.fans?.length ? html`<div class="card"><h2>Fans</h2>${fanList(now.fans)}</div>` : nothing}
           ${now.psus?.length ? html`<div class="card"><h2>Power supplies</h2>${psuList(now.psus)}</div>` : nothing}
           <div class="card scroll" tabindex="0"><h2>Pools</h2>${now.pools?.length ? poolTable(now.pools) : html`<p class="empty">It tells of none.</p>`}</div></div></div>
-      <div class="card"><h2>What happened</h2><ul class="happened">${log.map(happening)}</ul>${log.length ? nothing : html`<p class="empty">Nothing was recorded.</p>`}</div>
+      <div class="card"><h2>What happened</h2>${happened(log)}</div>
       ${may() ? said() : nothing}
     </div>`, root);
   }

@@ -2,7 +2,7 @@
 
 import { html, render, nothing } from '../vendor/lit.js';
 import { draw as drawChart, RANGES } from '../chart.js';
-import { choice, filtered, happening, problem, quoted } from '../parts.js';
+import { choice, filtered, happened, quoted } from '../parts.js';
 
 /** @param {HTMLElement} root @param {any} ctx */
 export function mount(root, ctx) {
@@ -11,6 +11,9 @@ export function mount(root, ctx) {
   let endChart = () => {};
   let chartProblem = '';
   let asked = 0;
+  let ended = false;
+  /** What happened before this page was opened. @type {any[]} */
+  let before = [];
 
   function draw() {
     const now = feed.overview;
@@ -37,6 +40,11 @@ export function mount(root, ctx) {
         <div class="bar" aria-hidden="true">${parts.map((name) => html`<i class=${name} .style=${`width:${(cover[name] / cover.miners) * 100}%`}></i>`)}</div>
         <div class="counts">${parts.map((name) => html`<a href=${filtered(`status:${name}`)}><span class=${name === 'active' ? 'good' : name}>${fmt.status(name)[0]}</span> <b>${fmt.count(cover[name])}</b> ${fmt.status(name)[1]}</a>`)}</div>
       </div>
+      <div class="card">
+        <div class="between"><h2>Hash rate and power</h2>${choice('Length of time', RANGES.map((one) => [one, one[0]]), range, (one) => { range = one; draw(); loadChart(); })}</div>
+        <div class="chart" id="chart"></div><div class="chart" id="chart-power"></div>
+        ${chartProblem ? html`<p class="empty">${chartProblem}</p>` : nothing}
+      </div>
       <div class="two">
         <div class="card"><h2>What is wrong</h2>
           ${now.reasons.length ? html`<div class="reasons">${now.reasons.slice(0, 12).map((/** @type {any} */ one) => html`
@@ -45,14 +53,8 @@ export function mount(root, ctx) {
         </div>
         <div class="card"><div class="between"><h2>What happens</h2><a href="/log">Log</a></div>
           <p class="dim">Within the last hour: ${fmt.soMany(now.changed.statuses_last_hour, 'change')} of status, ${fmt.count(now.changed.met_last_hour)} met or moved, ${fmt.count(now.changed.vanished_last_hour)} vanished.</p>
-          <ul class="happened">${feed.happened.slice(0, 8).map((/** @type {any} */ one) => happening(one))}</ul>
-          ${feed.happened.length ? nothing : html`<p class="empty">Nothing since this page was opened.</p>`}
+          ${happened([...feed.happened, ...before].slice(0, 9))}
         </div>
-      </div>
-      <div class="card">
-        <div class="between"><h2>Hash rate and power</h2>${choice('Length of time', RANGES.map((one) => [one, one[0]]), range, (one) => { range = one; draw(); loadChart(); })}</div>
-        <div class="chart" id="chart"></div><div class="chart" id="chart-power"></div>
-        ${chartProblem ? html`<p class="empty">${chartProblem}</p>` : nothing}
       </div>
       ${now.sites.length > 1 || now.sites[0]?.site ? html`<div class="card scroll"><h2>Sites</h2><table class="list">
         <thead><tr><th>Site</th><th class="num">Miners</th><th class="num">Active</th><th class="num">Warning</th><th class="num">Dead</th><th class="num">Hash rate</th><th class="num">Power</th></tr></thead>
@@ -77,7 +79,7 @@ export function mount(root, ctx) {
         const series = told.series.filter((/** @type {any} */ one) => one.metric === metric);
         element?.classList.toggle('hidden', !series.length);
         if (!element || !series.length) return () => {};
-        return drawChart(element, { series, names: [n ? 'power' : 'hash rate'], from: told.from_ms, to: told.to_ms, format: n ? fmt.power : fmt.rate, height: n ? 130 : 200, zero: true });
+        return drawChart(element, { series, names: [n ? 'power' : 'hash rate'], from: told.from_ms, to: told.to_ms, format: n ? fmt.power : fmt.rate, height: n ? 110 : 170, zero: true });
       });
       endChart = () => ends.forEach((end) => end());
     } catch (error) {
@@ -89,11 +91,14 @@ export function mount(root, ctx) {
 
   draw();
   loadChart();
+  const opened = feed.happened.at(-1)?.at_ms ?? Date.now();
+  api.get('/log', { limit: 9, from: -86400e3 }).then((/** @type {any} */ told) => { before = told.entries.filter((/** @type {any} */ one) => one.at_ms < opened); if (!ended) draw(); }).catch(() => {});
   const stops = [feed.on('overview', draw), feed.on('happened', draw)];
   const timer = setInterval(loadChart, 60_000);
   const themed = () => loadChart();
   window.addEventListener('theme', themed);
   return () => {
+    ended = true;
     stops.forEach((stop) => stop());
     clearInterval(timer);
     window.removeEventListener('theme', themed);

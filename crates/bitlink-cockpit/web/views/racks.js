@@ -17,7 +17,7 @@ export function mount(root, ctx) {
   /** Groups in order, by name. @type {Map<string, any[]>} */
   let groups = new Map();
   let late = 0;
-  /** Names of the groups in sight: only they are drawn. */
+  /** Numbers of the groups in sight: only they are drawn. @type {Set<number>} */
   const seen = new Set();
   const natural = new Intl.Collator('en', { numeric: true }).compare;
 
@@ -72,11 +72,11 @@ export function mount(root, ctx) {
         ${choice('Put together by', [['place', 'Place'], ['address', 'Address']], how, (one) => { how = one; change(); })}</div>
       <div class="legend">${LEGENDS[/** @type {'heat'} */ (by)].map(([colour, name]) => html`<i class=${colour}></i><span>${name}</span>`)}</div>
       ${total ? nothing : html`<p class="empty">${feed.complete ? 'No miners are known yet.' : 'Loading…'}</p>`}
-      <div class="racks">${[...groups].map(([name, all]) => {
+      <div class="racks">${[...groups].map(([name, all], at) => {
         const bad = all.filter((one) => one.status === 'dead' || one.status === 'warning').length;
         const high = Math.ceil(all.length / Math.max(1, Math.floor((wide - 20) / PLACE.wide))) * PLACE.high;
-        return html`<section class="rack" data-name=${name}><div class="between"><h2>${name}</h2><span class=${bad ? 'warn' : 'dim'}>${bad ? `${bad} of ${all.length} not well` : all.length}</span></div>
-          <div class="slots" .style=${`min-height:${high}px`}>${seen.has(name) ? all.map(cell) : nothing}</div></section>`;
+        return html`<section class="rack" data-at=${at}><div class="between"><h2>${name}</h2><span class=${bad ? 'warn' : 'dim'}>${bad ? `${bad} of ${all.length} not well` : all.length}</span></div>
+          <div class="slots" .style=${`min-height:${high}px`}>${seen.has(at) ? all.map(cell) : nothing}</div></section>`;
       })}</div></div>`, root);
     root.querySelectorAll('.rack').forEach((rack) => watch.observe(rack));
   }
@@ -84,8 +84,8 @@ export function mount(root, ctx) {
   let wide = 300;
   const watch = new IntersectionObserver((entries) => {
     for (const entry of entries) {
-      const name = /** @type {HTMLElement} */ (entry.target).dataset.name ?? '';
-      if (entry.isIntersecting) seen.add(name); else seen.delete(name);
+      const at = Number(/** @type {HTMLElement} */ (entry.target).dataset.at);
+      if (entry.isIntersecting) seen.add(at); else seen.delete(at);
       wide = entry.boundingClientRect.width || wide;
     }
     draw();
