@@ -302,6 +302,8 @@ pub(crate) struct Loaded {
     /// `None`: there is no file, and the usual settings count.
     pub(crate) file: Option<PathBuf>,
     pub(crate) settings: Settings,
+    /// The same as it stands there.
+    pub(crate) said: serde_json::Value,
 }
 
 /// Reads racks and breakers.
@@ -325,7 +327,9 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
         Some(file) => Some(file.to_path_buf()),
         None => usual_files().into_iter().find(|file| file.exists()),
     };
-    let Some(path) = &file else { return Ok(Loaded { file, settings: Settings::default() }) };
+    let Some(path) = &file else {
+        return Ok(Loaded { file, settings: Settings::default(), said: serde_json::Value::Null });
+    };
     let shown = clean(&path.to_string_lossy()).into_owned();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("the configuration {shown} cannot be read")).because(&error)
@@ -335,7 +339,8 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
             .because(&Said(clean(error.to_string().trim_end()).into_owned()))
             .hint("`bitlink config example` shows every setting")
     })?;
-    Ok(Loaded { file, settings })
+    let said = toml::from_str(&text).unwrap_or_default();
+    Ok(Loaded { file, settings, said })
 }
 
 /// An error in words.
@@ -631,13 +636,15 @@ mod tests {
     use super::*;
 
     fn loaded(text: &str) -> Loaded {
-        Loaded { file: None, settings: toml::from_str(text).unwrap() }
+        Loaded { file: None, settings: toml::from_str(text).unwrap(), said: serde_json::Value::Null }
     }
 
     fn refused(text: &str) -> String {
         match toml::from_str::<Settings>(text) {
             Err(error) => error.to_string(),
-            Ok(settings) => Loaded { file: None, settings }.plan().unwrap_err().to_string(),
+            Ok(settings) => {
+                Loaded { file: None, settings, said: serde_json::Value::Null }.plan().unwrap_err().to_string()
+            }
         }
     }
 

@@ -12,6 +12,8 @@ export function mount(root, ctx) {
   let tokens = null;
   /** A token that was made just now: it is told this once. @type {any} */
   let made = null;
+  /** What the configuration says, for admins. @type {any} */
+  let setup = null;
   let ended = false;
   const isDemo = () => ctx.session.demo;
   const me = () => ctx.session.user;
@@ -71,12 +73,16 @@ export function mount(root, ctx) {
       <p class="dim">It is set up by its configuration file: <code>bitlink config check</code> says what counts. <a href="/metrics" target="_blank">Metrics</a> are for Prometheus.</p></div>`;
   }
 
+  const configuration = () => html`<div class="card"><h2>The configuration</h2>${setup.file ? html`<p class="dim">${setup.file}, as it was read last; what it does not say is as usual, and … stands for what is secret.</p><pre tabindex="0">${JSON.stringify(setup.settings, null, 2)}</pre>`
+    : html`<p>There is no file: everything is as usual.</p>`}</div>`;
+
   const draw = () => render(html`<div class="page"><div class="head"><h1>Settings</h1></div>
     <div class="two">${you()}${service()}</div>${places()}
-    ${isDemo() ? nothing : html`${tokenList()}${users ? userList() : nothing}`}</div>`, root);
+    ${isDemo() ? nothing : html`${tokenList()}${users ? userList() : nothing}${setup ? configuration() : nothing}`}</div>`, root);
   async function load() {
     if (!isDemo() && ctx.session?.user) {
-      [users, tokens] = await Promise.all([ctx.may('admin') ? api.get('/users').then((/** @type {any} */ told) => told.users, () => null) : null, api.get('/tokens').then((/** @type {any} */ told) => told.tokens, () => null)]);
+      const admin = ctx.may('admin');
+      [users, setup, tokens] = await Promise.all([admin ? api.get('/users').then((/** @type {any} */ told) => told.users, () => null) : null, admin ? api.get('/settings').catch(() => null) : null, api.get('/tokens').then((/** @type {any} */ told) => told.tokens, () => null)]);
     }
     if (!ended && ctx.session?.user) draw();
   }
