@@ -29,7 +29,8 @@ export async function locate(ctx, id, on) {
 /** What each unit of a setting is told in, and how many of the interface's that is. @type {Record<string, [string, number]>} */
 const UNITS = { W: ['W', 1], Hz: ['MHz', 1e6] };
 
-const text = (/** @type {string} */ name, /** @type {string} */ label, more = {}) => html`<label class="field"><span>${label}</span>
+/** @param {string} name @param {string} label @param {{type?: string, required?: boolean, example?: string, value?: string}} [more] */
+const text = (name, label, more = {}) => html`<label class="field"><span>${label}</span>
   <input name=${name} type=${more.type ?? 'text'} ?required=${more.required ?? false} placeholder=${more.example ?? ''} .value=${more.value ?? ''} autocomplete="off" spellcheck="false" step="any"></label>`;
 
 /** The fields of one setting. @param {any} setting */

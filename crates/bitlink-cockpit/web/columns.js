@@ -21,8 +21,8 @@ export function width(field) {
   return Math.max(base, Math.ceil(field.title.length * 7.2) + 40);
 }
 
-/** @param {Field} field */
-export const isNumber = (field) => field.kind === 'number' || field.kind === 'time';
+/** @param {Field|undefined} field */
+export const isNumber = (field) => field?.kind === 'number' || field?.kind === 'time';
 
 /** @param {Field} field @param {any} value @param {number} now */
 export function text(field, value, now) {

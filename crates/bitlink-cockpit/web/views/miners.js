@@ -136,7 +136,7 @@ export function mount(root, ctx) {
     sort: (/** @type {string} */ key, /** @type {boolean} */ more) => {
       const before = sort.split(',').filter(Boolean);
       const now_ = before.find((one) => one.replace(/^-/, '') === key);
-      const next = now_ ? (now_.startsWith('-') ? key : `-${key}`) : `${isNumber(byKey(key) ?? { kind: '' }) || key === 'status' ? '-' : ''}${key}`;
+      const next = now_ ? (now_.startsWith('-') ? key : `-${key}`) : `${isNumber(byKey(key)) || key === 'status' ? '-' : ''}${key}`;
       sort = more ? [...before.filter((one) => one.replace(/^-/, '') !== key), next].join(',') : next;
       remember();
       table?.rebuild();

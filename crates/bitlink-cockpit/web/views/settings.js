@@ -23,7 +23,7 @@ export function mount(root, ctx) {
   const form = (fields, word, then) => html`<form class="line" @submit=${async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     const it = /** @type {HTMLFormElement} */ (event.target);
-    const done = await ctx.attempt(() => then(Object.fromEntries(new FormData(it))));
+    const done = await ctx.attempt(() => then(/** @type {Record<string, string>} */ (Object.fromEntries(new FormData(it)))));
     if (done !== undefined && it.isConnected) it.reset();
     await load();
   }}>${fields}<button class="btn">${word}</button></form>`;
