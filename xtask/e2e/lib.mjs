@@ -117,12 +117,6 @@ export const PAGES = [
   ['/scan', 'scan', 'h1'], ['/plans', 'plans', 'h1'], ['/alerts', 'alerts', 'h1'], ['/log', 'log', 'h1'], ['/audit', 'audit', 'h1'],
   ['/settings', 'settings', 'h1'],
 ];
-const VIEW_OF = { '/miners/:id': 'miner', '/': 'overview' };
-/** Whether the page's view is part of the program. */
-export async function exists(base, path) {
-  const view = VIEW_OF[path] ?? path.slice(1);
-  return (await fetch(`${base}/assets/views/${view}.js`)).ok;
-}
 
 /** The interface, as a program uses it in the demonstration. */
 export function client(base) {

@@ -1,6 +1,6 @@
 // Pictures of every page, dark and light, on a desk and on a phone: `cargo xtask shots`.
 
-import { PAGES, argument, browser, client, demo, end, exists, until, watched } from './lib.mjs';
+import { PAGES, argument, browser, client, demo, end, until, watched } from './lib.mjs';
 import { mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -14,8 +14,15 @@ try {
   const chrome = await browser();
   await until('everybody was read', async () => (await api.get('/overview')).coverage.live > 450);
   const [sick] = (await api.get('/miners?filter=status:warning&columns=id&limit=1')).rows;
-  for (const [path, name, ready] of PAGES) {
-    if (!(await exists(base, path))) { console.log(`left out: ${name} does not exist yet`); continue; }
+  // Something was looked for and told before, and a plan waits to be run.
+  const scan = await api.post('/scans', { targets: ['127.1.0.0/28'] });
+  await until('the scan is done', async () => (await api.get(`/scans/${scan.id}`)).state !== 'running');
+  const done = await api.post('/plans', { action: { kind: 'locate', on: true }, filter: 'status:active model:S19' });
+  await api.post(`/plans/${done.id}/run`, { miners: done.targets });
+  await until('the command has ended', async () => (await api.get(`/plans/${done.id}`)).state === 'ended');
+  const waits = await api.post('/plans', { action: { kind: 'pause' }, filter: 'status:active site:North' });
+  const pages = [...PAGES, [`/plans/${waits.id}`, 'plan', '#run'], [`/plans/${done.id}`, 'plan-ended', 'td .badge']];
+  for (const [path, name, ready] of pages) {
     for (const [where, theme, width, height] of [['desk', 'dark', 1280, 800], ['desk', 'light', 1280, 800], ['phone', 'dark', 390, 844]]) {
       const context = await chrome.newContext({ viewport: { width, height }, colorScheme: theme });
       const { page } = await watched(context, base);

@@ -1,4 +1,4 @@
-//! The cockpit in a real browser: scenarios from end to end (`e2e`), pictures of every page (`shots`), and how smooth a page of a large
+//! The cockpit in a real browser: types and units of its scripts, and scenarios from end to end (`e2e`), pictures of every page (`shots`), and how smooth a page of a large
 //! farm is (`bench-page`).
 //!
 //! This module builds the program and finds what has to be there; the scripts in `xtask/e2e` start the program and drive the browser. They
@@ -19,10 +19,15 @@ use crate::workspace::Workspace;
 
 /// Where the scripts are.
 const FOLDER: &str = "xtask/e2e";
+/// Where the page is.
+const PAGE: &str = "crates/bitlink-cockpit/web";
 /// Where pictures go.
 const PICTURES: &str = "docs/pictures";
 const BROWSERS: [&str; 3] =
     ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome-stable"];
+
+/// Older ones do not run what drives the browser.
+const OLDEST_NODE: u32 = 20;
 
 /// Arguments of `bench-page`.
 #[derive(Debug, Clone, Copy, Args)]
@@ -89,6 +94,12 @@ fn e2e(workspace: &Workspace) -> Result<Outcome> {
     if let Some(missing) = missing(workspace)? {
         return Ok(Outcome::Skipped(missing));
     }
+    let page = workspace.root().join(PAGE);
+    let types = folder(workspace).join("node_modules/typescript/bin/tsc");
+    process::run(Command::new("node").current_dir(&page).arg(types).args(["-p", "jsconfig.json"]))
+        .context("the page's types do not fit; see the lines above")?;
+    process::run(Command::new("node").current_dir(&page).args(["--test", "tests/"]))
+        .context("what the page writes is not what it should be")?;
     let bitlink = dist::build_bitlink(workspace, Profile::Dev)?;
     let mut run = script(workspace, "e2e.mjs", &bitlink);
     let status = process::status(&mut run)?;
@@ -121,6 +132,12 @@ fn missing(workspace: &Workspace) -> Result<Option<String>> {
         if !process::succeeds(Command::new(tool).arg("--version")) {
             return Ok(Some(format!("{tool} is not installed; on Debian install {package}")));
         }
+    }
+    let version = process::capture(Command::new("node").arg("--version")).unwrap_or_default();
+    let major =
+        version.trim().trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if major.is_none_or(|major| major < OLDEST_NODE) {
+        return Ok(Some(format!("node is {}, and {OLDEST_NODE} or later is needed", version.trim())));
     }
     let folder = folder(workspace);
     // A copy of the list, written last: it is there only if everything in it was installed.

@@ -2,10 +2,15 @@
 //! known in it is refused, with its line.
 
 mod mqtt;
+mod value;
+mod wrong;
 
-use crate::failure::{Exit, Failure};
+use value::{Bytes, OrOff, Time};
+use wrong::{Said, Wrong};
+
+use crate::failure::Failure;
 use crate::reach;
-use crate::text::{clean, parse_duration};
+use crate::text::clean;
 use bitlink_cockpit::http::{HttpConfig, TlsFiles};
 use bitlink_cockpit::mqtt::MqttConfig;
 use bitlink_miner_manager::alerts::{AlertsConfig, ChannelConfig};
@@ -15,12 +20,10 @@ use bitlink_miner_manager::model::Secret;
 use bitlink_miner_manager::transport::{Patience, TcpConfig};
 use bitlink_miner_manager::{
     Alerting, Credentials, Fleet, ListenConfig, MonitorConfig, NetworkProfile, RuleBook, ScanConfig,
-    ScanTargets, ServiceConfig,
+    ServiceConfig,
 };
 use etcetera::BaseStrategy;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _};
-use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -137,35 +140,6 @@ impl Default for History {
     }
 }
 
-/// A number of bytes as a text with a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Bytes(u64);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        parse_bytes(&text)
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("expected a size like \"500MB\" or \"20GB\""))
-    }
-}
-
-fn parse_bytes(text: &str) -> Option<u64> {
-    let text = text.trim();
-    let letters = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(letters);
-    let each: u64 = match unit.trim() {
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "TB" => 1_000_000_000_000,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    number.parse::<u64>().ok()?.checked_mul(each)
-}
-
 /// What is shown to others.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -256,52 +230,14 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// A time as a text with a unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Time(Duration);
-
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(D::Error::custom("a time needs a unit, as \"10s\""));
-        }
-        parse_duration(&text).map(Self).map_err(D::Error::custom)
-    }
-}
-
-/// A value, or the word `off`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OrOff<T> {
-    On(T),
-    Off,
-}
-
-impl<T> OrOff<T> {
-    fn on(self) -> Option<T> {
-        match self {
-            Self::On(value) => Some(value),
-            Self::Off => None,
-        }
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrOff<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = toml::Value::deserialize(deserializer)?;
-        if value.as_str() == Some("off") {
-            return Ok(Self::Off);
-        }
-        T::deserialize(value).map(Self::On).map_err(D::Error::custom)
-    }
-}
-
 /// A file and what it says.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Loaded {
     /// `None`: there is no file, and the usual settings count.
     pub(crate) file: Option<PathBuf>,
     pub(crate) settings: Settings,
+    /// The same as it stands there.
+    pub(crate) said: serde_json::Value,
 }
 
 /// Reads racks and breakers.
@@ -325,7 +261,9 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
         Some(file) => Some(file.to_path_buf()),
         None => usual_files().into_iter().find(|file| file.exists()),
     };
-    let Some(path) = &file else { return Ok(Loaded { file, settings: Settings::default() }) };
+    let Some(path) = &file else {
+        return Ok(Loaded { file, settings: Settings::default(), said: serde_json::Value::Null });
+    };
     let shown = clean(&path.to_string_lossy()).into_owned();
     let text = std::fs::read_to_string(path).map_err(|error| {
         Failure::usage(format!("the configuration {shown} cannot be read")).because(&error)
@@ -335,20 +273,9 @@ pub(crate) fn load(named: Option<&Path>) -> Result<Loaded, Failure> {
             .because(&Said(clean(error.to_string().trim_end()).into_owned()))
             .hint("`bitlink config example` shows every setting")
     })?;
-    Ok(Loaded { file, settings })
+    let said = toml::from_str(&text).unwrap_or_default();
+    Ok(Loaded { file, settings, said })
 }
-
-/// An error in words.
-#[derive(Debug)]
-struct Said(String);
-
-impl Display for Said {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Said {}
 
 /// What a file comes to for the library.
 #[derive(Debug, Clone)]
@@ -440,6 +367,10 @@ impl Loaded {
         };
         if let Some(http) = http.as_ref().filter(|_| wrong.0.is_empty()) {
             wrong.at("http", http.validate());
+            if !settings.http.cockpit && http.token.is_none() && !http.is_for_this_machine() {
+                let listen = http.listen;
+                wrong.say("http", &format_args!("nobody could read anything at {listen} from elsewhere: there is no token (token_file), and the cockpit is off"));
+            }
         }
 
         let mqtt = settings.mqtt.plan(self, &mut wrong);
@@ -586,135 +517,5 @@ fn others_can_read(_: &Path) -> bool {
     false
 }
 
-/// What is wrong with a file, each with the setting.
-struct Wrong(Vec<Said>);
-
-impl Wrong {
-    fn at<T, E: std::error::Error + 'static>(&mut self, setting: &str, outcome: Result<T, E>) -> Option<T> {
-        match outcome {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.say(setting, &crate::output::json::with_causes(&error));
-                None
-            }
-        }
-    }
-
-    /// None named is none.
-    fn targets(&mut self, setting: &str, texts: &[String]) -> ScanTargets {
-        if texts.is_empty() {
-            return ScanTargets::default();
-        }
-        self.at(setting, ScanTargets::from_args(texts)).unwrap_or_default()
-    }
-
-    fn say(&mut self, setting: &str, what: &dyn Display) {
-        self.0.push(Said(format!("{setting}: {}", clean(&what.to_string()))));
-    }
-
-    fn failure(self, file: Option<&Path>) -> Failure {
-        let what = match file {
-            Some(file) => format!("the configuration {} is wrong", clean(&file.to_string_lossy())),
-            None => "the settings are wrong".to_owned(),
-        };
-        self.0.iter().fold(Failure::new(Exit::Usage, what), |failure, wrong| failure.because(wrong))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    //! The example is right and says what counts anyway; what is wrong is named with its place.
-    use super::*;
-
-    fn loaded(text: &str) -> Loaded {
-        Loaded { file: None, settings: toml::from_str(text).unwrap() }
-    }
-
-    fn refused(text: &str) -> String {
-        match toml::from_str::<Settings>(text) {
-            Err(error) => error.to_string(),
-            Ok(settings) => Loaded { file: None, settings }.plan().unwrap_err().to_string(),
-        }
-    }
-
-    #[test]
-    fn the_example_shows_every_setting_as_it_is_without_it() {
-        let example = loaded(EXAMPLE);
-        assert_eq!(example.plan().unwrap().networks, 253);
-        let set: String = EXAMPLE
-            .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(setting) if setting.starts_with('[') || setting.contains(" = ") => setting,
-                _ => line,
-            })
-            .fold(String::new(), |text, line| text + line + "\n");
-        let set: Settings = toml::from_str(&set).unwrap();
-        let usual = Settings::default();
-        assert_eq!(set.monitor, usual.monitor);
-        assert_eq!(Scan { ports: Vec::new(), concurrency: None, ..set.scan }, usual.scan);
-        assert_eq!((set.web, set.log), (usual.web, usual.log));
-        assert_eq!(set.history, usual.history);
-        let mut alerts = set.alerts;
-        assert_eq!((alerts.rule.len(), alerts.maintenance.len(), alerts.channel.len()), (1, 1, 1));
-        (alerts.rule, alerts.maintenance, alerts.channel) = (Vec::new(), Vec::new(), Vec::new());
-        alerts.timezone = None;
-        assert_eq!(alerts, usual.alerts);
-        assert_eq!(set.http.listen, usual.http.listen);
-        let mut mqtt = set.mqtt;
-        (mqtt.username, mqtt.password_file) = (None, None);
-        assert_eq!(mqtt, usual.mqtt);
-        assert_eq!((set.login.len(), set.rules.overrides.len()), (1, 1));
-    }
-
-    #[test]
-    fn what_is_not_known_or_makes_no_sense_is_refused_with_its_place() {
-        for (text, words) in [
-            ("\nnetwork = []", "line 2"),
-            ("[monitor]\nintervall = \"10s\"", "expected one of `interval`"),
-            ("[monitor]\ninterval = 10", "expected a string"),
-            ("[monitor]\ninterval = \"10\"", "needs a unit"),
-            ("[monitor]\ninterval = \"100ms\"", "monitor: interval"),
-            ("[scan]\nevery = \"never\"", "expected a time"),
-            ("[scan]\nprofile = \"lon\"", "expected one of `lan`, `wifi`, `vpn`"),
-            ("networks = [\"10.0.0.0/33\"]", "networks: "),
-            ("[rules]\nchip_celcius = \"off\"", "chip_celcius"),
-            ("[[login]]\nuser = \"root\"", "login: one of password"),
-            ("[[login]]\nuser = \"root\"\npassword_file = \"no-such-file\"", "no-such-file"),
-            ("[web]\nhttp_port = 0", "web.http_port"),
-            ("[history]\nraw = \"1h\"", "history: "),
-            ("[history]\nmost = \"1MB\"", "at least 16 MiB"),
-            ("[alerts]\ngroup_intervall = \"5min\"", "group_intervall"),
-            ("[[alerts.rule]]\nname = \"mine\"\nwhen = { finding = [\"x\"], foo = 1 }", "expected one of"),
-            (
-                "[[alerts.rule]]\nname = \"mine\"\nwhen = { metric = \"power\" }",
-                "rule \"mine\": when has neither",
-            ),
-            ("[[alerts.rule]]\nname = \"mine\"\nwhen = { metric = \"powr\", above = 1 }", "powr"),
-            ("[[alerts.channel]]\nname = \"ops\"\nkind = \"webhook\"", "url is needed"),
-            (
-                "[[alerts.channel]]\nname = \"ops\"\nkind = \"telegram\"\nchat = \"1\"\nsecret_file = \"no-such\"",
-                "no-such",
-            ),
-            ("[alerts]\ntimezone = \"Mars/Base\"", "Mars/Base"),
-            ("[history]\nmost = \"20\"", "expected a size"),
-            ("[http]\nlisten = \"0.0.0.0:4080\"", "http: 0.0.0.0:4080 is reached from elsewhere"),
-            ("[http]\nlisten = \"127.0.0.1\"", "invalid socket address"),
-            ("[http]\nlisten = \"127.0.0.1:0\"\ntoken_file = \"no-such-file\"", "http.token_file: "),
-        ] {
-            let told = refused(text);
-            assert!(told.contains(words), "{text:?}: {told}");
-        }
-        let both = refused("networks = [\"10.0.0.0/33\"]\n[monitor]\ninterval = \"2h\"");
-        assert!(both.contains("networks: ") && both.contains("monitor: "), "all at once: {both}");
-    }
-
-    #[test]
-    fn no_password_shows_in_what_is_written_for_debugging() {
-        let login = loaded("[[login]]\nuser = \"root\"\npassword = \"hunter2\"");
-        assert!(!format!("{:?}", login.settings).contains("hunter2"));
-        let channel =
-            "[[alerts.channel]]\nname = \"a\"\nkind = \"slack\"\nsecret = \"http://127.0.0.1/hunter2\"";
-        let plan = loaded(channel).plan().unwrap();
-        assert!(!format!("{plan:?} {:?}", plan.service.alerts.open()).contains("hunter2"));
-    }
-}
+mod tests;

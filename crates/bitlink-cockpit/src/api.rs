@@ -15,10 +15,12 @@ mod problem;
 mod records;
 mod scans;
 mod session;
+mod settings;
 mod users;
 mod who;
 
 pub use problem::Problem;
+pub use settings::Configured;
 pub(crate) use who::bearer;
 
 use crate::accounts::Accounts;
@@ -51,6 +53,8 @@ pub struct Cockpit {
     pub vault: Option<Vault>,
     /// Racks and breakers of which only so many may be down at once.
     pub groups: Groups,
+    /// What the configuration says, for admins.
+    pub configured: Configured,
 }
 
 /// The interface of one service. Cheap to clone.
@@ -196,7 +200,8 @@ fn parts() -> (Router<Api>, utoipa::openapi::OpenApi) {
                 .merge(scans::routes())
                 .merge(plans::routes())
                 .merge(audit::routes())
-                .merge(alerts::routes()),
+                .merge(alerts::routes())
+                .merge(settings::routes()),
         )
         .split_for_parts();
     "1".clone_into(&mut document.info.version);

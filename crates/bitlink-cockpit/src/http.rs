@@ -99,6 +99,11 @@ impl HttpConfig {
         self
     }
 
+    /// Whether only who is on this machine reaches it.
+    pub fn is_for_this_machine(&self) -> bool {
+        is_loopback(self.listen.ip())
+    }
+
     /// Whether nobody can ask who should not.
     ///
     /// # Errors

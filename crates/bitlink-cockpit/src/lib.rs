@@ -14,4 +14,4 @@ mod page;
 mod secret;
 mod tls;
 
-pub use api::{Cockpit, Problem, document};
+pub use api::{Cockpit, Configured, Problem, document};

@@ -13,6 +13,8 @@ use std::fmt::Write;
 #[exclude = "tests/*"]
 #[exclude = "*.md"]
 #[exclude = "jsconfig.json"]
+#[exclude = "package.json"]
+#[exclude = "*.d.ts"]
 struct Files;
 
 /// Paths that the page draws itself.

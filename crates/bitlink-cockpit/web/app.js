@@ -55,7 +55,7 @@ function go(path, with_ = null, how = {}) {
   return show();
 }
 
-const may = (/** @type {'viewer'|'operator'|'admin'} */ role) => Boolean(session?.user && RANKS[session.user.role] >= RANKS[role]);
+const may = (/** @type {'viewer'|'operator'|'admin'} */ role) => Boolean(session?.user && RANKS[/** @type {'viewer'} */ (session.user.role)] >= RANKS[role]);
 
 /** Does something that may be refused, and says so. @param {() => Promise<any>} work @param {string} [done] */
 async function attempt(work, done) {
@@ -211,7 +211,7 @@ async function start() {
     unmount?.();
     unmount = null;
     const door = await import('./views/login.js');
-    unmount = door.mount(app, ctx, {});
+    unmount = door.mount(app, ctx);
     return;
   }
   if (location.pathname === '/login') history.replaceState(null, '', '/');

@@ -84,7 +84,7 @@ export function draw(element, what) {
   const [text, grid] = [color('--dim'), color('--line')];
   const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 }, font: '12px system-ui, sans-serif' };
   const size = () => ({ width: Math.max(200, element.clientWidth), height: what.height ?? 190 });
-  const plot = new uPlot({
+  const plot = new /** @type {any} */ (uPlot)({
     ...size(),
     legend: { show: true, live: true },
     cursor: { drag: { x: false, y: false } },
@@ -93,7 +93,7 @@ export function draw(element, what) {
     series: lines, bands,
   }, data, element);
   // Only the means are told under the chart.
-  plot.root.querySelectorAll('.u-legend .u-series').forEach((row, n) => { if (n > 0 && (n - 1) % 3 !== 0) row.classList.add('hidden'); });
+  plot.root.querySelectorAll('.u-legend .u-series').forEach((/** @type {HTMLElement} */ row, /** @type {number} */ n) => { if (n > 0 && (n - 1) % 3 !== 0) row.classList.add('hidden'); });
   element.setAttribute('role', 'img');
   element.setAttribute('aria-label', told(what));
   const watch = new ResizeObserver(() => { if (Math.abs(element.clientWidth - plot.width) > 2) plot.setSize(size()); });

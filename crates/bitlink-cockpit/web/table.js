@@ -7,7 +7,7 @@
  *   cell: (row: number, column: number, id: string) => string, tone: (row: number, column: number, id: string) => string,
  *   state: (row: number, id: string) => string, empty: () => string,
  *   sort: (key: string, more: boolean) => void, resize: (key: string, width: number, done: boolean) => void, reorder: (key: string, before: string) => void,
- *   click: (row: number, event: MouseEvent) => void, open: (row: number) => void, key: (event: KeyboardEvent, row: number) => boolean, moved: (row: number, extend: boolean) => void,
+ *   press: (row: number, key: string, event: MouseEvent) => boolean, click: (row: number, event: MouseEvent) => void, open: (row: number) => void, key: (event: KeyboardEvent, row: number) => boolean, moved: (row: number, extend: boolean) => void,
  *   label: string,
  * }} Source
  */
@@ -32,6 +32,8 @@ export class Table {
     this.nothing = element('div', 'empty hidden', root);
     /** @type {{node: HTMLElement, cells: HTMLElement[], texts: string[], tones: string[], row: number, state: string}[]} */
     this.pool = [];
+    /** @type {string[]} */
+    this.keys = [];
     /** Where the keyboard is. */
     this.here = 0;
     this.rowHeight = 34;
@@ -46,7 +48,7 @@ export class Table {
       const row = this.rowAt(event);
       if (row === undefined) return;
       this.here = row;
-      source.click(row, event);
+      if (!source.press(row, this.columnAt(event), event)) source.click(row, event);
       this.redraw();
     });
     this.body.addEventListener('dblclick', (event) => { const row = this.rowAt(event); if (row !== undefined) source.open(row); });
@@ -59,6 +61,13 @@ export class Table {
   rowAt(event) {
     const node = /** @type {Element} */ (event.target).closest('.row');
     return this.pool.find((one) => one.node === node)?.row;
+  }
+
+  /** @param {MouseEvent} event */
+  columnAt(event) {
+    const cell = /** @type {Element} */ (event.target).closest('.cell');
+    const at = Number(cell?.getAttribute('aria-colindex') ?? 0) - 1;
+    return this.keys[at] ?? '';
   }
 
   /** Other columns. */
@@ -84,7 +93,7 @@ export class Table {
       size.addEventListener('pointerdown', (event) => this.drag(event, column));
     });
     this.wide = columns.reduce((sum, column) => sum + column.width, 0);
-    this.widths = columns.map((column) => column.width);
+    this.keys = columns.map((column) => column.key);
     this.root.setAttribute('aria-colcount', String(columns.length));
     this.body.style.width = `${this.wide}px`;
     this.redraw();

@@ -13,10 +13,10 @@ use crate::log;
 use crate::output::json::with_causes;
 use crate::settings::{self, Loaded, LogFormat, Plan};
 use crate::text::{clean, duration, so_many};
-use bitlink_cockpit::Cockpit;
 use bitlink_cockpit::accounts::Accounts;
 use bitlink_cockpit::http::{HttpConfig, HttpServer};
 use bitlink_cockpit::mqtt::MqttWatch;
+use bitlink_cockpit::{Cockpit, Configured};
 use bitlink_miner_manager::alerts::{CourierEvent, QueuedMessage};
 use bitlink_miner_manager::control::Vault;
 use bitlink_miner_manager::model::MinerRecord;
@@ -117,14 +117,16 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     );
     let telling = plan.mqtt.as_ref().map(|mqtt| mqtt::Telling::start(mqtt, &service));
     let watch = telling.as_ref().map(mqtt::Telling::watch);
+    let configured = Configured::new(loaded.file.as_deref(), loaded.said.clone());
     let shown = match &plan.http {
         Some(http) => {
-            let cockpit = if plan.cockpit { Some(cockpit(&plan, &dir)?) } else { None };
+            let cockpit = if plan.cockpit { Some(cockpit(&plan, &dir, configured.clone())?) } else { None };
             Some(Shown::start(http, &service, cockpit, watch).await?)
         }
         None => None,
     };
-    attend(&mut events, &service, &mut signals, Some((&args, &plan))).await?;
+    let origin = Origin { args: &args, plan: &plan, configured };
+    attend(&mut events, &service, &mut signals, Some(origin)).await?;
     systemd::tell(News::Stopping);
     info!("stopping");
     if let Some(shown) = shown {
@@ -142,13 +144,20 @@ pub(crate) async fn run(args: ServeArgs, verbose: u8, console: Console) -> Resul
     Ok(Exit::Fine)
 }
 
+/// What is read anew on demand, and what was read at the start.
+struct Origin<'a> {
+    args: &'a ServeArgs,
+    plan: &'a Plan,
+    configured: Configured,
+}
+
 /// Says what happens until somebody stops it, and does what the system and people wish. Without a configuration there is none to be
 /// read anew.
 async fn attend(
     events: &mut ServiceStream,
     service: &ServiceHandle,
     signals: &mut Signals,
-    configured: Option<(&ServeArgs, &Plan)>,
+    origin: Option<Origin<'_>>,
 ) -> Result<(), Failure> {
     systemd::tell(News::Ready(&status_line(service)));
     let mut beat = interval(systemd::beat());
@@ -160,8 +169,8 @@ async fn attend(
                 Signal::Stop => return Ok(()),
                 Signal::Reload => {
                     systemd::tell(News::Reloading);
-                    if let Some((args, plan)) = configured {
-                        reload(args, plan, service).await;
+                    if let Some(origin) = &origin {
+                        reload(origin, service).await;
                     }
                     systemd::tell(News::Ready(&status_line(service)));
                 }
@@ -250,7 +259,7 @@ impl Shown {
 }
 
 /// What people see and do.
-fn cockpit(plan: &Plan, data: &Path) -> Result<Cockpit, Failure> {
+fn cockpit(plan: &Plan, data: &Path, configured: Configured) -> Result<Cockpit, Failure> {
     let accounts = Accounts::open(data).map_err(|error| Failure::of(Exit::SomeFailed, &error))?;
     Ok(Cockpit {
         accounts,
@@ -258,6 +267,7 @@ fn cockpit(plan: &Plan, data: &Path) -> Result<Cockpit, Failure> {
         data: data.to_path_buf(),
         vault: vault(data),
         groups: plan.groups.clone(),
+        configured,
     })
 }
 
@@ -283,9 +293,11 @@ fn vault(data: &Path) -> Option<Vault> {
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Reads the configuration anew. One that is wrong changes nothing.
-async fn reload(args: &ServeArgs, started_with: &Plan, service: &ServiceHandle) {
-    let reloaded = match args.load() {
+async fn reload(origin: &Origin<'_>, service: &ServiceHandle) {
+    let started_with = origin.plan;
+    let reloaded = match origin.args.load() {
         Ok((loaded, plan)) => {
+            origin.configured.set(loaded.file.as_deref(), loaded.said.clone());
             warn_of_passwords(&loaded);
             if plan.web != started_with.web {
                 warn!("the ports of web servers count from the next start on");

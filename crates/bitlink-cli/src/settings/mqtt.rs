@@ -62,7 +62,9 @@ mod tests {
 
     fn planned(text: &str) -> Result<Option<MqttConfig>, String> {
         let settings = toml::from_str::<Settings>(text).map_err(|error| error.to_string())?;
-        let plan = Loaded { file: None, settings }.plan().map_err(|failure| failure.to_string())?;
+        let plan = Loaded { file: None, settings, said: serde_json::Value::Null }
+            .plan()
+            .map_err(|failure| failure.to_string())?;
         Ok(plan.mqtt)
     }
 

@@ -295,7 +295,7 @@ fn ask(at: &str, path: &str) -> String {
 fn a_service_shows_metrics_where_it_is_told_to_and_nowhere_else() {
     let place = Place::new("metrics");
     let fleet = Simulation::start("127.91.79.0/24", "--miners 3 --mix antminer --sick 0");
-    let options = configured(&place, &fleet, "127.91.79.1-3", "");
+    let options = configured(&place, &fleet, "127.91.79.1-3", "[http]\ncockpit = false\n");
     let refused = run(&format!("{options} --listen 0.0.0.0:0")).ended_with(2);
     assert!(refused.err.contains("there is no token"), "{}", refused.err);
     let mut service = Running::start(&format!("{options} --listen 127.0.0.1:0"));

@@ -1,68 +1,134 @@
 // One miner: who it is, how it does and why, its boards, fans and pools, and its readings over time.
 
 import { html, render, nothing } from '../vendor/lit.js';
+import { locate } from '../actions.js';
 import { draw as drawChart, RANGES } from '../chart.js';
+import { board, fanList, faultTable, pairs, poolTable, psuList } from '../hardware.js';
+import { choice, happened, place, problem as wrong, save, words } from '../parts.js';
+import { editRecords } from './edit.js';
+
+/** Charts: a heading, readings, how they are written, and whether 0 is in sight. @type {[string, string[], string, boolean][]} */
+const CHARTS = [
+  ['Hash rate', ['hashrate', 'hashrate_expected'], 'rate', true], ['Heat', ['temp_chip_max', 'temp_board_max', 'temp_inlet'], 'celsius', false],
+  ['Power', ['power', 'power_limit'], 'power', true], ['Fans', ['fan.0.speed', 'fan.1.speed', 'fan.2.speed', 'fan.3.speed'], 'rpm', true],
+  ['Boards', ['board.0.hashrate', 'board.1.hashrate', 'board.2.hashrate', 'board.3.hashrate'], 'rate', true], ['Board heat', ['board.0.chip_temperature', 'board.1.chip_temperature', 'board.2.chip_temperature', 'board.3.chip_temperature'], 'celsius', false],
+  ['Rejected', ['rejected_ratio'], 'percent', true], ['Wrong nonces', ['hardware_error_ratio'], 'percent', true],
+];
 
 /** @param {HTMLElement} root @param {any} ctx @param {{id: string}} params */
 export function mount(root, ctx, params) {
   const { api, fmt } = ctx;
+  const path = `/miners/${encodeURIComponent(params.id)}`;
   /** @type {any} */
   let whole = null;
   /** @type {any[]} */
   let log = [];
+  /** @type {any} */
+  let raw = null;
   let problem = '';
+  let chartProblem = '';
   let range = RANGES[2];
+  let chart = CHARTS[0];
   let ended = false;
-  let endCharts = () => {};
-  const pair = (/** @type {string} */ name, /** @type {any} */ value) => (value === undefined || value === null || value === '' ? nothing : html`<dt>${name}</dt><dd>${value}</dd>`);
+  let turn = 0;
+  let endChart = () => {};
+
+  const may = () => ctx.may('operator');
+  const shown = (/** @type {any} */ evidence) => (evidence ? fmt.value({ kind: 'number', key: '', unit: evidence.unit }, evidence.value) : '');
+
+  const finding = (/** @type {any} */ one) => html`<div class="finding ${one.severity}"><b>${words(one.rule)}</b>: ${one.message}
+    <div class="dim">${[one.value && one.limit ? `${shown(one.value)}, limit ${shown(one.limit)}` : '', one.since_ms ? `since ${fmt.clock(one.since_ms)} (${fmt.ago(one.since_ms)})` : '', one.clears_when ? `over when ${one.clears_when}` : ''].filter(Boolean).join('; ')}</div></div>`;
+
+  const head = (/** @type {any} */ miner, /** @type {any} */ now) => html`<div class="head"><h1>${miner.model}</h1><span class="badge ${miner.status}">${fmt.status(miner.status).join(' ')}</span>
+    <span class="grow ${whole.live ? 'dim' : 'warn'}">${miner.ip}, ${whole.age_s === null ? 'never read' : `read ${fmt.span(whole.age_s)} ago`}${whole.live ? '' : ': what is shown is old'}</span>
+    ${may() && whole.can.includes('locate') ? html`<button class="btn ${now.light_on === true ? 'on' : ''}" role="switch" aria-checked=${now.light_on === true} @click=${async () => { await locate(ctx, params.id, now.light_on !== true); load(); }}>${now.light_on === true ? '◉ Light on' : '○ Light'}</button>` : nothing}
+    ${may() ? html`<button class="btn" @click=${() => ctx.go('/plans/new', { ids: [params.id] })}>Command</button><button class="btn" @click=${edit}>Place and labels</button>` : nothing}
+    <a class="btn" href=${whole.url} target="_blank" rel="noreferrer">Its own page</a></div>`;
+
+  const tile = (/** @type {string} */ label, /** @type {string} */ value, /** @type {string} */ under) => html`<div class="card tile"><div class="label">${label}</div><div class="value v">${value}</div><div class="under">${under}</div></div>`;
+
+  function tiles(/** @type {any} */ now) {
+    const rates = now.hashrate ?? {};
+    const rate = rates.realtime_hs ?? rates.one_minute_hs ?? rates.five_minutes_hs ?? rates.fifteen_minutes_hs ?? rates.thirty_minutes_hs ?? rates.one_hour_hs ?? rates.average_hs;
+    const expected = rates.expected_hs ?? rates.nameplate_hs;
+    const heat = now.temperatures ?? {};
+    const source = (/** @type {string} */ field) => ({ nameplate: ', by its model', derived: ', derived' })[/** @type {'derived'} */ (now.provenance?.[field])] ?? '';
+    return html`<div class="cards">
+      ${tile('Hash rate', fmt.rate(rate), fmt.known(expected) ? `${fmt.known(rate) ? `${fmt.percent(rate / expected)} of ` : ''}${fmt.rate(expected)} expected` : 'what is expected is not known')}
+      ${tile('Hottest chip', fmt.celsius(heat.chip_max_celsius), `board ${fmt.celsius(heat.board_max_celsius)}${fmt.known(heat.inlet_celsius) ? `, inlet ${fmt.celsius(heat.inlet_celsius)}` : ''}`)}
+      ${tile('Power', fmt.power(now.power_w), `${fmt.efficiency(now.efficiency_j_per_th)}${source('power_w')}${fmt.known(now.power_limit_w) ? `, limit ${fmt.power(now.power_limit_w)}` : ''}`)}
+      ${tile('Mining for', fmt.span(now.elapsed_s), `${now.mining_state ? words(now.mining_state) : ''}${fmt.known(now.uptime_s) ? `, up ${fmt.span(now.uptime_s)}` : ''}`)}</div>`;
+  }
+
+  const who = (/** @type {any} */ miner, /** @type {any} */ now, /** @type {any} */ record) => {
+    const is = now.identity ?? {};
+    const firmware = is.firmware ?? {};
+    return pairs([['make', is.make], ['model', is.model], ['says it is', is.model_raw === is.model ? '' : is.model_raw], ['firmware', [firmware.family, firmware.version].filter(Boolean).join(' ')], ['mining program', firmware.software],
+      ['interface', firmware.api_version], ['hardware address', is.mac_address ?? is.mac], ['serial number', is.serial], ['name', is.hostname], ['known as', html`<span class="mono">${params.id}</span>`], ['at', `${miner.ip}:${miner.port}`],
+      ['stands at', place(record?.position)], ['labels', (record?.labels ?? []).join(', ')], ['notes', record?.notes], ['known since', record?.first_seen_ms ? new Date(record.first_seen_ms).toLocaleString() : ''],
+      ['password', now.default_password ? html`<span class="warn">still the one that it was delivered with</span>` : '']]);
+  };
+
+  const said = () => html`<div class="card stack"><div class="between"><h2>What it says itself</h2><button class="btn" ?disabled=${raw === 'asking'} @click=${ask}>${raw === 'asking' ? 'Asking…' : 'Ask it now'}</button></div>
+    ${raw && raw !== 'asking' ? html`${wrong(raw.error ?? '')}${raw.exchanges.map((/** @type {any} */ one) => html`<details><summary><code>${one.asked}</code> <span class="dim">${one.to}, ${fmt.span(one.took_s)}</span> ${one.error ? html`<span class="bad">${one.error}</span>` : nothing}</summary><pre tabindex="0">${pretty(one.answered)}</pre></details>`)}
+      <div><button class="btn" @click=${() => save(`${params.id}.txt`, raw.exchanges.map((/** @type {any} */ one) => `> ${one.asked}\n${one.answered ?? one.error ?? ''}\n`).join('\n'))}>Save</button></div>` : nothing}</div>`;
+
   function draw() {
-    if (!whole) return render(html`<div class="page"><h1>Miner</h1>${problem ? html`<div class="problem" role="alert">${problem}</div>` : html`<p class="empty">Loading…</p>`}</div>`, root);
+    if (!whole) return render(html`<div class="page"><div class="head"><h1>Miner</h1></div>${problem ? wrong(problem) : html`<p class="empty">Loading…</p>`}</div>`, root);
     const { miner, record } = whole;
     const now = miner.snapshot ?? {};
-    const who = now.identity ?? {};
-    const heat = now.temperatures ?? {};
-    const rates = now.hashrate ?? {};
-    const place = record?.position ?? {};
     return render(html`<div class="page ${whole.live ? '' : 'stale'}">
-      <div class="head"><h1>${miner.model}</h1><span class="badge ${miner.status}">${miner.status}</span><span class="dim grow">${miner.ip}, read ${whole.age_s === null ? 'never' : `${fmt.span(whole.age_s)} ago`}</span>
-        ${ctx.may('operator') && whole.can.includes('locate') ? html`<button class="btn" @click=${() => ctx.go('/plans/new', { ids: [params.id], action: { kind: 'locate', on: now.light !== true } })}>${now.light === true ? 'Light off' : 'Light on'}</button>` : nothing}
-        ${ctx.may('operator') ? html`<button class="btn" @click=${() => ctx.go('/plans/new', { ids: [params.id] })}>Command</button>` : nothing}
-        <a class="btn" href=${whole.url} target="_blank" rel="noreferrer">Its own page</a></div>
-      ${(miner.findings ?? []).map((/** @type {any} */ one) => html`<div class="finding ${one.severity}"><b>${one.rule.replaceAll('_', ' ')}</b>: ${one.message}</div>`)}
-      <div class="cards">
-        <div class="card tile"><div class="label">Hash rate</div><div class="value">${fmt.rate(rates.realtime_hs ?? rates.five_seconds_hs ?? rates.one_minute_hs ?? rates.five_minutes_hs ?? rates.average_hs)}</div><div class="under">${fmt.rate(rates.expected_hs ?? rates.nameplate_hs)} expected</div></div>
-        <div class="card tile"><div class="label">Hottest chip</div><div class="value">${fmt.celsius(heat.chip_max_celsius)}</div><div class="under">board ${fmt.celsius(heat.board_max_celsius)}</div></div>
-        <div class="card tile"><div class="label">Power</div><div class="value">${fmt.power(now.power_w)}</div><div class="under">${fmt.efficiency(now.efficiency_j_per_th)}</div></div>
-        <div class="card tile"><div class="label">Running for</div><div class="value">${fmt.span(now.elapsed_s ?? now.uptime_s)}</div><div class="under">${(now.fans ?? []).map((/** @type {any} */ fan) => fmt.rpm(fan.speed_rpm)).join(', ')}</div></div>
-      </div>
-      <div class="card"><div class="between"><h2>Over time</h2><div class="seg" role="group" aria-label="Length of time">${RANGES.map((one) => html`<button aria-pressed=${one === range} @click=${() => { range = one; draw(); charts(); }}>${one[0]}</button>`)}</div></div>
-        <div class="chart" id="chart-rate"></div><div class="chart" id="chart-heat"></div></div>
-      ${now.boards?.length ? html`<div class="card"><h2>Boards</h2><div class="boards">${now.boards.map((/** @type {any} */ one) => html`<div class="board ${one.present === false ? 'gone' : ''}"><b>${one.slot}</b> ${one.present === false ? 'missing' : fmt.rate(one.hashrate_hs)}
-        <div class="dim">chips ${fmt.celsius(one.chip_temperature_celsius)}, board ${fmt.celsius(one.board_temperature_celsius)}${one.chips === undefined ? '' : `, ${one.chips} of ${one.chips_expected ?? '?'} chips`}</div></div>`)}</div></div>` : nothing}
-      <div class="two"><div class="card"><h2>Who it is</h2><dl class="kv">${pair('make', who.make)}${pair('model', who.model)}${pair('firmware', [who.firmware?.family, who.firmware?.version].filter(Boolean).join(' '))}${pair('hardware address', who.mac_address)}${pair('serial number', who.serial)}${pair('name', who.hostname)}
-          ${pair('stands at', ['site', 'building', 'rack', 'shelf', 'slot'].map((part) => place[part]).filter(Boolean).join(' / '))}${pair('labels', (record?.labels ?? []).join(', '))}${pair('notes', record?.notes)}</dl></div>
-        <div class="card scroll" tabindex="0"><h2>Pools</h2><table class="list"><thead><tr><th>Pool</th><th>Worker</th><th>State</th><th class="num">Accepted</th></tr></thead><tbody>${(now.pools ?? []).map((/** @type {any} */ one) => html`<tr><td>${one.url ?? fmt.NONE}</td><td>${one.user ?? fmt.NONE}</td><td>${one.active ? 'active' : one.status ?? fmt.NONE}</td><td class="num">${fmt.count(one.accepted)}</td></tr>`)}</tbody></table></div></div>
-      <div class="card"><h2>What happened</h2><ul class="happened">${log.map((one) => html`<li><span class="dim nowrap">${fmt.clock(one.at_ms).slice(-8)}</span><span class=${one.severity}>${fmt.sign(one.severity)}</span><span>${one.text}</span></li>`)}</ul>${log.length ? nothing : html`<p class="empty">Nothing was recorded.</p>`}</div>
+      ${head(miner, now)}
+      ${wrong(problem)}
+      ${(miner.findings ?? []).map(finding)}
+      ${tiles(now)}
+      <div class="card"><div class="between"><div class="line"><h2>Over time</h2><label class="sr" for="what">What is drawn</label>
+          <select id="what" @change=${(/** @type {any} */ e) => { chart = CHARTS[e.target.selectedIndex]; charts(); }}>${CHARTS.map((one) => html`<option ?selected=${one === chart}>${one[0]}</option>`)}</select></div>
+        <div class="line">${choice('Length of time', RANGES.map((one) => [one, one[0]]), range, (one) => { range = one; draw(); charts(); })}
+        <a class="btn" download href=${`/api/v1/history?${new URLSearchParams({ of: `miner:${params.id}`, metric: 'all', from: String(-range[1]), points: '5000', format: 'csv' })}`}>CSV</a></div></div>
+        <div class="chart" id="chart"></div>${chartProblem ? html`<p class="empty">${chartProblem}</p>` : nothing}</div>
+      ${now.boards?.length ? html`<div class="boards">${now.boards.map(board)}</div>` : nothing}
+      ${now.errors?.length ? html`<div class="card scroll" tabindex="0"><h2>Faults that it tells</h2>${faultTable(now.errors)}</div>` : nothing}
+      <div class="two"><div class="card"><h2>Who it is</h2>${who(miner, now, record)}</div>
+        <div class="stack">${now.fans?.length ? html`<div class="card"><h2>Fans</h2>${fanList(now.fans)}</div>` : nothing}
+          ${now.psus?.length ? html`<div class="card"><h2>Power supplies</h2>${psuList(now.psus)}</div>` : nothing}
+          <div class="card scroll" tabindex="0"><h2>Pools</h2>${now.pools?.length ? poolTable(now.pools) : html`<p class="empty">It tells of none.</p>`}</div></div></div>
+      <div class="card"><h2>What happened</h2>${happened(log)}</div>
+      ${may() ? said() : nothing}
     </div>`, root);
   }
+
+  async function edit() { if (await editRecords(ctx, [params.id], whole.record)) load(); }
+  async function ask() {
+    raw = 'asking';
+    draw();
+    raw = (await ctx.attempt(() => api.get(`${path}/raw`))) ?? null;
+    if (!ended) draw();
+  }
   async function load() {
-    try { whole = await api.get(`/miners/${params.id}`); problem = ''; } catch (error) { problem = /** @type {Error} */ (error).message; }
+    try { whole = await api.get(path); problem = ''; } catch (error) { problem = /** @type {Error} */ (error).message; }
     if (!ended) draw();
   }
   async function charts() {
+    const mine = ++turn;
+    const [, metrics, format, zero] = chart;
     try {
-      const told = await api.get('/history', { of: `miner:${params.id}`, metric: 'hashrate,temp_chip_max', from: -range[1], points: 700 });
-      if (ended) return;
-      endCharts();
-      const ends = [['#chart-rate', 'hashrate', 'hash rate', fmt.rate, true], ['#chart-heat', 'temp_chip_max', 'hottest chip', fmt.celsius, false]].map(([at, metric, name, format, zero]) => {
-        const element = /** @type {HTMLElement|null} */ (root.querySelector(at));
-        const series = told.series.filter((/** @type {any} */ one) => one.metric === metric);
-        element?.classList.toggle('hidden', !series.length);
-        return element && series.length ? drawChart(element, { series, names: [name], from: told.from_ms, to: told.to_ms, format, height: 150, zero }) : () => {};
-      });
-      endCharts = () => ends.forEach((end) => end());
-    } catch (error) { problem = /** @type {Error} */ (error).message; }
+      const told = await api.get('/history', { of: `miner:${params.id}`, metric: metrics.join(','), from: -range[1], points: 700 });
+      if (ended || mine !== turn) return;
+      endChart();
+      endChart = () => {};
+      chartProblem = told.series.length ? '' : 'Nothing of it was recorded in this time.';
+      draw();
+      const element = /** @type {HTMLElement} */ (root.querySelector('#chart'));
+      element.classList.toggle('hidden', !told.series.length);
+      const name = (/** @type {any} */ one) => words(one.metric.replace(/^temp_/, '').replace('.chip_temperature', '').replace('.hashrate', '').replace('.speed', '').replace('.', ' '));
+      if (told.series.length) endChart = drawChart(element, { series: told.series, names: told.series.map(name), from: told.from_ms, to: told.to_ms, format: fmt[format], height: 210, zero });
+    } catch (error) {
+      chartProblem = /** @type {Error} */ (error).message;
+      if (!ended) draw();
+    }
   }
+
   draw();
   (async () => {
     await load();
@@ -72,5 +138,14 @@ export function mount(root, ctx, params) {
     if (!ended) draw();
   })();
   const timer = setInterval(load, 5_000);
-  return () => { ended = true; clearInterval(timer); endCharts(); };
+  const follow = setInterval(charts, 60_000);
+  const themed = () => charts();
+  window.addEventListener('theme', themed);
+  return () => { ended = true; clearInterval(timer); clearInterval(follow); window.removeEventListener('theme', themed); endChart(); };
+}
+
+/** An answer with its parts on lines of their own, where it is JSON. @param {string|null} text */
+function pretty(text) {
+  if (text === null) return '';
+  try { return JSON.stringify(JSON.parse(text), null, 2); } catch { return text; }
 }

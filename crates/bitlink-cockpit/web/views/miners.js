@@ -3,6 +3,7 @@
 import { html, render, nothing } from '../vendor/lit.js';
 import { Table } from '../table.js';
 import { FEW, USUAL, isNumber, text, tone, width } from '../columns.js';
+import { locate } from '../actions.js';
 import { editRecords } from './edit.js';
 
 /** @type {import('../columns.js').Field[]|null} */
@@ -135,7 +136,7 @@ export function mount(root, ctx) {
     sort: (/** @type {string} */ key, /** @type {boolean} */ more) => {
       const before = sort.split(',').filter(Boolean);
       const now_ = before.find((one) => one.replace(/^-/, '') === key);
-      const next = now_ ? (now_.startsWith('-') ? key : `-${key}`) : `${isNumber(byKey(key) ?? { kind: '' }) || key === 'status' ? '-' : ''}${key}`;
+      const next = now_ ? (now_.startsWith('-') ? key : `-${key}`) : `${isNumber(byKey(key)) || key === 'status' ? '-' : ''}${key}`;
       sort = more ? [...before.filter((one) => one.replace(/^-/, '') !== key), next].join(',') : next;
       remember();
       table?.rebuild();
@@ -147,6 +148,11 @@ export function mount(root, ctx) {
       shown = shown.filter((one) => one !== key);
       shown.splice(shown.indexOf(before), 0, key);
       useColumns();
+    },
+    press: (/** @type {number} */ row, /** @type {string} */ key) => {
+      if (key !== 'light' || !ctx.may('operator') || !order[row]) return false;
+      light(order[row]);
+      return true;
     },
     click: (/** @type {number} */ row, /** @type {MouseEvent} */ event) => {
       const id = order[row];
@@ -162,7 +168,7 @@ export function mount(root, ctx) {
       if (event.key === ' ') { toggle(order[row]); changed(); return true; }
       if (event.key === 'a' && (event.ctrlKey || event.metaKey)) { order.forEach((id) => chosen.add(id)); changed(); return true; }
       if (event.key === 'Escape' && chosen.size) { chosen.clear(); changed(); return true; }
-      if (event.key === 'l' && ctx.may('operator')) { locate(order[row]); return true; }
+      if (event.key === 'l' && ctx.may('operator')) { light(order[row]); return true; }
       return false;
     },
   };
@@ -190,10 +196,7 @@ export function mount(root, ctx) {
   async function edit() {
     if (await editRecords(ctx, [...chosen])) changed();
   }
-  function locate(/** @type {string} */ id) {
-    const on = feed.value(id, 'light') !== true;
-    ctx.go('/plans/new', { ids: [id], action: { kind: 'locate', on } });
-  }
+  const light = (/** @type {string} */ id) => locate(ctx, id, feed.value(id, 'light') !== true);
 
   async function choose() {
     const picked = new Set(shown);

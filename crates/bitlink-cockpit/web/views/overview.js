@@ -2,6 +2,7 @@
 
 import { html, render, nothing } from '../vendor/lit.js';
 import { draw as drawChart, RANGES } from '../chart.js';
+import { choice, filtered, happened, quoted } from '../parts.js';
 
 /** @param {HTMLElement} root @param {any} ctx */
 export function mount(root, ctx) {
@@ -10,8 +11,9 @@ export function mount(root, ctx) {
   let endChart = () => {};
   let chartProblem = '';
   let asked = 0;
-
-  const link = (/** @type {string} */ filter) => `/miners?${new URLSearchParams({ filter })}`;
+  let ended = false;
+  /** What happened before this page was opened. @type {any[]} */
+  let before = [];
 
   function draw() {
     const now = feed.overview;
@@ -36,33 +38,31 @@ export function mount(root, ctx) {
       <div class="card">
         <div class="between"><h2>Miners</h2><a href="/miners">All ${fmt.count(cover.miners)}</a></div>
         <div class="bar" aria-hidden="true">${parts.map((name) => html`<i class=${name} .style=${`width:${(cover[name] / cover.miners) * 100}%`}></i>`)}</div>
-        <div class="counts">${parts.map((name) => html`<a href=${link(`status:${name}`)}><span class=${name === 'active' ? 'good' : name}>${fmt.status(name)[0]}</span> <b>${fmt.count(cover[name])}</b> ${fmt.status(name)[1]}</a>`)}</div>
+        <div class="counts">${parts.map((name) => html`<a href=${filtered(`status:${name}`)}><span class=${name === 'active' ? 'good' : name}>${fmt.status(name)[0]}</span> <b>${fmt.count(cover[name])}</b> ${fmt.status(name)[1]}</a>`)}</div>
+      </div>
+      <div class="card">
+        <div class="between"><h2>Hash rate and power</h2>${choice('Length of time', RANGES.map((one) => [one, one[0]]), range, (one) => { range = one; draw(); loadChart(); })}</div>
+        <div class="chart" id="chart"></div><div class="chart" id="chart-power"></div>
+        ${chartProblem ? html`<p class="empty">${chartProblem}</p>` : nothing}
       </div>
       <div class="two">
         <div class="card"><h2>What is wrong</h2>
           ${now.reasons.length ? html`<div class="reasons">${now.reasons.slice(0, 12).map((/** @type {any} */ one) => html`
-            <a href=${link(`rule:${one.rule}`)}><span class=${one.severity}>${fmt.sign(one.severity)}</span><span>${one.title}</span><span class="num">${fmt.soMany(one.miners, 'miner')}</span></a>`)}</div>`
+            <a href=${filtered(`rule:${one.rule}`)}><span class=${one.severity}>${fmt.sign(one.severity)}</span><span>${one.title}</span><span class="num">${fmt.soMany(one.miners, 'miner')}</span></a>`)}</div>`
             : html`<p class="empty">Nothing, as far as the miners tell.</p>`}
         </div>
         <div class="card"><div class="between"><h2>What happens</h2><a href="/log">Log</a></div>
           <p class="dim">Within the last hour: ${fmt.soMany(now.changed.statuses_last_hour, 'change')} of status, ${fmt.count(now.changed.met_last_hour)} met or moved, ${fmt.count(now.changed.vanished_last_hour)} vanished.</p>
-          <ul class="happened">${feed.happened.slice(0, 8).map((/** @type {any} */ one) => happening(one, fmt))}</ul>
-          ${feed.happened.length ? nothing : html`<p class="empty">Nothing since this page was opened.</p>`}
+          ${happened([...feed.happened, ...before].slice(0, 9))}
         </div>
-      </div>
-      <div class="card">
-        <div class="between"><h2>Hash rate and power</h2><div class="seg" role="group" aria-label="Length of time">${RANGES.map((one) => html`
-          <button aria-pressed=${one === range} @click=${() => { range = one; draw(); loadChart(); }}>${one[0]}</button>`)}</div></div>
-        <div class="chart" id="chart"></div><div class="chart" id="chart-power"></div>
-        ${chartProblem ? html`<p class="empty">${chartProblem}</p>` : nothing}
       </div>
       ${now.sites.length > 1 || now.sites[0]?.site ? html`<div class="card scroll"><h2>Sites</h2><table class="list">
         <thead><tr><th>Site</th><th class="num">Miners</th><th class="num">Active</th><th class="num">Warning</th><th class="num">Dead</th><th class="num">Hash rate</th><th class="num">Power</th></tr></thead>
-        <tbody>${now.sites.map((/** @type {any} */ one) => html`<tr><td><a href=${link(one.site === null ? 'site:?' : `site=${quoted(one.site)}`)}>${one.site ?? 'without a place'}</a></td>
+        <tbody>${now.sites.map((/** @type {any} */ one) => html`<tr><td><a href=${filtered(one.site === null ? 'site:?' : `site=${quoted(one.site)}`)}>${one.site ?? 'without a place'}</a></td>
           <td class="num">${fmt.count(one.miners)}</td><td class="num">${fmt.count(one.active)}</td><td class="num ${one.warning ? 'warn' : ''}">${fmt.count(one.warning)}</td><td class="num ${one.dead ? 'bad' : ''}">${fmt.count(one.dead)}</td>
           <td class="num">${fmt.rate(one.hashrate_hs)}</td><td class="num">${fmt.power(one.power_w)}</td></tr>`)}</tbody></table></div>` : nothing}
       <div class="card scroll"><h2>Models</h2>${now.models.length ? html`<table class="list"><thead><tr><th>Model</th><th class="num">Miners</th><th class="num">Hash rate</th></tr></thead>
-        <tbody>${now.models.slice(0, 12).map((/** @type {any} */ one) => html`<tr><td><a href=${link(`model=${quoted(one.model)}`)}>${one.model}</a></td><td class="num">${fmt.count(one.miners)}</td><td class="num">${fmt.rate(one.hashrate_hs)}</td></tr>`)}</tbody></table>` : html`<p class="empty">None has been read yet.</p>`}</div>
+        <tbody>${now.models.slice(0, 12).map((/** @type {any} */ one) => html`<tr><td><a href=${filtered(`model=${quoted(one.model)}`)}>${one.model}</a></td><td class="num">${fmt.count(one.miners)}</td><td class="num">${fmt.rate(one.hashrate_hs)}</td></tr>`)}</tbody></table>` : html`<p class="empty">None has been read yet.</p>`}</div>
     </div>`, root);
   }
 
@@ -79,7 +79,7 @@ export function mount(root, ctx) {
         const series = told.series.filter((/** @type {any} */ one) => one.metric === metric);
         element?.classList.toggle('hidden', !series.length);
         if (!element || !series.length) return () => {};
-        return drawChart(element, { series, names: [n ? 'power' : 'hash rate'], from: told.from_ms, to: told.to_ms, format: n ? fmt.power : fmt.rate, height: n ? 130 : 200, zero: true });
+        return drawChart(element, { series, names: [n ? 'power' : 'hash rate'], from: told.from_ms, to: told.to_ms, format: n ? fmt.power : fmt.rate, height: n ? 110 : 170, zero: true });
       });
       endChart = () => ends.forEach((end) => end());
     } catch (error) {
@@ -91,25 +91,18 @@ export function mount(root, ctx) {
 
   draw();
   loadChart();
+  const opened = feed.happened.at(-1)?.at_ms ?? Date.now();
+  api.get('/log', { limit: 9, from: -86400e3 }).then((/** @type {any} */ told) => { before = told.entries.filter((/** @type {any} */ one) => one.at_ms < opened); if (!ended) draw(); }).catch(() => {});
   const stops = [feed.on('overview', draw), feed.on('happened', draw)];
   const timer = setInterval(loadChart, 60_000);
   const themed = () => loadChart();
   window.addEventListener('theme', themed);
   return () => {
+    ended = true;
     stops.forEach((stop) => stop());
     clearInterval(timer);
     window.removeEventListener('theme', themed);
     asked++;
     endChart();
   };
-}
-
-/** A text as a filter takes it. @param {string} text */
-export const quoted = (text) => (/[\s"]/.test(text) ? `"${text.replaceAll('"', '')}"` : text);
-
-/** One thing that happened, as a line of a list. @param {any} one @param {any} fmt */
-export function happening(one, fmt) {
-  return html`<li><span class="dim nowrap" title=${new Date(one.at_ms).toLocaleString()}>${fmt.clock(one.at_ms).slice(-8)}</span>
-    <span class=${one.severity} title=${one.severity}>${fmt.sign(one.severity)}</span>
-    <span>${one.id ? html`<a href="/miners/${one.id}">${one.address ?? one.id}</a> ` : nothing}${one.text}</span></li>`;
 }

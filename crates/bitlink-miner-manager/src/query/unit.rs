@@ -29,10 +29,23 @@ const UNITS: &[(&str, f64, &str)] = &[
     ("%", 0.01, "1"),
 ];
 
+/// How many bytes of a text are a number: `88`, `-1.5`, `1e12`; of `1eh` the first.
+fn number_length(text: &str) -> usize {
+    let length = |text: &str, also: &[char]| {
+        text.find(|c: char| !c.is_ascii_digit() && !also.contains(&c)).unwrap_or(text.len())
+    };
+    let digits = length(text, &['.', '-', '+']);
+    let Some(exponent) = text.get(digits..).and_then(|rest| rest.strip_prefix(['e', 'E'])) else {
+        return digits;
+    };
+    let longer = length(exponent, &['-', '+']);
+    let is_one = exponent.get(..longer).is_some_and(|text| text.contains(|c: char| c.is_ascii_digit()));
+    if is_one { digits + 1 + longer } else { digits }
+}
+
 /// A number in base units. `unit` is the field's base unit, `per` how many of those a bare number counts.
 pub(super) fn parse(text: &str, unit: Option<&str>, per: f64) -> Result<f64, String> {
-    let digits = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+')).unwrap_or(text.len());
-    let (number, after) = text.split_at(digits);
+    let (number, after) = text.split_at(number_length(text));
     let bad = || match text {
         "" => "a number is missing".to_owned(),
         text => format!("{text:?} is no number"),

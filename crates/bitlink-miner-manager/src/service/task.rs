@@ -1,25 +1,27 @@
 //! The one task of a service: it owns the monitor, the scan that is running and what is being kept, and brings them together.
 
+mod keeping;
+mod search;
+
 use super::alerting::Alerts;
 use super::book::{Book, News};
 use super::memories::Memories;
-use super::recorder::{Recorder, Turn};
+use super::recorder::Recorder;
 use super::stats::Counts;
 use super::{AmendError, Command, Pulse, Service, ServiceConfig, ServiceEvent};
 use crate::error::Error;
 use crate::fleet::Fleet;
 use bitlink_alerts::{CourierEvent, Occasion};
-use bitlink_model::MinerStatus;
 use bitlink_monitor::{
     Change, Clock, JournalError, MonitorEvent, MonitorHandle, MonitorStream, Registry, RegistryChange,
     RegistryJournal, Sweep,
 };
-use bitlink_scanner::{ScanEvent, ScanStream, ScanTargets, is_local};
+use bitlink_scanner::{ScanEvent, ScanStream, ScanTargets};
 use bitlink_transport::{Endpoint, ListenEvent, ListenStream};
 use futures::future::{BoxFuture, OptionFuture};
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -399,161 +401,6 @@ impl Task {
         self.tell(ServiceEvent::Monitor(event));
     }
 
-    // -- scans
-
-    fn begin_scan(&mut self, now: Instant) {
-        self.next_scan = None;
-        self.look_up();
-        let began = self.without_those_heard().and_then(|targets| {
-            if targets.is_empty() { Ok(None) } else { self.fleet.scan_targets(targets).map(Some) }
-        });
-        match began {
-            Ok(Some(stream)) => self.follow_scan(stream, Some(self.config.networks.clone()), now),
-            Ok(None) => self.plan_scan(),
-            Err(error) => {
-                self.counts.lock().scans_failed += 1;
-                self.tell(ServiceEvent::ScanFailed(Arc::new(error)));
-                self.plan_scan();
-            }
-        }
-    }
-
-    fn follow_scan(&mut self, stream: ScanStream, networks: Option<ScanTargets>, now: Instant) {
-        self.scan = Some(Scan { stream, sweep: self.book.begin_sweep(), networks });
-        self.pulse.send_modify(|pulse| pulse.scanning_since = Some(now));
-    }
-
-    fn ask_those_heard(&mut self, now: Instant) {
-        let places = self.book.places();
-        let known: BTreeSet<IpAddr> = places.iter().map(SocketAddr::ip).collect();
-        let heard: Vec<String> =
-            mem::take(&mut self.heard).difference(&known).map(IpAddr::to_string).collect();
-        if heard.is_empty() {
-            return;
-        }
-        let began = ScanTargets::from_args(heard)
-            .map_err(Error::from)
-            .and_then(|targets| self.fleet.scan_targets(targets));
-        match began {
-            Ok(stream) => self.follow_scan(stream, None, now),
-            Err(error) => self.tell(ServiceEvent::ScanFailed(Arc::new(error))),
-        }
-    }
-
-    /// The networks without the miners that are heard all the time: they are not asked by two at once.
-    fn without_those_heard(&self) -> Result<ScanTargets, Error> {
-        let state = self.handle.state();
-        let heard = state.iter().filter(|miner| {
-            miner.snapshot.is_some() && !matches!(miner.status, MinerStatus::Dead | MinerStatus::Scanning)
-        });
-        let heard: Vec<String> = heard.map(|miner| Endpoint::new(miner.ip, miner.port).to_string()).collect();
-        let networks = self.config.networks.clone();
-        if networks.is_empty() || heard.is_empty() {
-            return Ok(networks);
-        }
-        Ok(networks.excluding(ScanTargets::from_args(heard)?)?)
-    }
-
-    /// The next scan comes after the pause.
-    fn plan_scan(&mut self) {
-        self.next_scan = self.config.rescan.map(|pause| Instant::now() + pause);
-    }
-
-    fn scanned(&mut self, event: Option<ScanEvent>) {
-        let Some(scan) = &self.scan else { return };
-        match event {
-            Some(ScanEvent::Started { total, .. }) if scan.networks.is_some() => {
-                self.tell(ServiceEvent::ScanBegan { total });
-            }
-            Some(ScanEvent::Found(miner)) => drop(self.book.found(&miner, scan.sweep)),
-            Some(ScanEvent::NameUnknown { name, error, .. }) => {
-                let error = Arc::new(error.into());
-                self.tell(ServiceEvent::Unwatchable { target: name, error });
-            }
-            Some(ScanEvent::Complete { report, .. }) => {
-                if scan.networks.is_some() {
-                    self.counts.scan_ended(&report, self.clock.now());
-                    self.tell(ServiceEvent::ScanEnded(Arc::from(report)));
-                }
-                self.end_scan();
-            }
-            Some(_) => {}
-            None => self.end_scan(),
-        }
-    }
-
-    fn end_scan(&mut self) {
-        let was_of_networks = self.scan.take().is_some_and(|scan| scan.networks.is_some());
-        self.pulse.send_modify(|pulse| {
-            pulse.scanning_since = None;
-            if was_of_networks {
-                pulse.scanned_at = Some(Instant::now());
-            }
-        });
-        if was_of_networks {
-            self.plan_scan();
-        }
-    }
-
-    // -- miners that show themselves
-
-    fn listen(&mut self) {
-        self.listening = self.config.listen.as_ref().and_then(|config| match self.fleet.listen(config) {
-            Ok(stream) => Some(stream),
-            Err(error) => {
-                self.tell(ServiceEvent::Deaf(Arc::new(error)));
-                None
-            }
-        });
-    }
-
-    fn hear(&mut self, event: Option<ListenEvent>) {
-        match event {
-            Some(ListenEvent::Seen(seen)) if seen.is_miner() && is_local(seen.from) => {
-                let is_watched = self.watched.iter().any(|endpoint| endpoint.ip() == seen.from);
-                if !is_watched && self.heard.len() < MOST_HEARD && self.heard.insert(seen.from) {
-                    self.tell(ServiceEvent::Heard { ip: seen.from });
-                }
-            }
-            Some(_) => {}
-            None => self.listening = None,
-        }
-    }
-
-    // -- what is always watched
-
-    fn look_up(&mut self) {
-        let texts: Vec<String> = if self.config.always.is_empty() {
-            Vec::new()
-        } else {
-            self.config.always.to_string().split(", ").map(str::to_owned).collect()
-        };
-        self.always.retain(|text, _| texts.contains(text));
-        let fleet = self.fleet.clone();
-        self.looking_up = (!texts.is_empty()).then(|| {
-            LookUp(Box::pin(async move {
-                let mut looked = Vec::with_capacity(texts.len());
-                for text in texts {
-                    let found = fleet.endpoints_to_watch(&text).await;
-                    looked.push((text, found));
-                }
-                looked
-            }))
-        });
-    }
-
-    fn looked_up(&mut self, looked: Looked) {
-        self.looking_up = None;
-        self.stirred = true;
-        for (target, found) in looked {
-            match found {
-                Ok(endpoints) => drop(self.always.insert(target, endpoints)),
-                // What it was before goes on being watched.
-                Err(error) => self.tell(ServiceEvent::Unwatchable { target, error: Arc::new(error) }),
-            }
-        }
-    }
-
     // -- orders
 
     async fn obey(&mut self, order: Command) {
@@ -651,85 +498,6 @@ impl Task {
                 );
             }
             News::Returned(record) => self.alerts.note(Occasion::Returned, Some(record.id), "is back"),
-        }
-    }
-
-    // -- history
-
-    fn keep_history(&mut self) {
-        let Some(recorder) = &mut self.recorder else { return };
-        if let Err(error) = recorder.configure(self.config.history.clone(), self.clock.now()) {
-            let reason = error.to_string();
-            self.pulse.send_modify(|pulse| pulse.not_recorded = Some(reason.clone()));
-            self.tell(ServiceEvent::NotRecorded { reason });
-        }
-    }
-
-    fn recorded(&mut self, turn: Turn) {
-        match turn {
-            Turn::Same => {}
-            Turn::Failing(reason) => {
-                self.pulse.send_modify(|pulse| pulse.not_recorded = Some(reason.clone()));
-                self.alerts.note(Occasion::NotRecorded, None, reason.clone());
-                self.tell(ServiceEvent::NotRecorded { reason });
-            }
-            Turn::Again { missed } => {
-                self.alerts.note(
-                    Occasion::RecordedAgain,
-                    None,
-                    format!("readings are recorded again; {missed} rounds are not"),
-                );
-                self.pulse.send_modify(|pulse| pulse.not_recorded = None);
-                self.tell(ServiceEvent::RecordedAgain { missed });
-            }
-        }
-        let status = self.recorder.as_ref().map(Recorder::status);
-        self.pulse.send_modify(|pulse| pulse.history = status);
-    }
-
-    // -- keeping
-
-    fn keep(&mut self, times: bool) {
-        let Some(journal) = self.journal.as_ref().filter(|_| self.keeping.is_none()) else { return };
-        let changes = self.book.take_changes(times);
-        if changes.is_empty() && self.waiting.is_empty() {
-            return;
-        }
-        let done = journal.keep(changes.clone());
-        self.keeping =
-            Some(Keeping { changes, began: Instant::now(), done, waiting: mem::take(&mut self.waiting) });
-    }
-
-    fn kept(&mut self, outcome: Result<(), JournalError>) {
-        let Some(Keeping { changes, began, waiting, .. }) = self.keeping.take() else { return };
-        self.counts.kept(began.elapsed(), outcome.is_ok());
-        match outcome {
-            Ok(()) => {
-                if self.failing.take().is_some() {
-                    self.pulse.send_modify(|pulse| pulse.not_kept = None);
-                    self.alerts.note(Occasion::KeptAgain, None, "what is known is kept again");
-                    self.tell(ServiceEvent::KeptAgain);
-                }
-                for (done, changed) in waiting {
-                    let _ = done.send(Ok(changed));
-                }
-            }
-            Err(error) => {
-                self.book.not_kept(&changes);
-                for (done, _) in waiting {
-                    let _ = done.send(Err(AmendError::NotKept(error.clone())));
-                }
-                let why = error.to_string();
-                let before = self.failing.take();
-                let pause = before.as_ref().map_or(RETRY.0, |failing| (failing.pause * 2).min(RETRY.1));
-                self.next_keep = Instant::now() + pause;
-                if before.is_none_or(|failing| failing.why != why) {
-                    self.pulse.send_modify(|pulse| pulse.not_kept = Some(why.clone()));
-                    self.alerts.note(Occasion::NotKept, None, why.clone());
-                    self.tell(ServiceEvent::NotKept { error, waiting: changes.len() });
-                }
-                self.failing = Some(Failing { why, pause });
-            }
         }
     }
 

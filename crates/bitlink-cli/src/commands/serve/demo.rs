@@ -81,6 +81,7 @@ pub(super) async fn run(
         data: place.path().to_path_buf(),
         vault: None,
         groups: bitlink_miner_manager::control::Groups::default(),
+        configured: bitlink_cockpit::Configured::default(),
     };
     let shown = Shown::start(&HttpConfig::new(listen(args.listen)), &service, Some(cockpit), None).await?;
     let mut out = console.out();

@@ -82,6 +82,7 @@ impl Farm {
             data: folder.clone(),
             vault: None,
             groups: Groups::default(),
+            configured: crate::Configured::default(),
         };
         let api = Api::new(cockpit, service.handle(), "1.2.3", false);
         let config = HttpConfig::new(([127, 0, 0, 1], 0).into());
@@ -114,6 +115,7 @@ impl Farm {
             data: self.folder.clone(),
             vault: None,
             groups: Groups::default(),
+            configured: crate::Configured::default(),
         }
     }
 
