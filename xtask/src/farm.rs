@@ -235,7 +235,7 @@ impl Service {
         let lines = Lines::of(running.errors()?);
         let http = lines.wait("the service to show metrics", |line| {
             let message: Value = serde_json::from_str(line).ok()?;
-            if message["message"] != "metrics are shown" {
+            if !message["message"].as_str().is_some_and(|said| said.ends_with("metrics are shown")) {
                 return None;
             }
             message["address"].as_str()?.parse().ok()
