@@ -61,10 +61,11 @@ struct Numbers {
     parts: Box<[f32]>,
 }
 
-/// Changes that are worth telling are far above the digits that go.
+/// Changes that are worth telling are far above the digits that go. What a hostile machine says may be larger than any such
+/// number: it stays the same one, and so is no change.
 #[allow(clippy::cast_possible_truncation)]
 fn short(number: f64) -> f32 {
-    number as f32
+    number.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
 }
 
 fn shares(stats: &MinerStats) -> [f64; 5] {
@@ -111,5 +112,45 @@ fn differ(told: &[f32], now: &[f64], by: impl Fn(f64) -> f64) -> bool {
             (told - now).abs() >= by(told)
         }
     };
-    told.len() != now.len() || told.iter().zip(now).any(|(told, now)| moved(f64::from(*told), *now))
+    let short = |number: &f64| f64::from(short(*number));
+    told.len() != now.len() || told.iter().zip(now).any(|(told, now)| moved(f64::from(*told), short(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    //! What is a change to a reader, and what is none.
+    use super::*;
+
+    fn miner(change: impl FnOnce(&mut MinerStats)) -> Miner {
+        let mut miner = Miner::unheard([192, 0, 2, 1].into(), 4028);
+        miner.stats.hashrate_avg = 100.0;
+        miner.stats.temperatures = vec![70.3, 71.0];
+        miner.stats.fans = vec![6000.0];
+        change(&mut miner.stats);
+        miner
+    }
+
+    fn tells(before: impl FnOnce(&mut MinerStats), now: impl FnOnce(&mut MinerStats)) -> bool {
+        Face::of(&miner(before)).differs(&miner(now))
+    }
+
+    #[test]
+    fn small_changes_are_none_and_large_ones_are() {
+        let same = |_: &mut MinerStats| {};
+        assert!(!tells(same, same));
+        assert!(!tells(same, |stats| stats.hashrate_avg = 100.9));
+        assert!(tells(same, |stats| stats.hashrate_avg = 101.1));
+        assert!(!tells(same, |stats| stats.temperatures[1] = 71.9));
+        assert!(tells(same, |stats| stats.temperatures[1] = 72.1));
+        assert!(tells(same, |stats| stats.temperatures.truncate(1)));
+        assert!(tells(same, |stats| stats.fans[0] = 5600.0));
+        assert!(tells(same, |stats| stats.power = 3000.0), "it was not known before");
+    }
+
+    #[test]
+    fn a_number_beyond_all_others_is_told_once() {
+        let absurd = |stats: &mut MinerStats| stats.hashrate_avg = 1e300;
+        assert!(tells(|_| {}, absurd));
+        assert!(!tells(absurd, absurd));
+    }
 }

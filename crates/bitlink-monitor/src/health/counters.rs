@@ -286,3 +286,38 @@ impl Errors {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Windows over counts that are larger than what is kept of them.
+    use super::*;
+
+    fn grown(counts: &[u64]) -> Vec<Option<u64>> {
+        let (rules, mut window) = (Rules::default(), ShareWindow::default());
+        let at = |n: usize| Timestamp::from_unix_millis(1_000_000 + i64::try_from(n).unwrap() * 10_000);
+        let counts = counts.iter().map(|accepted| Counts { accepted: *accepted, rejected: 0, stale: None });
+        counts
+            .enumerate()
+            .map(|(n, counts)| window.add(at(n), counts, &rules).map(|grown| grown.accepted))
+            .collect()
+    }
+
+    #[test]
+    fn counts_grow_over_the_end_of_their_digits() {
+        let edge = u64::from(u32::MAX);
+        assert_eq!(grown(&[edge - 5, edge, edge + 10]), [Some(0), Some(5), Some(15)]);
+        assert_eq!(grown(&[7 * (edge + 1) - 1, 7 * (edge + 1) + 1]), [Some(0), Some(2)]);
+    }
+
+    #[test]
+    fn a_window_is_begun_anew_where_its_digits_cannot_tell_the_growth() {
+        let edge = u64::from(u32::MAX);
+        assert_eq!(grown(&[5, edge + 5, edge + 6, edge + 8]), [Some(0), Some(edge), Some(0), Some(2)]);
+        assert_eq!(grown(&[0, u64::MAX, u64::MAX]), [Some(0), Some(0), Some(0)]);
+    }
+
+    #[test]
+    fn counts_that_fall_begin_anew() {
+        assert_eq!(grown(&[100, 120, 3, 5]), [Some(0), Some(20), Some(0), Some(2)]);
+    }
+}
