@@ -12,6 +12,9 @@ pub mod metrics;
 pub mod mqtt;
 mod page;
 mod secret;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test stops where it fails
+mod testing;
 mod tls;
 
 pub use api::{Cockpit, Configured, Problem, document};

@@ -191,10 +191,10 @@ async function countAlerts() {
   } catch { /* it is shown as soon as it can be */ }
 }
 
-/** Looks who is signed in, and shows what they may see. */
 /** What stands there until this runs. */
 const boot = app.querySelector('.boot');
 
+/** Looks who is signed in, and shows what they may see. */
 async function start() {
   applyTheme();
   boot?.remove();

@@ -1,5 +1,6 @@
 // Lines over time: a mean with the band between least and greatest, gaps as gaps.
 
+import { pad } from './format.js';
 import uPlot from './vendor/uplot.js';
 
 /** Lengths of time that can be looked at. @type {[string, number][]} */
@@ -103,7 +104,6 @@ export function draw(element, what) {
 
 /** Ticks in 24 hours, with the day where it changes. @param {any} _ @param {number[]} ticks */
 function clocks(_, ticks) {
-  const pad = (/** @type {number} */ n) => String(n).padStart(2, '0');
   const long = ticks.length > 1 && ticks[ticks.length - 1] - ticks[0] > 2 * 86400;
   return ticks.map((tick) => {
     const at = new Date(tick * 1000);

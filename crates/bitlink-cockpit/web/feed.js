@@ -73,7 +73,6 @@ export class Feed extends EventTarget {
     });
     on('scan', (told) => this.dispatchEvent(new CustomEvent('scan', { detail: told })));
     on('plan', (told) => this.dispatchEvent(new CustomEvent('plan', { detail: told })));
-    on('lagged', () => {});
   }
 
   close() {

@@ -69,7 +69,8 @@ export function span(seconds) {
 /** How long ago. @param {number|null|undefined} ms @param {number} [now] */
 export const ago = (ms, now = Date.now()) => (known(ms) ? `${span((now - /** @type {number} */ (ms)) / 1000)} ago` : NONE);
 
-const pad = (/** @type {number} */ n) => String(n).padStart(2, '0');
+/** Two digits at least. */
+export const pad = (/** @type {number} */ n) => String(n).padStart(2, '0');
 
 /** A time of the clock on the wall here; with the date where it is not today. @param {number|null|undefined} ms @param {number} [now] */
 export function clock(ms, now = Date.now()) {

@@ -14,8 +14,10 @@ export const problem = (text) => (text ? html`<div class="problem" role="alert">
 export const choice = (label, options, chosen, pick) => html`<div class="seg" role="group" aria-label=${label}>
   ${options.map(([one, name]) => html`<button type="button" aria-pressed=${one === chosen} @click=${() => pick(one)}>${name}</button>`)}</div>`;
 
-/** Where a machine stands, from the large to the small. @param {any} position */
-export const place = (position) => ['site', 'building', 'rack', 'shelf', 'slot'].map((part) => position?.[part]).filter(Boolean).join(' / ');
+/** Parts of a place, from the large to the small. */
+export const PLACES = ['site', 'building', 'rack', 'shelf', 'slot'];
+/** Where a machine stands. @param {any} position */
+export const place = (position) => PLACES.map((part) => position?.[part]).filter(Boolean).join(' / ');
 
 /** A text as a filter takes it. @param {string} text */
 export const quoted = (text) => (/[\s"]/.test(text) ? `"${text.replaceAll('"', '')}"` : text);
@@ -47,6 +49,9 @@ export function happened(entries) {
     return html`${changes ? html`<li class="day dim">${on}</li>` : nothing}${happening(one)}`;
   })}</ul>`;
 }
+
+/** What a command can come to, the best first. */
+export const OUTCOMES = ['verified', 'applied', 'refused', 'unsupported', 'unknown', 'not_attempted'];
 
 /** What a miner came to under a command, or how far it is. @param {any} one */
 export const outcome = (one) => html`<span class="badge ${one.outcome ?? ''}">${words(one.outcome ?? one.stage)}</span>`;

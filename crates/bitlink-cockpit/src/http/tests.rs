@@ -3,13 +3,9 @@
 #![allow(clippy::unwrap_used)] // a test stops where it fails
 
 use super::*;
+use crate::testing::watched;
 use axum::body::to_bytes;
-use bitlink_miner_manager::transport::MemoryTransport;
-use bitlink_miner_manager::{
-    Fleet, FleetRegistry, MonitorEvent, ScanConfig, ScanTargets, Service, ServiceConfig, ServiceEvent,
-    ServiceStream,
-};
-use bitlink_simulator::{FaceName, FleetSpec, Mix, SimClock};
+use bitlink_miner_manager::ServiceStream;
 use std::path::PathBuf;
 use tower::ServiceExt;
 
@@ -24,22 +20,7 @@ struct Watching {
 impl Watching {
     async fn start(name: &str, miners: usize) -> Self {
         let folder = std::env::temp_dir().join(format!("bitlink-cockpit-{}-{name}", std::process::id()));
-        let spec = FleetSpec::new(miners).with_mix(Mix::only(FaceName::Antminer)).with_sick(0.0);
-        let simulated = spec.with_first([10, 0, 0, 1].into()).build(&SimClock::runtime()).unwrap();
-        let network = MemoryTransport::new();
-        for (ip, host) in simulated.hosts() {
-            network.insert(ip, Arc::clone(host) as _);
-        }
-        let fleet = Fleet::over(Arc::new(network)).with_scan(ScanConfig::default().with_ports(vec![4028]));
-        let config = ServiceConfig::default().with_networks(ScanTargets::from_args(["10.0.0.0/28"]).unwrap());
-        let registry = FleetRegistry::open(&folder).unwrap();
-        let mut service = Service::new(fleet).with_config(config).start(registry).unwrap();
-        let mut read = 0;
-        while read < miners {
-            if let ServiceEvent::Monitor(MonitorEvent::StatusChanged { .. }) = service.recv().await.unwrap() {
-                read += 1;
-            }
-        }
+        let (_, service) = watched(&folder, miners).await;
         Self { service, folder }
     }
 

@@ -1,8 +1,7 @@
 // Places, labels and notes of one or many miners, in a dialog.
 
 import { html, nothing } from '../vendor/lit.js';
-
-const PLACES = ['site', 'building', 'rack', 'shelf', 'slot'];
+import { PLACES } from '../parts.js';
 
 /** Asks, and writes. Whether anything was written. @param {any} ctx @param {string[]} ids @param {any} [record] */
 export async function editRecords(ctx, ids, record) {

@@ -34,7 +34,6 @@ export function mount(root, ctx) {
   let asking = /** @type {AbortController|null} */ (null);
   let stirred = false;
   let timer = 0;
-  let took = 0;
 
   const byKey = (/** @type {string} */ key) => fields?.find((field) => field.key === key || field.aliases?.includes(key));
   const columns = () => shown.map(byKey).filter((field) => field !== undefined);
@@ -92,7 +91,6 @@ export function mount(root, ctx) {
     const mine = new AbortController();
     asking = mine;
     stirred = false;
-    const began = performance.now();
     try {
       const told = await api.get('/miners', { filter, sort, columns: 'id', limit: 100000 }, { signal: mine.signal });
       if (ended || asking !== mine) return;
@@ -105,7 +103,7 @@ export function mount(root, ctx) {
       const wrong = /** @type {import('../api.js').Problem} */ (error);
       problem = wrong.field === 'filter' && wrong.at !== undefined ? `${wrong.message} (at letter ${wrong.at + 1})` : wrong.message;
     } finally {
-      if (asking === mine) { asking = null; took = performance.now() - began; }
+      if (asking === mine) asking = null;
     }
     loading = false;
     changed();
@@ -238,7 +236,6 @@ export function mount(root, ctx) {
   // The order follows the values, but never so fast that it costs more than it shows.
   const follow = setInterval(() => { if (stirred && !asking && !document.hidden && feed.complete) arrange(); }, 4000);
   const tick = setInterval(() => { now = Date.now(); table?.redraw(); }, 1000);
-  void took;
 
   (async () => {
     try {

@@ -2,9 +2,8 @@
 
 import { html, render, nothing } from '../vendor/lit.js';
 import { form } from '../actions.js';
-import { outcome, problem as wrong, save, time, words } from '../parts.js';
+import { OUTCOMES, outcome, problem as wrong, save, time, words } from '../parts.js';
 
-const OUTCOMES = ['verified', 'applied', 'refused', 'unsupported', 'unknown', 'not_attempted'];
 /** So many lines are drawn; all of them are in the file. */
 const LINES = 500;
 

@@ -1,7 +1,7 @@
 // Commands that were planned and run.
 
 import { html, render, nothing } from '../vendor/lit.js';
-import { problem as wrong, words } from '../parts.js';
+import { OUTCOMES, problem as wrong, words } from '../parts.js';
 
 /** @param {HTMLElement} root @param {any} ctx */
 export function mount(root, ctx) {
@@ -10,7 +10,7 @@ export function mount(root, ctx) {
   let plans = null;
   let problem = '';
   let ended = false;
-  const came = (/** @type {any} */ counts) => ['verified', 'applied', 'refused', 'unsupported', 'unknown', 'not_attempted']
+  const came = (/** @type {any} */ counts) => OUTCOMES
     .filter((name) => counts[name]).map((name) => html`<span class="badge ${name}">${fmt.count(counts[name])} ${words(name)}</span> `);
   const draw = () => render(html`<div class="page">
     <div class="head"><h1>Commands</h1><span class="dim grow">choose miners in the <a href="/miners">grid</a>, then “Command”</span></div>

@@ -16,6 +16,8 @@ export function mount(root, ctx) {
   let how = 'place';
   /** Groups in order, by name. @type {Map<string, any[]>} */
   let groups = new Map();
+  /** Every machine as it was looked at last. @type {Map<string, any>} */
+  let ones = new Map();
   let late = 0;
   /** Numbers of the groups in sight: only they are drawn. @type {Set<number>} */
   const seen = new Set();
@@ -40,7 +42,9 @@ export function mount(root, ctx) {
 
   function arrange() {
     const at = FIELDS.map((field) => feed.columns.indexOf(field));
-    groups = new Map();
+    const before = ones;
+    let moved = feed.rows.size !== before.size;
+    ones = new Map();
     for (const row of feed.rows.values()) {
       /** @type {any} */
       const one = {};
@@ -48,10 +52,18 @@ export function mount(root, ctx) {
       const ip = String(one.ip ?? one.address);
       const net = ip.includes(':') ? ip : `${ip.split('.').slice(0, 3).join('.')}.0/24`;
       const stands = [one.site, one.building, one.rack].filter(Boolean).join(' / ');
-      const name = how === 'address' ? net : stands || `without a place, ${net}`;
+      one.group = how === 'address' ? net : stands || `without a place, ${net}`;
       one.order = how === 'address' || !stands ? ip : [one.shelf ?? '', one.slot ?? '', ip].join(' ');
-      const group = groups.get(name);
-      if (group) group.push(one); else groups.set(name, [one]);
+      const was = before.get(one.id);
+      moved ||= was?.group !== one.group || was.order !== one.order;
+      ones.set(one.id, was ? Object.assign(was, one) : one);
+    }
+    // Tens of thousands of names are not put in order each second for numbers that are other ones.
+    if (!moved) return;
+    groups = new Map();
+    for (const one of ones.values()) {
+      const group = groups.get(one.group);
+      if (group) group.push(one); else groups.set(one.group, [one]);
     }
     groups = new Map([...groups].sort(([a], [b]) => Number(a.startsWith('without')) - Number(b.startsWith('without')) || natural(a, b)));
     for (const all of groups.values()) all.sort((a, b) => natural(a.order, b.order));

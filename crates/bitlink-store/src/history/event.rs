@@ -300,14 +300,7 @@ pub(crate) fn between(
     until: i64,
     most: usize,
 ) -> rusqlite::Result<Vec<Event>> {
-    let of = if miner.is_some() { "miner = ?4 AND" } else { "?4 IS NULL AND" };
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM history_event WHERE {of} at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms, id LIMIT ?3"
-    ))?;
-    let miner = miner.map(|miner| miner.as_u64().cast_signed());
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let found = select.query_map(params![from, until, most, miner], event)?;
-    found.filter_map(Result::transpose).collect()
+    select(connection, miner, from, until, most, "at_ms, id")
 }
 
 /// The last of them, in order of time.
@@ -318,16 +311,27 @@ pub(crate) fn last_between(
     until: i64,
     most: usize,
 ) -> rusqlite::Result<Vec<Event>> {
+    let mut found = select(connection, miner, from, until, most, "at_ms DESC, id DESC")?;
+    found.reverse();
+    Ok(found)
+}
+
+fn select(
+    connection: &Connection,
+    miner: Option<MinerId>,
+    from: i64,
+    until: i64,
+    most: usize,
+    order: &str,
+) -> rusqlite::Result<Vec<Event>> {
     let of = if miner.is_some() { "miner = ?4 AND" } else { "?4 IS NULL AND" };
     let mut select = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM history_event WHERE {of} at_ms >= ?1 AND at_ms < ?2 ORDER BY at_ms DESC, id DESC LIMIT ?3"
+        "SELECT {COLUMNS} FROM history_event WHERE {of} at_ms >= ?1 AND at_ms < ?2 ORDER BY {order} LIMIT ?3"
     ))?;
     let miner = miner.map(|miner| miner.as_u64().cast_signed());
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let found = select.query_map(params![from, until, most, miner], event)?;
-    let mut found: Vec<Event> = found.filter_map(Result::transpose).collect::<rusqlite::Result<_>>()?;
-    found.reverse();
-    Ok(found)
+    found.filter_map(Result::transpose).collect()
 }
 
 /// The last status and the last facts of every machine up to a time.

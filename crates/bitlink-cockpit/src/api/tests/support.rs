@@ -3,20 +3,15 @@
 use crate::accounts::{Accounts, Role, SignedIn};
 use crate::api::{Api, Cockpit};
 use crate::http::{self, HttpConfig};
+use crate::testing::watched;
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use bitlink_miner_manager::control::Groups;
-use bitlink_miner_manager::transport::MemoryTransport;
-use bitlink_miner_manager::{
-    Fleet, FleetRegistry, MonitorEvent, ScanConfig, ScanTargets, Service, ServiceConfig, ServiceEvent,
-    ServiceHandle, ServiceStream,
-};
-use bitlink_simulator::{FaceName, FleetSpec, Mix, SimClock};
+use bitlink_miner_manager::{Fleet, ServiceHandle, ServiceStream};
 use futures::StreamExt;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::Arc;
 use tower::ServiceExt;
 
 pub(super) const PASSWORD: &str = "correct horse battery";
@@ -60,22 +55,7 @@ impl Farm {
     /// With nobody who could sign in.
     pub(super) async fn without_users(name: &str, miners: usize) -> Self {
         let folder = std::env::temp_dir().join(format!("bitlink-api-{}-{name}", std::process::id()));
-        let spec = FleetSpec::new(miners).with_mix(Mix::only(FaceName::Antminer)).with_sick(0.0);
-        let simulated = spec.with_first([10, 0, 0, 1].into()).build(&SimClock::runtime()).unwrap();
-        let network = MemoryTransport::new();
-        for (ip, host) in simulated.hosts() {
-            network.insert(ip, Arc::clone(host) as _);
-        }
-        let fleet = Fleet::over(Arc::new(network)).with_scan(ScanConfig::default().with_ports(vec![4028]));
-        let config = ServiceConfig::default().with_networks(ScanTargets::from_args(["10.0.0.0/28"]).unwrap());
-        let registry = FleetRegistry::open(&folder).unwrap();
-        let mut service = Service::new(fleet.clone()).with_config(config).start(registry).unwrap();
-        let mut read = 0;
-        while read < miners {
-            if let ServiceEvent::Monitor(MonitorEvent::StatusChanged { .. }) = service.recv().await.unwrap() {
-                read += 1;
-            }
-        }
+        let (fleet, service) = watched(&folder, miners).await;
         let cockpit = Cockpit {
             accounts: Accounts::open(&folder).unwrap(),
             fleet: fleet.clone(),
