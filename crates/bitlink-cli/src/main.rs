@@ -26,6 +26,9 @@ use failure::{Exit, Failure};
 use std::io::Write;
 use std::process::ExitCode;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     report_panics();
     let cli = Cli::parse();

@@ -115,7 +115,7 @@ impl Api {
             version,
             is_tls,
             demo_csrf: crate::secret::word(),
-            feed: Feed::new(version),
+            feed: Feed::new(),
             happened,
             scans: Scans::new(news.clone()),
             plans: Plans::new(news.clone()),

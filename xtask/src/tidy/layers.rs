@@ -198,11 +198,12 @@ const LAYERS: &[Layer] = &[
             "bitlink-store",
             "bitlink-alerts",
         ]),
-        // What goes through the control socket of a service is JSON, and a filter may name a network.
+        // What goes through the control socket of a service is JSON; a filter may name a network, and looks through many texts.
         third_party: Allowed::Only(&[
             "async-trait",
             "futures",
             "ipnet",
+            "memchr",
             "serde",
             "serde_json",
             "thiserror",

@@ -23,6 +23,9 @@ mod watch;
 use anyhow::Result;
 use clap::Parser;
 
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Miners, lines and the bare loop for measuring scans
 #[derive(Debug, Parser)]
 #[command(name = "bench-net")]

@@ -2,7 +2,7 @@
 //! plans go. Whoever was away goes on where it stopped. A slow reader gets the newest when it comes for it: nothing is queued.
 
 use super::feed::Table;
-use super::fleet::{cells, columns};
+use super::fleet::{Cells, columns};
 use super::problem::Params;
 use super::who::{Viewer, who};
 use super::{Api, Problem};
@@ -13,7 +13,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::query::Field;
 use futures::stream;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -78,6 +78,7 @@ async fn events(
         api,
         fields,
         waiting: VecDeque::new(),
+        telling: None,
         beat,
         overview_of: 0,
         _permit: permit,
@@ -130,7 +131,8 @@ struct Listener {
     works: u64,
     news: watch::Receiver<u64>,
     beat: Interval,
-    waiting: VecDeque<(&'static str, serde_json::Value)>,
+    waiting: VecDeque<(&'static str, String)>,
+    telling: Option<Telling>,
     overview_of: u64,
     _permit: OwnedSemaphorePermit,
 }
@@ -140,9 +142,14 @@ impl Listener {
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((name, data)) = self.waiting.pop_front() {
-                // Only what is told whole may be gone on from: in the middle of slices the old place counts.
-                let event = Event::default().event(name).data(data.to_string());
-                return Some(if self.waiting.is_empty() { event.id(self.id()) } else { event });
+                return Some(self.message(name, data));
+            }
+            if let (Some(telling), Some(columns)) = (&mut self.telling, &self.fields) {
+                let (slice, more) = telling.slice(columns);
+                if !more {
+                    self.telling = None;
+                }
+                return Some(self.message("fleet", slice));
             }
             tokio::select! {
                 _ = self.beat.tick() => {
@@ -160,71 +167,109 @@ impl Listener {
         }
     }
 
-    fn id(&self) -> String {
-        format!("{}.{}.{}", self.api.0.feed.epoch, self.revision.unwrap_or(0), self.seq)
+    /// With how far somebody has read who has read this, where nothing else waits: only what is told whole may be gone on
+    /// from, and in the middle of slices the old place counts.
+    fn message(&self, name: &'static str, data: String) -> Event {
+        let event = Event::default().event(name).data(data);
+        if !self.waiting.is_empty() || self.telling.is_some() {
+            return event;
+        }
+        event.id(format!("{}.{}.{}", self.api.0.feed.epoch, self.revision.unwrap_or(0), self.seq))
     }
 
     /// What is new of the fleet.
-    fn look(&mut self, table: &Table) {
+    fn look(&mut self, table: &Arc<Table>) {
         if self.overview_of != table.revision {
             self.overview_of = table.revision;
-            if let Ok(overview) = serde_json::to_value(&*table.overview) {
-                self.waiting.push_back(("overview", overview));
-            }
+            self.tell("overview", &*table.overview(&self.api));
         }
-        let Some(fields) = &self.fields else {
-            self.revision = Some(table.revision);
-            return;
-        };
-        let now = Timestamp::from(SystemTime::now());
         let changed = self.revision.and_then(|revision| table.since(revision));
-        let (rows, gone, reset) = match changed {
-            Some((rows, gone)) if rows.is_empty() && gone.is_empty() => {
-                self.revision = Some(table.revision);
-                return;
-            }
-            Some((rows, gone)) => (rows, gone, false),
-            None => (table.rows.iter().collect(), Vec::new(), true),
-        };
-        let names: Vec<_> = fields.iter().map(|field| field.key).collect();
-        let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
-        let mut slices = rows.chunks(SLICE).peekable();
-        let mut first = true;
-        loop {
-            let slice = slices.next().unwrap_or_default();
-            let more = slices.peek().is_some();
-            let rows: Vec<_> = slice.iter().map(|row| cells(row, fields, now)).collect();
-            let mut told =
-                json!({ "revision": table.revision, "columns": names, "rows": rows, "more": more });
-            if let (true, Some(object)) = (first, told.as_object_mut()) {
-                object.insert("reset".to_owned(), reset.into());
-                object.insert("gone".to_owned(), gone.clone().into());
-            }
-            self.waiting.push_back(("fleet", told));
-            first = false;
-            if !more {
-                break;
-            }
-        }
         self.revision = Some(table.revision);
+        if self.fields.is_none() {
+            return;
+        }
+        let (rows, gone, reset) = match changed {
+            Some((rows, gone)) if rows.is_empty() && gone.is_empty() => return,
+            Some((rows, gone)) => (rows, gone, false),
+            None => ((0..table.rows.len()).collect(), Vec::new(), true),
+        };
+        let gone = gone.iter().map(ToString::to_string).collect();
+        self.telling = Some(Telling { table: Arc::clone(table), rows, told: 0, reset, gone });
     }
 
     /// What has happened, and how scans and plans go.
     fn hear(&mut self) {
         let (list, missed) = self.api.0.happened.since(self.seq);
         if missed > 0 {
-            self.waiting.push_back(("lagged", json!({ "missed": missed })));
+            self.tell("lagged", &json!({ "missed": missed }));
         }
         for happening in list {
             self.seq = happening.seq;
-            if let Ok(told) = serde_json::to_value(&*happening) {
-                self.waiting.push_back(("happened", told));
-            }
+            self.tell("happened", &*happening);
         }
         let (scans, last_scan) = self.api.0.scans.since(self.works);
         let (plans, last_plan) = self.api.0.plans.since(self.works);
-        self.waiting.extend(scans.into_iter().map(|scan| ("scan", scan)));
-        self.waiting.extend(plans.into_iter().map(|plan| ("plan", plan)));
+        for scan in scans {
+            self.tell("scan", &scan);
+        }
+        for plan in plans {
+            self.tell("plan", &plan);
+        }
         self.works = self.works.max(last_scan).max(last_plan);
     }
+
+    fn tell(&mut self, name: &'static str, what: &impl Serialize) {
+        if let Ok(text) = serde_json::to_string(what) {
+            self.waiting.push_back((name, text));
+        }
+    }
+}
+
+/// Rows that are being told, a slice at a time: each is written when the one before it has been taken.
+#[derive(Debug)]
+struct Telling {
+    table: Arc<Table>,
+    /// Their places in the table.
+    rows: Vec<usize>,
+    told: usize,
+    /// Whether they are all there are, and whatever else somebody has is not there any more.
+    reset: bool,
+    gone: Vec<String>,
+}
+
+impl Telling {
+    /// The next slice, and whether there are more.
+    fn slice(&mut self, columns: &[&'static Field]) -> (String, bool) {
+        let now = Timestamp::from(SystemTime::now());
+        let rest = self.rows.get(self.told..).unwrap_or_default();
+        let places = rest.get(..SLICE).unwrap_or(rest);
+        let rows = places.iter().filter_map(|place| self.table.rows.get(*place));
+        let is_first = self.told == 0;
+        let slice = Slice {
+            revision: self.table.revision,
+            columns: columns.iter().map(|field| field.key).collect(),
+            rows: rows.map(|row| Cells { row, columns, now }).collect(),
+            more: places.len() < rest.len(),
+            reset: is_first.then_some(self.reset),
+            gone: is_first.then_some(self.gone.as_slice()),
+        };
+        let text = serde_json::to_string(&slice).unwrap_or_default();
+        let more = slice.more;
+        self.told += places.len();
+        (text, more)
+    }
+}
+
+/// Rows of one message.
+#[derive(Serialize)]
+struct Slice<'a> {
+    revision: u64,
+    columns: Vec<&'static str>,
+    rows: Vec<Cells<'a>>,
+    more: bool,
+    /// With the first one only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reset: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gone: Option<&'a [String]>,
 }

@@ -1,13 +1,14 @@
 //! The fleet as rows with a revision each, so that whoever listens is told of what has changed and of nothing else, and can go
 //! on where it stopped. Put together when somebody looks, at most once a second.
 
+use super::Api;
 use super::overview::{self, Overview};
 use bitlink_miner_manager::query::Subject;
-use bitlink_miner_manager::{Miner, MinerId, ServiceHandle, Timestamp};
+use bitlink_miner_manager::{Coverage, FleetSnapshot, Miner, MinerId, ServiceHandle, Timestamp};
 use bitlink_model::MinerRecord;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -15,20 +16,25 @@ use tokio::time::Instant;
 const FRESH: Duration = Duration::from_millis(900);
 /// Rows that are gone, remembered for those who were away.
 const GONE: usize = 20_000;
+/// Records looked up at a time: nobody else gets at them meanwhile.
+const LOOK: usize = 2_000;
 
 /// The fleet at one time.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Table {
     pub(super) revision: u64,
     pub(super) taken_at: Timestamp,
     /// In the order of the fleet.
     pub(super) rows: Vec<Row>,
-    by_key: HashMap<Key, usize>,
+    /// The same from one table to the next while nobody comes, goes or moves.
+    by_key: Arc<HashMap<Key, usize>>,
     /// Rows that went, by the revision in which they did, the oldest first.
     gone: VecDeque<(u64, Key)>,
     /// Since when all that went are in there.
     gone_since: u64,
-    pub(super) overview: Arc<Overview>,
+    coverage: Coverage,
+    /// Made when somebody asks for it.
+    overview: OnceLock<Arc<Overview>>,
 }
 
 /// One machine, or one place where a machine answers that answers elsewhere too.
@@ -59,12 +65,92 @@ impl std::fmt::Display for Key {
 }
 
 impl Row {
+    fn is_of(&self, miner: &Arc<Miner>) -> bool {
+        Arc::ptr_eq(&self.miner, miner) || self.key.id == miner.id
+    }
+
+    /// What is known of it now, in this revision if that is something else.
+    fn renew(&mut self, miner: &Arc<Miner>, record: Option<&Arc<MinerRecord>>, revision: u64) {
+        if !Arc::ptr_eq(&self.miner, miner) {
+            self.miner = Arc::clone(miner);
+            self.revision = revision;
+        }
+        if self.record.as_ref().map(Arc::as_ptr) != record.map(Arc::as_ptr) {
+            self.record = record.cloned();
+            self.revision = revision;
+        }
+    }
+
     pub(super) fn subject(&self, now: Timestamp) -> Subject<'_> {
         Subject::new(&self.miner, self.record.as_deref(), now)
     }
 }
 
 impl Table {
+    fn new() -> Self {
+        Self {
+            revision: 0,
+            taken_at: Timestamp::from_unix_millis(0),
+            rows: Vec::new(),
+            by_key: Arc::default(),
+            gone: VecDeque::new(),
+            gone_since: 0,
+            coverage: Coverage::default(),
+            overview: OnceLock::new(),
+        }
+    }
+
+    /// Brings it to what is known now. Only what has changed is touched: most machines have not, from one second to the next.
+    fn renew(&mut self, service: &ServiceHandle) {
+        let fleet = service.state();
+        self.revision += 1;
+        self.taken_at = fleet.taken_at;
+        self.coverage = fleet.coverage.clone();
+        self.overview.take();
+        let as_before = self.rows.len() == fleet.len()
+            && self.rows.iter().zip(fleet.iter()).all(|(row, miner)| row.is_of(miner));
+        if !as_before {
+            self.place(&fleet);
+        }
+        for (rows, miners) in self.rows.chunks_mut(LOOK).zip(fleet.chunks(LOOK)) {
+            service.with_registry(|registry| {
+                for (row, miner) in rows.iter_mut().zip(miners) {
+                    let record = registry.get(row.key.id).filter(|record| record.forgotten.is_none());
+                    row.renew(miner, record, self.revision);
+                }
+            });
+        }
+    }
+
+    /// Gives every machine of the fleet its row: that which it has had, if it has had one.
+    fn place(&mut self, fleet: &FleetSnapshot) {
+        let mut before: HashMap<Key, Row> =
+            std::mem::take(&mut self.rows).into_iter().map(|row| (row.key, row)).collect();
+        let mut by_key = HashMap::with_capacity(fleet.len());
+        for miner in fleet.iter() {
+            let mut key = Key { id: miner.id, twin: 0 };
+            while by_key.contains_key(&key) {
+                key.twin += 1;
+            }
+            by_key.insert(key, self.rows.len());
+            let revision = self.revision;
+            let new = || Row { key, miner: Arc::clone(miner), record: None, revision };
+            self.rows.push(before.remove(&key).unwrap_or_else(new));
+        }
+        self.by_key = Arc::new(by_key);
+        self.gone.extend(before.into_keys().map(|key| (self.revision, key)));
+        while self.gone.len() > GONE {
+            if let Some((at, _)) = self.gone.pop_front() {
+                self.gone_since = at;
+            }
+        }
+    }
+
+    /// The farm in numbers.
+    pub(super) fn overview(&self, api: &Api) -> Arc<Overview> {
+        Arc::clone(self.overview.get_or_init(|| Arc::new(overview::of(self, &self.coverage, api))))
+    }
+
     pub(super) fn get(&self, key: &str) -> Option<&Row> {
         let (id, twin) = match key.split_once('~') {
             Some((id, twin)) => (id, twin.parse().ok()?),
@@ -74,12 +160,13 @@ impl Table {
         self.by_key.get(&key).and_then(|place| self.rows.get(*place))
     }
 
-    /// Rows that have changed since a revision, and those that went; `None` when that cannot be told any more.
-    pub(super) fn since(&self, revision: u64) -> Option<(Vec<&Row>, Vec<Key>)> {
+    /// The places of rows that have changed since a revision, and those that went; `None` when that cannot be told any more.
+    pub(super) fn since(&self, revision: u64) -> Option<(Vec<usize>, Vec<Key>)> {
         if revision < self.gone_since || revision > self.revision {
             return None;
         }
-        let rows = self.rows.iter().filter(|row| row.revision > revision).collect();
+        let changed = |(place, row): (usize, &Row)| (row.revision > revision).then_some(place);
+        let rows = self.rows.iter().enumerate().filter_map(changed).collect();
         let gone = self
             .gone
             .iter()
@@ -92,89 +179,40 @@ impl Table {
 
 #[derive(Debug)]
 pub(super) struct Feed {
-    kept: Mutex<Option<(Instant, Arc<Table>)>>,
+    kept: Mutex<Kept>,
     /// Tells the revisions of this run from those of others.
     pub(super) epoch: String,
-    version: &'static str,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// When it was brought up to date; `None` when it has to be.
+    at: Option<Instant>,
+    table: Arc<Table>,
 }
 
 impl Feed {
-    pub(super) fn new(version: &'static str) -> Self {
+    pub(super) fn new() -> Self {
         let mut epoch = String::new();
         // Writing to a text cannot fail.
         let _ = write!(epoch, "{:x}", Timestamp::from(std::time::SystemTime::now()).as_unix_millis());
-        Self { kept: Mutex::new(None), epoch, version }
+        Self { kept: Mutex::new(Kept { at: None, table: Arc::new(Table::new()) }), epoch }
     }
 
     /// The fleet as it is now, or was less than a second ago.
-    pub(super) fn table(&self, service: &ServiceHandle, happened: &super::Happened) -> Arc<Table> {
+    pub(super) fn table(&self, service: &ServiceHandle) -> Arc<Table> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if let Some((at, table)) = &*kept
-            && now.saturating_duration_since(*at) < FRESH
-        {
-            return Arc::clone(table);
+        if kept.at.is_none_or(|at| now.saturating_duration_since(at) >= FRESH) {
+            // Whoever still reads the old one keeps it, and this one is a copy.
+            Arc::make_mut(&mut kept.table).renew(service);
+            kept.at = Some(now);
         }
-        let before = kept.as_ref().map(|(_, table)| Arc::clone(table));
-        let table = Arc::new(self.make(before.as_deref(), service, happened));
-        *kept = Some((now, Arc::clone(&table)));
-        table
+        Arc::clone(&kept.table)
     }
 
     /// Lets the next one who looks see what is new now.
     pub(super) fn stir(&self) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, _)) = &mut *kept
-            && let Some(earlier) = at.checked_sub(FRESH)
-        {
-            *at = earlier;
-        }
-    }
-
-    fn make(&self, before: Option<&Table>, service: &ServiceHandle, happened: &super::Happened) -> Table {
-        let fleet = service.state();
-        let records: HashMap<MinerId, Arc<MinerRecord>> = service.with_registry(|registry| {
-            registry.records().map(|record| (record.id, Arc::clone(record))).collect()
-        });
-        let revision = before.map_or(1, |before| before.revision + 1);
-        let mut rows = Vec::with_capacity(fleet.len());
-        let mut by_key = HashMap::with_capacity(fleet.len());
-        for miner in fleet.iter() {
-            let mut key = Key { id: miner.id, twin: 0 };
-            while by_key.contains_key(&key) {
-                key.twin += 1;
-            }
-            let record = records.get(&miner.id).cloned();
-            let old =
-                before.and_then(|before| before.by_key.get(&key).and_then(|place| before.rows.get(*place)));
-            let is_old = old.is_some_and(|old| {
-                Arc::ptr_eq(&old.miner, miner) && same(old.record.as_ref(), record.as_ref())
-            });
-            let revision = if is_old { old.map_or(revision, |old| old.revision) } else { revision };
-            by_key.insert(key, rows.len());
-            rows.push(Row { key, miner: Arc::clone(miner), record, revision });
-        }
-        let (mut gone, mut gone_since) =
-            before.map_or_else(|| (VecDeque::new(), 0), |before| (before.gone.clone(), before.gone_since));
-        for row in before.map(|before| before.rows.as_slice()).unwrap_or_default() {
-            if !by_key.contains_key(&row.key) {
-                gone.push_back((revision, row.key));
-            }
-        }
-        while gone.len() > GONE {
-            if let Some((at, _)) = gone.pop_front() {
-                gone_since = at;
-            }
-        }
-        let overview = Arc::new(overview::of(&fleet, &rows, revision, service, happened, self.version));
-        Table { revision, taken_at: fleet.taken_at, rows, by_key, gone, gone_since, overview }
-    }
-}
-
-fn same(a: Option<&Arc<MinerRecord>>, b: Option<&Arc<MinerRecord>>) -> bool {
-    match (a, b) {
-        (None, None) => true,
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        _ => false,
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).at = None;
     }
 }

@@ -1,5 +1,7 @@
 //! The whole fleet as a table: any field as a column, filtered, in any order, a page of it or all of it as a file.
 
+#![allow(single_use_lifetimes, reason = "the derived schema of a page uses its lifetime once")]
+
 use super::feed::{Row, Table};
 use super::problem::Params;
 use super::who::Viewer;
@@ -10,8 +12,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::query::{FIELDS, Field, Filter, Kind, Sort, Value, csv_row, field};
-use serde::{Deserialize, Serialize};
-use serde_json::value::Number;
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,7 +31,7 @@ impl Api {
     }
 
     fn table_now(&self) -> Arc<Table> {
-        self.0.feed.table(self.service(), &self.0.happened)
+        self.0.feed.table(self.service())
     }
 }
 
@@ -121,17 +122,17 @@ const USUAL: &str = "id,status,address,model,hashrate_hs,hashrate_ratio,temp_cel
 
 /// A page of the fleet, or all of it as a file.
 #[derive(Debug, Serialize, ToSchema)]
-struct Page {
+struct Page<'a> {
     revision: u64,
     taken_at_ms: i64,
     /// Miners that are watched.
     total: usize,
     /// Miners that pass the filter.
     matched: usize,
-    columns: Vec<&'static str>,
+    columns: &'a [&'static str],
     /// The values of each row in the order of the columns; `null` is not known.
     #[schema(value_type = Vec<Vec<Object>>)]
-    rows: Vec<Vec<serde_json::Value>>,
+    rows: Vec<Cells<'a>>,
 }
 
 pub(super) fn columns(names: Option<&str>) -> Result<Vec<&'static Field>, Problem> {
@@ -155,35 +156,43 @@ pub(super) fn filter(text: &str) -> Result<Filter, Problem> {
     Filter::parse(text).map_err(|error| Problem::wrong("filter", error.to_string()).at(error.at))
 }
 
-/// A value as JSON: whole numbers without a point.
-pub(super) fn json(value: Value<'_>) -> serde_json::Value {
-    /// Whole numbers up to here are exact.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    match value {
-        Value::Unknown => serde_json::Value::Null,
-        Value::Bool(yes) => yes.into(),
-        Value::Text(text) => text.into_owned().into(),
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < EXACT => whole(number).into(),
-        Value::Number(number) => Number::from_f64(number).map_or(serde_json::Value::Null, Into::into),
+/// What a row shows, written straight from what is known: a large fleet has a million cells.
+#[derive(Debug)]
+pub(super) struct Cells<'a> {
+    pub(super) row: &'a Row,
+    pub(super) columns: &'a [&'static Field],
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Cells<'a> {
+    fn values(&self) -> impl Iterator<Item = Value<'a>> {
+        let (row, subject) = (self.row, self.row.subject(self.now));
+        self.columns.iter().map(move |field| match field.key {
+            "id" => Value::Text(row.key.to_string().into()),
+            _ => field.value(&subject),
+        })
     }
 }
 
-#[allow(clippy::cast_possible_truncation)] // it is whole and exact
-fn whole(number: f64) -> i64 {
-    number as i64
+/// The values in the order of the columns.
+impl Serialize for Cells<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.values())
+    }
 }
 
-pub(super) fn cells(row: &Row, columns: &[&'static Field], now: Timestamp) -> Vec<serde_json::Value> {
-    let subject = row.subject(now);
-    columns
-        .iter()
-        .map(|field| if field.key == "id" { row.key.to_string().into() } else { json(field.value(&subject)) })
-        .collect()
+/// The values by their names.
+struct Named<'a>(Cells<'a>);
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.columns.iter().map(|field| field.key).zip(self.0.values()))
+    }
 }
 
 /// The fleet: filtered, in order, a page of it or all of it as a file
 #[utoipa::path(get, path = "/miners", tag = "fleet", params(Wanted),
-    responses((status = 200, body = Page), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Page<'_>), (status = 401, body = Problem), (status = 422, body = Problem)))]
 async fn miners(
     State(api): State<Api>,
     _: Viewer,
@@ -203,21 +212,18 @@ async fn miners(
         let now = Timestamp::from(std::time::SystemTime::now());
         let subjects = table.rows.iter().map(|row| row.subject(now)).enumerate();
         let order = sort.order(subjects.filter(|(_, subject)| filter.matches(subject)));
-        let rows = || order.iter().filter_map(|place| table.rows.get(*place));
+        let cells = |place: &usize| table.rows.get(*place).map(|row| Cells { row, columns: &columns, now });
+        let all = || order.iter().filter_map(cells);
         Ok(match wanted.format.as_str() {
-            "csv" => as_csv(rows(), &columns, now),
-            "ndjson" => as_ndjson(rows(), &columns, now),
+            "csv" => file("text/csv; charset=utf-8", "miners.csv", as_csv(&columns, all())),
+            "ndjson" => file("application/x-ndjson", "miners.ndjson", as_ndjson(all())),
             _ => axum::Json(Page {
                 revision: table.revision,
                 taken_at_ms: table.taken_at.as_unix_millis(),
                 total: table.rows.len(),
                 matched: order.len(),
-                columns: columns.iter().map(|field| field.key).collect(),
-                rows: rows()
-                    .skip(wanted.offset)
-                    .take(wanted.limit)
-                    .map(|row| cells(row, &columns, now))
-                    .collect(),
+                columns: &columns.iter().map(|field| field.key).collect::<Vec<_>>(),
+                rows: all().skip(wanted.offset).take(wanted.limit).collect(),
             })
             .into_response(),
         })
@@ -226,35 +232,29 @@ async fn miners(
 }
 
 #[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
-fn as_csv<'a>(rows: impl Iterator<Item = &'a Row>, columns: &[&'static Field], now: Timestamp) -> Response {
+fn as_csv<'a>(columns: &[&'static Field], rows: impl Iterator<Item = Cells<'a>>) -> String {
     let mut text = String::new();
     csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
     for row in rows {
-        let subject = row.subject(now);
-        csv_row(columns.iter().map(|field| field.value(&subject)), &mut text);
+        csv_row(row.values(), &mut text);
     }
-    file("text/csv; charset=utf-8", "miners.csv", text)
+    text
 }
 
 #[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
-fn as_ndjson<'a>(
-    rows: impl Iterator<Item = &'a Row>,
-    columns: &[&'static Field],
-    now: Timestamp,
-) -> Response {
-    let mut text = String::new();
+fn as_ndjson<'a>(rows: impl Iterator<Item = Cells<'a>>) -> Vec<u8> {
+    let mut text = Vec::new();
     for row in rows {
-        let object: serde_json::Map<_, _> =
-            columns.iter().map(|field| field.key.to_owned()).zip(cells(row, columns, now)).collect();
-        text.push_str(&serde_json::Value::Object(object).to_string());
-        text.push('\n');
+        // Neither can writing to memory fail, nor has a row a name that is no text.
+        let _ = serde_json::to_writer(&mut text, &Named(row));
+        text.push(b'\n');
     }
-    file("application/x-ndjson", "miners.ndjson", text)
+    text
 }
 
 /// Something to be kept as a file.
-pub(super) fn file(kind: &'static str, name: &str, text: String) -> Response {
-    let mut response = Response::new(Body::from(text));
+pub(super) fn file(kind: &'static str, name: &str, text: impl Into<Body>) -> Response {
+    let mut response = Response::new(text.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Ok(named) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {

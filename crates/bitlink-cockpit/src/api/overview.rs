@@ -1,11 +1,11 @@
 //! The farm in numbers, each with of how many miners it is.
 
-use super::feed::Row;
-use super::happened::{Happened, LastHour};
+use super::feed::Table;
+use super::happened::LastHour;
 use super::who::Viewer;
 use super::{Api, Problem};
 use axum::extract::State;
-use bitlink_miner_manager::{FleetSnapshot, ServiceHandle, Timestamp};
+use bitlink_miner_manager::{Coverage, Timestamp};
 use bitlink_model::{HashRate, Miner, MinerStatus, Power, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -127,7 +127,8 @@ struct ServiceState {
 /// The farm in numbers
 #[utoipa::path(get, path = "/overview", tag = "fleet", responses((status = 200, body = Overview), (status = 401, body = Problem)))]
 async fn overview(State(api): State<Api>, _: Viewer) -> axum::Json<Arc<Overview>> {
-    axum::Json(Arc::clone(&api.table().await.overview))
+    let table = api.table().await;
+    axum::Json(table.overview(&api))
 }
 
 #[derive(Debug, Default)]
@@ -186,21 +187,15 @@ impl Group {
     }
 }
 
-pub(super) fn of(
-    fleet: &FleetSnapshot,
-    rows: &[Row],
-    revision: u64,
-    service: &ServiceHandle,
-    happened: &Happened,
-    version: &'static str,
-) -> Overview {
+pub(super) fn of(table: &Table, cover: &Coverage, api: &Api) -> Overview {
+    let service = api.service();
     let (mut all, mut should, mut both) =
         (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
     let mut done = (Sum::default(), Sum::default());
     let mut sites: BTreeMap<Option<&str>, Group> = BTreeMap::new();
     let mut models: BTreeMap<&str, (usize, Sum)> = BTreeMap::new();
     let mut reasons: BTreeMap<&str, (Severity, usize)> = BTreeMap::new();
-    for row in rows {
+    for row in &table.rows {
         let miner = &*row.miner;
         all.add(miner);
         should.add(expected(miner));
@@ -234,13 +229,12 @@ pub(super) fn of(
     reasons.sort_by_key(|(_, (severity, miners))| std::cmp::Reverse((*severity, *miners)));
     let mut models: Vec<_> = models.into_iter().collect();
     models.sort_by_key(|(_, (miners, _))| std::cmp::Reverse(*miners));
-    let cover = &fleet.coverage;
     let pulse = service.pulse();
     let ratio = done.0.value().zip(done.1.value()).filter(|(_, expected)| *expected > 0.0);
     let efficiency = both.1.value().zip(both.0.value()).filter(|(_, rate)| *rate > 0.0);
     Overview {
-        taken_at_ms: fleet.taken_at.as_unix_millis(),
-        revision,
+        taken_at_ms: table.taken_at.as_unix_millis(),
+        revision: table.revision,
         coverage: Covered {
             miners: cover.miners,
             live: cover.live,
@@ -292,9 +286,9 @@ pub(super) fn of(
                 hashrate_hs: rate.value(),
             })
             .collect(),
-        changed: happened.last_hour(),
+        changed: api.0.happened.last_hour(),
         service: ServiceState {
-            version,
+            version: api.0.version,
             started_at_ms: service.stats().started_at.as_unix_millis(),
             data_kept: pulse.not_kept.is_none(),
             not_kept: pulse.not_kept,

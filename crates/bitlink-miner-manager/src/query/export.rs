@@ -1,6 +1,7 @@
-//! Values as cells of a sheet. A text that a spreadsheet would take for a formula gets an apostrophe before it.
+//! Values as cells of a sheet, and as JSON. A text that a spreadsheet would take for a formula gets an apostrophe before it.
 
 use super::Value;
+use serde::{Serialize, Serializer};
 use std::fmt::Write;
 
 /// One value as a cell of CSV, quoted where it must be. What is not known is an empty cell.
@@ -8,21 +9,47 @@ pub fn csv_cell(value: &Value<'_>, out: &mut String) {
     match value {
         Value::Unknown => {}
         Value::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-        Value::Number(number) => {
-            // Writing to a text cannot fail.
-            let _ = write!(out, "{number}");
-        }
+        // Writing to a text cannot fail.
+        Value::Number(number) => match exact(*number) {
+            Some(whole) => drop(write!(out, "{whole}")),
+            None => drop(write!(out, "{number}")),
+        },
         Value::Text(text) => {
             let is_formula =
                 text.trim_start_matches([' ', '\'']).starts_with(['=', '+', '-', '@', '\t', '\r']);
-            let text = if is_formula { format!("'{text}") } else { text.clone().into_owned() };
+            let apostrophe = if is_formula { "'" } else { "" };
             if text.contains([',', '"', '\n', '\r']) {
                 out.push('"');
+                out.push_str(apostrophe);
                 out.push_str(&text.replace('"', "\"\""));
                 out.push('"');
             } else {
-                out.push_str(&text);
+                out.push_str(apostrophe);
+                out.push_str(text);
             }
+        }
+    }
+}
+
+/// A number as a whole one, where it is and nothing is lost by it: those are written much faster.
+#[allow(clippy::cast_possible_truncation)] // it is whole, and small enough
+fn exact(number: f64) -> Option<i64> {
+    /// Whole numbers up to here are exact.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
+}
+
+/// As JSON has it: whole numbers without a point, and `null` for what is not known.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Unknown => serializer.serialize_none(),
+            Self::Bool(yes) => serializer.serialize_bool(*yes),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Number(number) => match exact(*number) {
+                Some(whole) => serializer.serialize_i64(whole),
+                None => serializer.serialize_f64(*number),
+            },
         }
     }
 }

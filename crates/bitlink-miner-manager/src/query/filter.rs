@@ -289,5 +289,9 @@ fn contains(text: &str, lower: &str) -> bool {
         return text.to_lowercase().contains(lower);
     }
     let (text, lower) = (text.as_bytes(), lower.as_bytes());
-    lower.is_empty() || text.windows(lower.len()).any(|part| part.eq_ignore_ascii_case(lower))
+    let Some(first) = lower.first() else { return true };
+    memchr::memchr2_iter(*first, first.to_ascii_uppercase(), text).any(|at| {
+        let part = text.get(at..at + lower.len());
+        part.is_some_and(|part| part.eq_ignore_ascii_case(lower))
+    })
 }

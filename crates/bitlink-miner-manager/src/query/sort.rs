@@ -54,10 +54,10 @@ impl Sort {
     pub fn order<'a>(&self, subjects: impl IntoIterator<Item = (usize, Subject<'a>)>) -> Vec<usize> {
         let mut rows: Vec<Row<'a>> = subjects
             .into_iter()
-            .map(|(place, subject)| Row {
-                place,
-                keys: self.0.iter().map(|(field, _)| Key::of(field, &subject)).collect(),
-                at: (subject.miner.ip, subject.miner.port),
+            .map(|(place, subject)| {
+                let keys: Vec<_> = self.0.iter().map(|(field, _)| Key::of(field, &subject)).collect();
+                let leads = keys.first().zip(self.0.first()).map_or(0, |(key, (_, down))| key.leads(*down));
+                Row { leads, place, keys, at: (subject.miner.ip, subject.miner.port) }
             })
             .collect();
         rows.sort_unstable_by(|a, b| self.compare(a, b));
@@ -65,21 +65,28 @@ impl Sort {
     }
 
     fn compare(&self, a: &Row<'_>, b: &Row<'_>) -> Ordering {
-        let by_keys = self.0.iter().zip(a.keys.iter().zip(&b.keys)).map(|((_, down), (a, b))| match (a, b) {
-            (Key::Unknown, Key::Unknown) => Ordering::Equal,
-            (Key::Unknown, _) => Ordering::Greater,
-            (_, Key::Unknown) => Ordering::Less,
-            _ if *down => b.compare(a),
-            _ => a.compare(b),
-        });
-        by_keys
-            .fold(Ordering::Equal, Ordering::then)
+        let by_keys = || {
+            let both = self.0.iter().zip(a.keys.iter().zip(&b.keys));
+            both.map(|((_, down), (a, b))| match (a, b) {
+                (Key::Unknown, Key::Unknown) => Ordering::Equal,
+                (Key::Unknown, _) => Ordering::Greater,
+                (_, Key::Unknown) => Ordering::Less,
+                _ if *down => b.compare(a),
+                _ => a.compare(b),
+            })
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+        };
+        (a.leads.cmp(&b.leads))
+            .then_with(by_keys)
             .then_with(|| a.at.cmp(&b.at))
             .then_with(|| a.place.cmp(&b.place))
     }
 }
 
 struct Row<'a> {
+    /// By this alone most are told apart, without going to the keys.
+    leads: u64,
     place: usize,
     keys: Vec<Key<'a>>,
     at: (IpAddr, u16),
@@ -105,6 +112,21 @@ impl<'a> Key<'a> {
             Value::Number(number) => Self::Number(number),
             Value::Bool(yes) => Self::Number(f64::from(u8::from(yes))),
             Value::Text(text) => Self::Text(text),
+        }
+    }
+
+    /// A number in whose order the first keys are, as far as that can be told by one: numbers whole, of texts only whether
+    /// there is one.
+    fn leads(&self, down: bool) -> u64 {
+        match self {
+            Self::Unknown => u64::MAX,
+            Self::Number(number) => {
+                // As `total_cmp` has it: the bits of negative numbers run backwards.
+                let bits = number.to_bits();
+                let up = if bits >> 63 == 0 { bits | 1 << 63 } else { !bits };
+                if down { !up } else { up }
+            }
+            Self::Text(_) | Self::At(..) => 0,
         }
     }
 
