@@ -155,7 +155,7 @@ impl Listener {
                 _ = self.beat.tick() => {
                     who(&self.headers, &self.api)?;
                     let table = self.api.table().await;
-                    self.look(&table);
+                    self.look(&table).await;
                     self.hear();
                 }
                 changed = self.news.changed() => match changed {
@@ -178,17 +178,17 @@ impl Listener {
     }
 
     /// What is new of the fleet.
-    fn look(&mut self, table: &Arc<Table>) {
+    async fn look(&mut self, table: &Arc<Table>) {
         if self.overview_of != table.revision {
             self.overview_of = table.revision;
-            self.tell("overview", &*table.overview(&self.api));
+            let overview = self.api.overview(table).await;
+            self.tell("overview", &*overview);
         }
-        let changed = self.revision.and_then(|revision| table.since(revision));
-        self.revision = Some(table.revision);
+        let before = self.revision.replace(table.revision);
         if self.fields.is_none() {
             return;
         }
-        let (rows, gone, reset) = match changed {
+        let (rows, gone, reset) = match before.and_then(|revision| table.since(revision)) {
             Some((rows, gone)) if rows.is_empty() && gone.is_empty() => return,
             Some((rows, gone)) => (rows, gone, false),
             None => ((0..table.rows.len()).collect(), Vec::new(), true),

@@ -1,5 +1,5 @@
 //! The fleet as rows with a revision each, so that whoever listens is told of what has changed and of nothing else, and can go
-//! on where it stopped. Put together when somebody looks, at most once a second.
+//! on where it stopped. Brought up to date when somebody looks, at most once a second.
 
 use super::Api;
 use super::overview::{self, Overview};
@@ -32,7 +32,7 @@ pub(super) struct Table {
     gone: VecDeque<(u64, Key)>,
     /// Since when all that went are in there.
     gone_since: u64,
-    coverage: Coverage,
+    pub(super) coverage: Coverage,
     /// Made when somebody asks for it.
     overview: OnceLock<Arc<Overview>>,
 }
@@ -148,7 +148,7 @@ impl Table {
 
     /// The farm in numbers.
     pub(super) fn overview(&self, api: &Api) -> Arc<Overview> {
-        Arc::clone(self.overview.get_or_init(|| Arc::new(overview::of(self, &self.coverage, api))))
+        Arc::clone(self.overview.get_or_init(|| Arc::new(overview::of(self, api))))
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Row> {

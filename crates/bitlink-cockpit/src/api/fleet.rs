@@ -1,8 +1,12 @@
 //! The whole fleet as a table: any field as a column, filtered, in any order, a page of it or all of it as a file.
 
-#![allow(single_use_lifetimes, reason = "the derived schema of a page uses its lifetime once")]
+#![allow(
+    single_use_lifetimes,
+    reason = "a derived schema uses one once, and in `impl Trait` it has to have a name"
+)]
 
 use super::feed::{Row, Table};
+use super::overview::Overview;
 use super::problem::Params;
 use super::who::Viewer;
 use super::{Api, Problem};
@@ -28,6 +32,13 @@ impl Api {
         let api = self.clone();
         let made = tokio::task::spawn_blocking(move || api.table_now()).await;
         made.unwrap_or_else(|_stopping| self.table_now())
+    }
+
+    /// Its sums, which go through all of it and are made off the runtime's threads too.
+    pub(super) async fn overview(&self, table: &Arc<Table>) -> Arc<Overview> {
+        let (api, of) = (self.clone(), Arc::clone(table));
+        let made = tokio::task::spawn_blocking(move || of.overview(&api)).await;
+        made.unwrap_or_else(|_stopping| table.overview(self))
     }
 
     fn table_now(&self) -> Arc<Table> {
@@ -231,7 +242,6 @@ async fn miners(
     .await
 }
 
-#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
 fn as_csv<'a>(columns: &[&'static Field], rows: impl Iterator<Item = Cells<'a>>) -> String {
     let mut text = String::new();
     csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
@@ -241,7 +251,6 @@ fn as_csv<'a>(columns: &[&'static Field], rows: impl Iterator<Item = Cells<'a>>)
     text
 }
 
-#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
 fn as_ndjson<'a>(rows: impl Iterator<Item = Cells<'a>>) -> Vec<u8> {
     let mut text = Vec::new();
     for row in rows {

@@ -5,7 +5,7 @@ use super::happened::LastHour;
 use super::who::Viewer;
 use super::{Api, Problem};
 use axum::extract::State;
-use bitlink_miner_manager::{Coverage, Timestamp};
+use bitlink_miner_manager::Timestamp;
 use bitlink_model::{HashRate, Miner, MinerStatus, Power, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -128,7 +128,7 @@ struct ServiceState {
 #[utoipa::path(get, path = "/overview", tag = "fleet", responses((status = 200, body = Overview), (status = 401, body = Problem)))]
 async fn overview(State(api): State<Api>, _: Viewer) -> axum::Json<Arc<Overview>> {
     let table = api.table().await;
-    axum::Json(table.overview(&api))
+    axum::Json(api.overview(&table).await)
 }
 
 #[derive(Debug, Default)]
@@ -187,7 +187,7 @@ impl Group {
     }
 }
 
-pub(super) fn of(table: &Table, cover: &Coverage, api: &Api) -> Overview {
+pub(super) fn of(table: &Table, api: &Api) -> Overview {
     let service = api.service();
     let (mut all, mut should, mut both) =
         (Group::default(), Sum::default(), (Sum::default(), Sum::default()));
@@ -229,6 +229,7 @@ pub(super) fn of(table: &Table, cover: &Coverage, api: &Api) -> Overview {
     reasons.sort_by_key(|(_, (severity, miners))| std::cmp::Reverse((*severity, *miners)));
     let mut models: Vec<_> = models.into_iter().collect();
     models.sort_by_key(|(_, (miners, _))| std::cmp::Reverse(*miners));
+    let cover = &table.coverage;
     let pulse = service.pulse();
     let ratio = done.0.value().zip(done.1.value()).filter(|(_, expected)| *expected > 0.0);
     let efficiency = both.1.value().zip(both.0.value()).filter(|(_, rate)| *rate > 0.0);
