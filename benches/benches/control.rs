@@ -27,7 +27,7 @@ fn candidate(number: u32) -> Candidate {
     let [_, b, c, d] = number.to_be_bytes();
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity.mac = Some(Mac::new([0x02, 0, 0, b, c, d]));
-    snapshot.identity.model = Some("S19 Pro".to_owned());
+    snapshot.identity.model = Some("S19 Pro".into());
     snapshot.power = Power::from_watts(3_250.0).ok();
     let at = Endpoint::new(Ipv4Addr::from(0x0a00_0001 + number).into(), 4028);
     Candidate::new(at, Ok(Seen::new(snapshot, Capabilities::default().with_all(ActionKind::ALL))))

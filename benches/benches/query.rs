@@ -19,10 +19,10 @@ fn miner(n: u32) -> (Miner, MinerRecord) {
     let part = |of: u32| f64::from(n.wrapping_mul(2_654_435_761) % of);
     let mut identity = Identity::default();
     identity.make = Some("Antminer".to_owned().into());
-    identity.model = Some(format!("S{} Pro", 17 + n % 5));
+    identity.model = Some(format!("S{} Pro", 17 + n % 5).into());
     identity.mac = Some(Mac::new([2, 0xdb, 1, high, middle, low]));
-    identity.serial = Some(format!("SIM{:010}", u64::from(n) + 7_000_000));
-    identity.hostname = Some(format!("miner-{n}"));
+    identity.serial = Some(format!("SIM{:010}", u64::from(n) + 7_000_000).into());
+    identity.hostname = Some(format!("miner-{n}").into());
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity = identity.clone();
     snapshot.hashrate.realtime = HashRate::from_ths(80.0 + part(40)).ok();
@@ -31,8 +31,8 @@ fn miner(n: u32) -> (Miner, MinerRecord) {
     snapshot.power = Power::from_watts(3_000.0 + part(400)).ok();
     snapshot.observed_at = Some(NOW);
     let mut pool = Pool::default();
-    pool.url = Some("stratum+tcp://pool.example:3333".to_owned());
-    pool.user = Some(format!("farm.{n}"));
+    pool.url = Some("stratum+tcp://pool.example:3333".into());
+    pool.user = Some(format!("farm.{n}").into());
     pool.active = Some(true);
     snapshot.pools = vec![pool];
     let (status, findings) = if n.is_multiple_of(50) {

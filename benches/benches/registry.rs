@@ -17,9 +17,9 @@ fn machine(n: u32) -> Machine {
     let [_, high, middle, low] = n.to_be_bytes();
     let mut identity = Identity::default();
     identity.mac = Some(Mac::new([2, 0xdb, 1, high, middle, low]));
-    identity.serial = Some(format!("SIM{:010}", u64::from(n) + 7_000_000));
-    identity.model = Some("S19 Pro".to_owned());
-    identity.hostname = Some(format!("miner-{n}"));
+    identity.serial = Some(format!("SIM{:010}", u64::from(n) + 7_000_000).into());
+    identity.model = Some("S19 Pro".into());
+    identity.hostname = Some(format!("miner-{n}").into());
     let boards = [0, 1, 2].map(|slot| format!("SIMB{:09}{slot}", n + 3_000_000));
     Machine { identity, boards }
 }

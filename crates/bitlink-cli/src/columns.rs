@@ -230,7 +230,7 @@ fn model(miner: &Miner) -> String {
         Some(firmware) if identity.is_some_and(|identity| identity.name().is_none()) => {
             format!("{} ({})", miner.model, firmware.family)
         }
-        _ => miner.model.clone(),
+        _ => miner.model.to_string(),
     }
 }
 

@@ -138,7 +138,7 @@ impl Listener {
 
 fn miner(last: u8, ths: f64) -> Miner {
     let mut snapshot = MinerSnapshot::default();
-    snapshot.identity.serial = Some(format!("serial-{last}"));
+    snapshot.identity.serial = Some(format!("serial-{last}").into());
     snapshot.observed_at = Some(Timestamp::from_unix_millis(1_700_000_000_000));
     snapshot.hashrate.average = HashRate::from_ths(ths).ok();
     Miner::from_snapshot([127, 0, 0, last].into(), 4028, MinerStatus::Active, snapshot)
@@ -284,7 +284,7 @@ async fn a_thousand_miners_are_told_in_one_round_and_a_broker_keeps_them_all() {
     };
     let miners = (1..=1_000_u16).map(|n| {
         let mut snapshot = MinerSnapshot::default();
-        snapshot.identity.serial = Some(format!("serial-{n}"));
+        snapshot.identity.serial = Some(format!("serial-{n}").into());
         snapshot.observed_at = Some(Timestamp::from_unix_millis(1_700_000_000_000));
         snapshot.hashrate.average = HashRate::from_ths(100.0).ok();
         let [high, low] = n.to_be_bytes();

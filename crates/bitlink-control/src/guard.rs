@@ -1,7 +1,7 @@
 //! The pool guard: which pools and workers are ours, and which machine mines elsewhere. Judges readings; asks nobody.
 
 use crate::journal::without_password;
-use bitlink_model::MinerSnapshot;
+use bitlink_model::{MinerSnapshot, Text};
 use serde::{Deserialize, Serialize};
 
 /// What may be mined on, as it is written in a file: a list of tables `allow`.
@@ -68,7 +68,7 @@ pub struct StrayPool {
     pub url: Option<String>,
     /// The worker.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
+    pub user: Option<Text>,
     /// Whether it is mined on now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
@@ -185,8 +185,8 @@ mod tests {
     fn mining(url: &str, user: &str) -> MinerSnapshot {
         let mut snapshot = MinerSnapshot::default();
         let mut pool = Pool::default();
-        pool.url = Some(url.to_owned());
-        pool.user = Some(user.to_owned());
+        pool.url = Some(url.into());
+        pool.user = Some(user.into());
         snapshot.pools = vec![pool];
         snapshot
     }

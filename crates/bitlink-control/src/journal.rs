@@ -4,7 +4,7 @@
 use crate::outcome::{Counts, Outcome};
 use crate::plan::Plan;
 use async_trait::async_trait;
-use bitlink_model::{MinerSnapshot, Timestamp};
+use bitlink_model::{MinerSnapshot, Text, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 use std::io;
@@ -304,7 +304,7 @@ pub(crate) fn kept(snapshot: &MinerSnapshot) -> Box<MinerSnapshot> {
 fn kept_pool(pool: &bitlink_model::Pool) -> bitlink_model::Pool {
     let mut kept = bitlink_model::Pool::default();
     kept.id = pool.id;
-    kept.url = pool.url.as_deref().map(without_password);
+    kept.url = pool.url.as_deref().map(without_password).map(Text::from);
     kept.user.clone_from(&pool.user);
     kept.priority = pool.priority;
     kept.status = pool.status;

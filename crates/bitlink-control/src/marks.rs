@@ -1,6 +1,6 @@
 //! By what a machine is known again between the plan and the write.
 
-use bitlink_model::{Identity, Mac};
+use bitlink_model::{Identity, Mac, Text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -14,10 +14,10 @@ pub struct Marks {
     pub mac: Option<Mac>,
     /// The machine's serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
+    pub serial: Option<Text>,
     /// The control board's serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub control_board_serial: Option<String>,
+    pub control_board_serial: Option<Text>,
 }
 
 /// Whether two sets of marks are of one machine.
@@ -34,12 +34,17 @@ pub enum Sameness {
 impl Marks {
     /// The marks of an identity.
     pub fn of(identity: &Identity) -> Self {
-        let text = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let text = |text: &Option<Text>| text.clone().filter(|text| !text.trim().is_empty());
         Self {
             mac: identity.mac.filter(|mac| mac.is_unique()),
             serial: text(&identity.serial),
             control_board_serial: text(&identity.control_board_serial),
         }
+    }
+
+    /// Whether this is the serial number of the machine or of its control board.
+    pub(crate) fn has_serial(&self, serial: &str) -> bool {
+        [&self.serial, &self.control_board_serial].into_iter().any(|known| known.as_deref() == Some(serial))
     }
 
     /// Whether there is nothing by which the machine could be known again.

@@ -5,7 +5,7 @@ use crate::hands::{LookError, Seen};
 use crate::marks::Marks;
 use crate::policy::Policy;
 use crate::template::TemplateError;
-use bitlink_model::{Action, ActionKind, Power, Secret, Span, Support, Timestamp};
+use bitlink_model::{Action, ActionKind, Power, Secret, Span, Support, Text, Timestamp};
 use bitlink_transport::Endpoint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -138,7 +138,7 @@ pub struct Target {
     pub marks: Marks,
     /// Make and model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Power that is switched with it.
     #[serde(rename = "power_w")]
     pub power: Power,
@@ -192,7 +192,7 @@ pub struct Skipped {
     pub endpoint: Endpoint,
     /// Make and model, where it was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Why.
     #[serde(flatten)]
     pub reason: SkipReason,

@@ -222,9 +222,7 @@ impl Member {
                 first.is_ipv4() == ip.is_ipv4() && (*first..=*last).contains(&ip)
             }
             Self::Mac(mac) => marks.mac == Some(*mac),
-            Self::Serial(serial) => {
-                marks.serial.as_ref() == Some(serial) || marks.control_board_serial.as_ref() == Some(serial)
-            }
+            Self::Serial(serial) => marks.has_serial(serial),
         }
     }
 

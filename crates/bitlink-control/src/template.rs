@@ -86,8 +86,8 @@ fn value(name: &str, ip: IpAddr, snapshot: &MinerSnapshot) -> Result<String, Tem
         "ip" => Some(ip.to_string()),
         "ip_1" | "ip_2" | "ip_3" | "ip_4" => octet(name, ip),
         "mac" => identity.mac.map(|mac| mac.to_string().replace(':', "").to_ascii_lowercase()),
-        "serial" => identity.serial.clone(),
-        "hostname" => identity.hostname.clone(),
+        "serial" => identity.serial.as_deref().map(ToOwned::to_owned),
+        "hostname" => identity.hostname.as_deref().map(ToOwned::to_owned),
         "model" => identity.model.as_ref().map(|model| model.replace(' ', "_")),
         "worker" => account(snapshot),
         _ => return Err(TemplateError::Unknown { name: name.chars().take(40).collect() }),
@@ -127,10 +127,10 @@ mod tests {
     fn machine() -> MinerSnapshot {
         let mut snapshot = MinerSnapshot::default();
         snapshot.identity.mac = Some(Mac::new([2, 0, 0, 0xab, 0, 1]));
-        snapshot.identity.model = Some("S19 Pro".to_owned());
-        snapshot.identity.hostname = Some("rig\u{202e}7".to_owned());
+        snapshot.identity.model = Some("S19 Pro".into());
+        snapshot.identity.hostname = Some("rig\u{202e}7".into());
         let mut pool = Pool::default();
-        pool.user = Some("farm.rig7".to_owned());
+        pool.user = Some("farm.rig7".into());
         snapshot.pools = vec![pool];
         snapshot
     }

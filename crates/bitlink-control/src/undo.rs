@@ -105,7 +105,7 @@ fn back(done: &Action, before: &MinerSnapshot) -> Result<Action, String> {
             before.power_limit.map(|power| Action::PowerLimit { power }).ok_or_else(|| untold("power limit"))
         }
         Action::PowerMode { .. } => {
-            let mode = before.tuning.mode.clone();
+            let mode = before.tuning.mode.as_ref().map(ToString::to_string);
             mode.map(|mode| Action::PowerMode { mode }).ok_or_else(|| untold("power mode"))
         }
         Action::SetFrequency { .. } => {
@@ -130,10 +130,10 @@ fn pools(before: &MinerSnapshot) -> Result<Action, String> {
     let mut old: Vec<_> = before.pools.iter().collect();
     old.sort_by_key(|pool| (pool.priority.unwrap_or(i64::MAX), pool.id));
     let setting = |pool: &bitlink_model::Pool| {
-        let url = pool.url.clone().filter(|url| !url.is_empty())?;
+        let url = pool.url.as_deref().filter(|url| !url.is_empty())?;
         // A password in it was not kept.
         let is_whole = !url.contains('…');
-        let mut setting = PoolSetting::new(url, pool.user.clone()?, "");
+        let mut setting = PoolSetting::new(url, pool.user.as_deref()?, "");
         setting.password = Secret::default();
         is_whole.then_some(setting)
     };

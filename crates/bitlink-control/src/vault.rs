@@ -90,9 +90,7 @@ impl Scope {
             Self::Family(wanted) => family == Some(wanted),
             Self::Address(ip) => *ip == at,
             Self::Mac(mac) => marks.is_some_and(|marks| marks.mac == Some(*mac)),
-            Self::Serial(serial) => marks.is_some_and(|marks| {
-                marks.serial.as_ref() == Some(serial) || marks.control_board_serial.as_ref() == Some(serial)
-            }),
+            Self::Serial(serial) => marks.is_some_and(|marks| marks.has_serial(serial)),
         }
     }
 }

@@ -91,7 +91,7 @@ pub use bitlink_transport as transport;
 
 pub use bitlink_model::{
     Finding, Miner, MinerId, MinerRecord, MinerSnapshot, MinerStats, MinerStatus, PoolStats, Rule, Severity,
-    Timestamp,
+    Text, Timestamp,
 };
 pub use bitlink_monitor::{
     ALL_RULES, Change, ConfigError as MonitorConfigError, ConfigureError, Conflict, Coverage, EvidenceKey,

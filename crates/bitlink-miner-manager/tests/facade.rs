@@ -49,7 +49,12 @@ async fn every_simulated_miner_is_found_under_its_true_name() {
     for miner in &miners {
         let truth = simulated.truths().into_iter().find(|t| t.address == miner.ip).unwrap();
         let identity = &miner.snapshot.as_ref().unwrap().identity;
-        assert_eq!((&identity.make, &identity.model), (&truth.make, &truth.model), "{}", miner.ip);
+        assert_eq!(
+            (&identity.make, identity.model.as_deref()),
+            (&truth.make, truth.model.as_deref()),
+            "{}",
+            miner.ip
+        );
         assert_eq!(identity.firmware.as_ref().unwrap().family, truth.family);
     }
 }

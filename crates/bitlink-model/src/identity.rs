@@ -1,5 +1,6 @@
 //! Who a miner is: make, model, firmware, and the evidence by which it is known again.
 
+use crate::Text;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
@@ -162,13 +163,13 @@ pub struct Firmware {
     pub family: Family,
     /// The firmware's own version or build date, as printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
+    pub version: Option<Text>,
     /// Version of the API it offers, as printed ("3.7", "2.0.5").
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub api_version: Option<String>,
+    pub api_version: Option<Text>,
     /// The mining program behind the API and its version ("cgminer 4.11.1").
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub software: Option<String>,
+    pub software: Option<Text>,
 }
 
 impl Firmware {
@@ -188,28 +189,28 @@ pub struct Identity {
     pub make: Option<Make>,
     /// Normalised model without the make ("S19 Pro", "M50 VH30").
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
+    pub model: Option<Text>,
     /// The model exactly as the miner printed it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_raw: Option<String>,
+    pub model_raw: Option<Text>,
     /// What software answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub firmware: Option<Firmware>,
     /// Control board or platform ("H616", "AMLCtrl").
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub control_board: Option<String>,
+    pub control_board: Option<Text>,
     /// Hardware address of the network interface.
     #[serde(rename = "mac_address", skip_serializing_if = "Option::is_none")]
     pub mac: Option<Mac>,
     /// The machine's serial number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub serial: Option<String>,
+    pub serial: Option<Text>,
     /// The control board's own serial number or burnt-in id.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub control_board_serial: Option<String>,
+    pub control_board_serial: Option<Text>,
     /// The name it gives itself on the network.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<String>,
+    pub hostname: Option<Text>,
     /// Its own idea of its network settings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkIdentity>,
@@ -217,10 +218,10 @@ pub struct Identity {
 
 impl Identity {
     /// Make and model as one name ("Antminer S19 Pro"); `None` when neither is known.
-    pub fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<Text> {
         match (&self.make, &self.model) {
-            (Some(make), Some(model)) => Some(format!("{make} {model}")),
-            (Some(make), None) => Some(make.to_string()),
+            (Some(make), Some(model)) => Some(arcstr::format!("{make} {model}")),
+            (Some(make), None) => Some(make.as_str().into()),
             (None, Some(model)) => Some(model.clone()),
             (None, None) => None,
         }
@@ -239,13 +240,13 @@ pub struct NetworkIdentity {
     pub ip: Option<IpAddr>,
     /// Claimed netmask.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub netmask: Option<String>,
+    pub netmask: Option<Text>,
     /// Claimed gateway.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gateway: Option<String>,
+    pub gateway: Option<Text>,
     /// Claimed name servers, as printed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub dns: Option<String>,
+    pub dns: Option<Text>,
 }
 
 /// A 48-bit hardware address.

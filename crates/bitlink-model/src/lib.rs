@@ -20,6 +20,10 @@ mod time;
 mod units;
 mod view;
 
+/// A text that is written once and read by many: a copy of it is another count of the same one. Read it as a `&str`; make it
+/// from a `&str` or a `String` with `into()`.
+pub use arcstr::ArcStr as Text;
+
 pub use action::{
     Action, ActionKind, Capabilities, FanSetting, FirmwareFile, NetworkSetting, PoolSetting, Secret, Support,
 };

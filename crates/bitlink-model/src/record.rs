@@ -5,6 +5,7 @@ mod edit;
 
 pub use edit::{Edit, EditError, LabelEdit, RecordEdit};
 
+use crate::Text;
 use crate::identity::{Identity, Mac, MinerId};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,7 @@ pub struct MinerRecord {
     pub board_serials: Vec<Seen<String>>,
     /// Names it has given itself on the network. No evidence: many machines have the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hostnames: Vec<Seen<String>>,
+    pub hostnames: Vec<Seen<Text>>,
     /// Where it has answered.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Seen<SocketAddr>>,

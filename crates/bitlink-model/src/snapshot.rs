@@ -2,6 +2,7 @@
 //!
 //! Field names in serialised form carry the unit. What a miner did not say is left out of the JSON.
 
+use crate::Text;
 use crate::identity::{Identity, Mac};
 use crate::parsed::{Anomaly, AnomalyKind};
 use crate::time::{Span, Timestamp};
@@ -216,7 +217,7 @@ readings! {
             slot: u32,
         ]
         /// Serial number.
-        serial: Option<String>,
+        serial: Option<Text>,
         /// Whether the board is found at all.
         present: Option<bool>,
         /// Whether it is hashing.
@@ -246,7 +247,7 @@ readings! {
         /// Chips reported bad.
         chips_bad: Option<u32>,
         /// The firmware's own map of the chips, spaces removed: `o` good, `x` bad, `-` not there.
-        chip_map: Option<String>,
+        chip_map: Option<Text>,
         /// Chip frequency.
         frequency: Option<Frequency> = "frequency_hz",
         /// Chip or board voltage.
@@ -256,7 +257,7 @@ readings! {
         /// Hardware errors counted since start.
         hardware_errors: Option<u64>,
         /// The firmware's word for its state ("Alive").
-        status: Option<String>,
+        status: Option<Text>,
     }
 }
 
@@ -311,11 +312,11 @@ readings! {
             index: u32,
         ]
         /// Model.
-        model: Option<String>,
+        model: Option<Text>,
         /// Serial number.
-        serial: Option<String>,
+        serial: Option<Text>,
         /// Firmware version.
-        firmware: Option<String>,
+        firmware: Option<Text>,
         /// Voltage going in.
         input_voltage: Option<Voltage> = "input_voltage_v",
         /// Current going in.
@@ -345,9 +346,9 @@ readings! {
             id: u32,
         ]
         /// Address as configured.
-        url: Option<String>,
+        url: Option<Text>,
         /// Worker name.
-        user: Option<String>,
+        user: Option<Text>,
         /// 0 is tried first.
         priority: Option<i64>,
         /// Reachability.
@@ -452,7 +453,7 @@ readings! {
     /// How the chips are driven.
     Tuning {
         /// The firmware's word for its power or performance mode ("Normal", "High").
-        mode: Option<String>,
+        mode: Option<Text>,
         /// Whether tuning has settled.
         settled: Option<bool>,
         /// How far tuning has come.

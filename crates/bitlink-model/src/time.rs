@@ -1,55 +1,84 @@
 //! Points in time and spans as plain values. This crate never asks what time it is.
 
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A point in time: milliseconds since 1970-01-01T00:00:00Z.
+///
+/// One that may be missing takes no more room: readings and the memory of what was read are full of those. The earliest number
+/// that there is, 292 million years before 1970, stands for that, and is told as the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Timestamp(i64);
+#[serde(from = "i64", into = "i64")]
+pub struct Timestamp(NonZeroU64);
 
 impl Timestamp {
     /// From milliseconds since the Unix epoch.
     pub const fn from_unix_millis(millis: i64) -> Self {
-        Self(millis)
+        // Counted from the earliest number, so that the order is that of the times.
+        match NonZeroU64::new(millis.cast_unsigned() ^ EPOCH) {
+            Some(counted) => Self(counted),
+            None => Self(NonZeroU64::MIN),
+        }
     }
 
     /// From whole seconds since the Unix epoch; `None` outside of what milliseconds can count.
     pub fn from_unix_seconds(seconds: i64) -> Option<Self> {
-        seconds.checked_mul(1000).map(Self)
+        seconds.checked_mul(1000).map(Self::from_unix_millis)
     }
 
     /// Milliseconds since the Unix epoch.
     pub const fn as_unix_millis(self) -> i64 {
-        self.0
+        (self.0.get() ^ EPOCH).cast_signed()
     }
 
     /// How long after `earlier` this is; zero when it is not after it (a clock that was set back).
     pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// This point plus a span, saturating.
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+        Self(self.0.saturating_add(millis(span)))
     }
 
     /// This point less a span, saturating.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+        Self(NonZeroU64::new(self.0.get().saturating_sub(millis(span))).unwrap_or(NonZeroU64::MIN))
     }
 }
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
-        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        Self(match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => millis(after),
-            Err(before) => -millis(before.duration()),
-        })
+        let epoch = Self::from_unix_millis(0);
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => epoch.plus(after),
+            Err(before) => epoch.minus(before.duration()),
+        }
     }
+}
+
+impl From<i64> for Timestamp {
+    /// [`Timestamp::from_unix_millis`].
+    fn from(millis: i64) -> Self {
+        Self::from_unix_millis(millis)
+    }
+}
+
+impl From<Timestamp> for i64 {
+    /// [`Timestamp::as_unix_millis`].
+    fn from(time: Timestamp) -> Self {
+        time.as_unix_millis()
+    }
+}
+
+/// 1970 as counted from the earliest number.
+const EPOCH: u64 = 1 << 63;
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A length of time as a miner counts it, serialised as seconds.
@@ -93,5 +122,38 @@ impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
         Duration::try_from_secs_f64(seconds).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Points in time come back, are in order, and may be missing for nothing.
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn one_that_may_be_missing_takes_no_more_room() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<i64>());
+    }
+
+    #[test]
+    fn the_ends_are_not_passed() {
+        let (first, last) = (Timestamp::from_unix_millis(i64::MIN), Timestamp::from_unix_millis(i64::MAX));
+        assert_eq!(first.as_unix_millis(), i64::MIN + 1);
+        assert_eq!(first.minus(Duration::MAX), first);
+        assert_eq!(last.plus(Duration::MAX), last);
+        assert_eq!(first.since(last), Duration::ZERO);
+        assert_eq!(last.since(first), Duration::from_millis(u64::MAX - 1));
+    }
+
+    proptest! {
+        #[test]
+        fn it_comes_back_and_is_in_order(a in i64::MIN + 1.., b in i64::MIN + 1..) {
+            let (at, other) = (Timestamp::from_unix_millis(a), Timestamp::from_unix_millis(b));
+            prop_assert_eq!(at.as_unix_millis(), a);
+            prop_assert_eq!(at.cmp(&other), a.cmp(&b));
+            prop_assert_eq!(serde_json::to_string(&at).unwrap(), a.to_string());
+            prop_assert_eq!(serde_json::from_str::<Timestamp>(&a.to_string()).unwrap(), at);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The flat, printable view of a miner. Everything in it is taken from the snapshot, here and nowhere else.
 
+use crate::Text;
 use crate::identity::{Mac, MinerId};
 use crate::snapshot::{MinerSnapshot, PoolStatus};
 use crate::status::{Finding, MinerStatus};
@@ -18,7 +19,7 @@ pub struct Miner {
     /// The API port it was reached at.
     pub port: u16,
     /// Make and model ("Antminer S19 Pro"), or "unknown".
-    pub model: String,
+    pub model: Text,
     /// How it does.
     pub status: MinerStatus,
     /// Why it is not simply active.
@@ -45,7 +46,7 @@ impl Miner {
             id: MinerId::derived(&crate::Identity::default(), ip),
             ip,
             port,
-            model: UNKNOWN.to_owned(),
+            model: UNKNOWN,
             status: MinerStatus::Scanning,
             findings: Vec::new(),
             stats: MinerStats::default(),
@@ -70,7 +71,7 @@ impl Miner {
             id: MinerId::derived(&snapshot.identity, ip),
             ip,
             port,
-            model: snapshot.identity.name().unwrap_or_else(|| UNKNOWN.to_owned()),
+            model: snapshot.identity.name().unwrap_or(UNKNOWN),
             status,
             findings: Vec::new(),
             stats: MinerStats::from(&snapshot),
@@ -89,7 +90,7 @@ impl Miner {
 }
 
 /// What stands where nothing is known.
-const UNKNOWN: &str = "unknown";
+const UNKNOWN: Text = arcstr::literal!("unknown");
 
 /// The numbers people print. A number that the miner did not report is NaN here, and never 0.
 ///
@@ -132,9 +133,9 @@ pub struct MinerStats {
 #[non_exhaustive]
 pub struct PoolStats {
     /// Address as configured, or empty.
-    pub url: String,
+    pub url: Text,
     /// Worker name, or empty.
-    pub user: String,
+    pub user: Text,
     /// Whether it answers.
     pub status: Option<PoolStatus>,
     /// Whether it is the one being mined on.

@@ -8,6 +8,7 @@ mod manner;
 mod member;
 mod poll;
 mod reconfigure;
+mod texts;
 
 use crate::clock::Clock;
 use crate::config::MonitorConfig;

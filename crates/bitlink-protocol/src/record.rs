@@ -4,7 +4,8 @@
 
 use crate::decode::earlier_key;
 use bitlink_model::{
-    Anomaly, AnomalyKind, FanSpeed, Frequency, HashRate, Power, Ratio, Span, Temperature, UnitError, Voltage,
+    Anomaly, AnomalyKind, FanSpeed, Frequency, HashRate, Power, Ratio, Span, Temperature, Text, UnitError,
+    Voltage,
 };
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -98,10 +99,10 @@ impl<'a> Record<'a> {
     }
 
     /// A text, or a number written as one.
-    pub fn word(&self, key: &str) -> Option<String> {
+    pub fn word(&self, key: &str) -> Option<Text> {
         match self.map.get(key)? {
-            Value::String(text) => Some(text.trim().to_owned()).filter(|t| !t.is_empty()),
-            Value::Number(number) => Some(number.to_string()),
+            Value::String(text) => Some(text.trim()).filter(|t| !t.is_empty()).map(Text::from),
+            Value::Number(number) => Some(number.to_string().into()),
             _ => None,
         }
     }

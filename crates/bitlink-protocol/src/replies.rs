@@ -5,7 +5,7 @@
 use crate::decode::Document;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    AnomalyKind, Frequency, HashRate, HashRates, Pool, PoolStatus, Shares, Span, Temperature, Timestamp,
+    AnomalyKind, Frequency, HashRate, HashRates, Pool, PoolStatus, Shares, Span, Temperature, Text, Timestamp,
 };
 use serde_json::Value;
 
@@ -36,17 +36,17 @@ fn first<T>(
 #[non_exhaustive]
 pub struct Version {
     /// Mining program and its version, by the key it stands under ("CGMiner", "BMMiner", …).
-    pub software: Option<(String, String)>,
+    pub software: Option<(Text, Text)>,
     /// Version of the API.
-    pub api: Option<String>,
+    pub api: Option<Text>,
     /// Bitmain: version of the hardware platform.
-    pub miner: Option<String>,
+    pub miner: Option<Text>,
     /// Bitmain: when the firmware was built, which is its version in practice.
-    pub compile_time: Option<String>,
+    pub compile_time: Option<Text>,
     /// Bitmain and its relatives: the model.
-    pub kind: Option<String>,
+    pub kind: Option<Text>,
     /// What the envelope says of the software ("cgminer 4.11.1").
-    pub description: Option<String>,
+    pub description: Option<Text>,
 }
 
 impl Version {
@@ -58,12 +58,12 @@ impl Version {
     pub fn of(document: &Document, oddities: &Oddities) -> Option<Self> {
         let description = document.status().and_then(|s| s.description);
         first(document, "VERSION", "version", oddities, |r| Self {
-            software: Self::SOFTWARE.iter().find_map(|key| Some(((*key).to_owned(), r.word(key)?))),
+            software: Self::SOFTWARE.iter().find_map(|key| Some(((*key).into(), r.word(key)?))),
             api: r.word("API"),
             miner: r.word("Miner"),
             compile_time: r.word("CompileTime"),
-            kind: r.text("Type").map(ToOwned::to_owned),
-            description: description.clone(),
+            kind: r.text("Type").map(Text::from),
+            description: description.clone().map(Text::from),
         })
     }
 }
@@ -174,11 +174,11 @@ pub struct Device {
     /// Number within its driver.
     pub id: Option<u32>,
     /// Driver code ("AVA1"), may be empty.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Whether it is switched on.
     pub enabled: Option<bool>,
     /// State in the firmware's words ("Alive").
-    pub status: Option<String>,
+    pub status: Option<Text>,
     /// The driver's temperature. 0 means unknown and is left out.
     pub temperature: Option<Temperature>,
     /// Hash rates.
@@ -213,9 +213,9 @@ impl Device {
         Self {
             index,
             id: r.small("ID", 10_000),
-            name: r.text("Name").map(ToOwned::to_owned),
+            name: r.text("Name").map(Text::from),
             enabled: r.flag("Enabled"),
-            status: r.text("Status").map(ToOwned::to_owned),
+            status: r.text("Status").map(Text::from),
             // A misspelling that Bitmain ships (`Tenperature`).
             temperature: r.celsius_or_zero("Temperature").or_else(|| r.celsius_or_zero("Tenperature")),
             hashrate: hash_rates(r),
@@ -236,13 +236,13 @@ pub struct DeviceDetails {
     /// Number in the list.
     pub index: Option<u32>,
     /// Driver code.
-    pub name: Option<String>,
+    pub name: Option<Text>,
     /// Driver ("bitmicro" on WhatsMiner).
-    pub driver: Option<String>,
+    pub driver: Option<Text>,
     /// Kernel, empty on most.
-    pub kernel: Option<String>,
+    pub kernel: Option<Text>,
     /// Model, as printed.
-    pub model: Option<String>,
+    pub model: Option<Text>,
     /// Chips on the board, where the firmware says so.
     pub chips: Option<u32>,
 }
@@ -253,10 +253,10 @@ impl DeviceDetails {
         let section = if document.root().contains_key("DEVDETAILS") { "DEVDETAILS" } else { "DEVS" };
         all(document, section, "devdetails", oddities, |r| Self {
             index: r.small("DEVDETAILS", 10_000),
-            name: r.text("Name").map(ToOwned::to_owned),
-            driver: r.text("Driver").map(ToOwned::to_owned),
-            kernel: r.text("Kernel").map(ToOwned::to_owned),
-            model: r.text("Model").map(ToOwned::to_owned),
+            name: r.text("Name").map(Text::from),
+            driver: r.text("Driver").map(Text::from),
+            kernel: r.text("Kernel").map(Text::from),
+            model: r.text("Model").map(Text::from),
             chips: r.small("Chips", MAX_CHIPS).or_else(|| r.small("chips-nr", MAX_CHIPS)),
         })
     }
@@ -275,8 +275,8 @@ pub fn pools(document: &Document, oddities: &Oddities) -> Vec<Pool> {
 fn pool(r: Record<'_>) -> Pool {
     let mut p = Pool::default();
     p.id = r.small("POOL", 10_000).unwrap_or_default();
-    p.url = r.text("URL").map(ToOwned::to_owned);
-    p.user = r.text("User").map(ToOwned::to_owned);
+    p.url = r.text("URL").map(Text::from);
+    p.user = r.text("User").map(Text::from);
     p.priority = r.integer("Priority");
     p.status = r.text("Status").map(pool_status);
     p.connected = r.flag("Stratum Active");
@@ -342,13 +342,13 @@ pub struct Config {
     /// Number of pools.
     pub pool_count: Option<u32>,
     /// How pools share the work ("Failover").
-    pub strategy: Option<String>,
+    pub strategy: Option<Text>,
     /// Log interval, which is the shortest hash-rate window, in seconds.
     pub log_interval: Option<Span>,
     /// Drivers compiled in ("AVA ").
-    pub device_code: Option<String>,
+    pub device_code: Option<Text>,
     /// Operating system.
-    pub os: Option<String>,
+    pub os: Option<Text>,
 }
 
 impl Config {
@@ -358,10 +358,10 @@ impl Config {
             asc_count: r.small("ASC Count", 100_000),
             pga_count: r.small("PGA Count", 100_000),
             pool_count: r.small("Pool Count", 100_000),
-            strategy: r.text("Strategy").map(ToOwned::to_owned),
+            strategy: r.text("Strategy").map(Text::from),
             log_interval: r.seconds("Log Interval"),
-            device_code: r.text("Device Code").map(ToOwned::to_owned),
-            os: r.text("OS").map(ToOwned::to_owned),
+            device_code: r.text("Device Code").map(Text::from),
+            os: r.text("OS").map(Text::from),
         })
     }
 }
@@ -371,11 +371,11 @@ impl Config {
 #[non_exhaustive]
 pub struct Coin {
     /// Hash method ("sha256").
-    pub hash_method: Option<String>,
+    pub hash_method: Option<Text>,
     /// When the current block was seen, Unix seconds.
     pub current_block_time: Option<f64>,
     /// Hash of the current block.
-    pub current_block_hash: Option<String>,
+    pub current_block_hash: Option<Text>,
     /// Whether long polling is in use.
     pub long_poll: Option<bool>,
     /// Difficulty of the network.
@@ -386,9 +386,9 @@ impl Coin {
     /// From a reply to `coin`; `None` without a `COIN` section.
     pub fn of(document: &Document, oddities: &Oddities) -> Option<Self> {
         first(document, "COIN", "coin", oddities, |r| Self {
-            hash_method: r.text("Hash Method").map(ToOwned::to_owned),
+            hash_method: r.text("Hash Method").map(Text::from),
             current_block_time: r.number("Current Block Time"),
-            current_block_hash: r.text("Current Block Hash").map(ToOwned::to_owned),
+            current_block_hash: r.text("Current Block Hash").map(Text::from),
             long_poll: r.flag("LP"),
             network_difficulty: r.number("Network Difficulty"),
         })

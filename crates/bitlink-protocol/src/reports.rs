@@ -17,7 +17,7 @@ mod sealminer;
 mod tests;
 
 use crate::error::Excerpt;
-use bitlink_model::{Family, Firmware, Identity, Mac, Make, NetworkIdentity};
+use bitlink_model::{Family, Firmware, Identity, Mac, Make, NetworkIdentity, Text};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::net::IpAddr;
@@ -328,13 +328,13 @@ fn json(from: IpAddr, datagram: &[u8]) -> Option<Sighting> {
 }
 
 /// A text of bearable length; `None` where there is nothing.
-fn bounded(text: &str) -> Option<String> {
+fn bounded(text: &str) -> Option<Text> {
     let text = text.trim_matches(|c: char| c == '\0' || c.is_whitespace());
-    (!text.is_empty()).then(|| text.chars().take(MAX_TEXT).collect())
+    (!text.is_empty()).then(|| text.chars().take(MAX_TEXT).collect::<String>().into())
 }
 
 /// "Goldshell-KD6" of Goldshell is a KD6.
-fn without_make(raw: &str, make: &str) -> Option<String> {
+fn without_make(raw: &str, make: &str) -> Option<Text> {
     let rest = match raw.get(..make.len()) {
         Some(head) if head.eq_ignore_ascii_case(make) => raw.get(make.len()..).unwrap_or_default(),
         _ => raw,

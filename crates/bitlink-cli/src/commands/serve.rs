@@ -461,7 +461,7 @@ fn address(miner: &Miner) -> String {
 }
 
 fn named(record: &MinerRecord) -> (String, String, String) {
-    let name = record.identity.name().unwrap_or_else(|| "unknown".to_owned());
+    let name = record.identity.name().unwrap_or_else(|| "unknown".into());
     let address = record.last_endpoint().map(|at| columns::address(at.ip(), at.port())).unwrap_or_default();
     (record.id.to_string(), clean(&name).into_owned(), address)
 }

@@ -17,9 +17,9 @@ const NOW: Timestamp = Timestamp::from_unix_millis(1_800_000_000_000);
 fn miner(last: u8, make: &str, model: &str, ths: f64, age_s: i64) -> Miner {
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity.make = Some(make.to_owned().into());
-    snapshot.identity.model = Some(model.to_owned());
+    snapshot.identity.model = Some(model.into());
     snapshot.identity.firmware = Some(Firmware {
-        version: Some("20240312.13".to_owned()),
+        version: Some("20240312.13".into()),
         ..Firmware::new("whatsminer".to_owned().into())
     });
     snapshot.hashrate.realtime = HashRate::from_ths(ths).ok();

@@ -6,7 +6,7 @@ use crate::text::{clean, count, duration, width};
 use bitlink_miner_manager::Miner;
 use bitlink_miner_manager::model::{
     Board, HashRate, Identity, MinerSnapshot, MiningState, Pool, PoolStatus, Provenance, Ratio, Source, Span,
-    Temperature,
+    Temperature, Text,
 };
 use std::fmt::Write as _;
 
@@ -103,9 +103,9 @@ impl Card {
     }
 
     fn identity(&mut self, identity: &Identity) {
-        let said = |text: &Option<String>| text.as_deref().map(|text| clean(text).into_owned());
+        let said = |text: &Option<Text>| text.as_deref().map(|text| clean(text).into_owned());
         if let Some(firmware) = &identity.firmware {
-            let named = |name: &str, text: &Option<String>| said(text).map(|text| format!("{name} {text}"));
+            let named = |name: &str, text: &Option<Text>| said(text).map(|text| format!("{name} {text}"));
             self.line(
                 "firmware",
                 [
@@ -122,7 +122,7 @@ impl Card {
         self.line("hostname", [said(&identity.hostname)]);
         if let Some(network) = &identity.network {
             let dhcp = network.dhcp.map(|dhcp| if dhcp { "by DHCP" } else { "set by hand" }.to_owned());
-            let named = |name: &str, text: &Option<String>| said(text).map(|text| format!("{name} {text}"));
+            let named = |name: &str, text: &Option<Text>| said(text).map(|text| format!("{name} {text}"));
             self.line(
                 "network",
                 [

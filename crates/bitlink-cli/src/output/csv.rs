@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn every_line_has_every_field() {
         let mut snapshot = MinerSnapshot::default();
-        snapshot.identity.model = Some("S19,\u{1b}[31m \"Pro\"".to_owned());
-        snapshot.identity.hostname = Some("=HYPERLINK(\"http://x\")".to_owned());
+        snapshot.identity.model = Some("S19,\u{1b}[31m \"Pro\"".into());
+        snapshot.identity.hostname = Some("=HYPERLINK(\"http://x\")".into());
         let found = Miner::from_snapshot([10, 0, 0, 7].into(), 4028, MinerStatus::Active, snapshot);
         let mut out = Vec::new();
         header(&mut out).unwrap();

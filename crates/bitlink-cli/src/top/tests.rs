@@ -26,10 +26,10 @@ fn ago(seconds: i64) -> Timestamp {
 fn snapshot(last: u8, model: &str, ths: f64, age_s: i64) -> MinerSnapshot {
     let mut s = MinerSnapshot::default();
     s.identity.make = Some("Antminer".to_owned().into());
-    s.identity.model = Some(model.to_owned());
+    s.identity.model = Some(model.into());
     s.identity.mac = format!("02:00:00:00:00:{last:02x}").parse().ok();
     s.identity.firmware =
-        Some(Firmware { version: Some("2024-03".to_owned()), ..Firmware::new("antminer".to_owned().into()) });
+        Some(Firmware { version: Some("2024-03".into()), ..Firmware::new("antminer".to_owned().into()) });
     s.mining_state = Some(MiningState::Mining);
     s.hashrate.realtime = HashRate::from_ths(ths).ok();
     s.hashrate.expected = HashRate::from_ths(110.0).ok();
@@ -56,7 +56,7 @@ fn snapshot(last: u8, model: &str, ths: f64, age_s: i64) -> MinerSnapshot {
         .collect();
     let mut pool = Pool::default();
     (pool.url, pool.user) =
-        (Some("stratum+tcp://pool.example:3333".to_owned()), Some(format!("farm.{last}")));
+        (Some("stratum+tcp://pool.example:3333".into()), Some(format!("farm.{last}").into()));
     (pool.status, pool.active, pool.accepted) = (Some(PoolStatus::Alive), Some(true), Some(12_345));
     s.pools = vec![pool];
     s
@@ -77,9 +77,9 @@ fn fleet(older: i64) -> Vec<Miner> {
         .map(|n| miner(n, MinerStatus::Active, snapshot(n, "S19 Pro", 109.5, i64::from(n % 9) + older)))
         .collect();
     let mut hot = snapshot(4, "S19 \u{1b}[31m\u{202e}evil", 61.0, 3 + older);
-    hot.identity.hostname = Some("\u{1b}]0;owned\u{7}<script>".repeat(40));
-    hot.pools[0].user = Some("wor\rker\u{200b}\n".to_owned());
-    hot.boards[1].chip_map = Some("oooxxo-o".to_owned());
+    hot.identity.hostname = Some("\u{1b}]0;owned\u{7}<script>".repeat(40).into());
+    hot.pools[0].user = Some("wor\rker\u{200b}\n".into());
+    hot.boards[1].chip_map = Some("oooxxo-o".into());
     hot.boards[2].present = Some(false);
     hot.boards[0].chips = Some(101);
     hot.fans[1].speed = FanSpeed::from_rpm(0.0).ok();

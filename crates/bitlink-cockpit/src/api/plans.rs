@@ -134,7 +134,7 @@ impl TargetShown {
         Self {
             id: who(target.endpoint),
             address: target.endpoint.to_string(),
-            name: target.name.clone(),
+            name: target.name.as_ref().map(ToString::to_string),
             stage: "waiting",
             outcome: None,
             text: None,
@@ -195,7 +195,7 @@ impl Shown {
                 .map(|skipped| SkippedShown {
                     id: who(skipped.endpoint),
                     address: skipped.endpoint.to_string(),
-                    name: skipped.name.clone(),
+                    name: skipped.name.as_ref().map(ToString::to_string),
                     reason: skipped.reason.word().to_owned(),
                     text: skipped.reason.to_string(),
                 })

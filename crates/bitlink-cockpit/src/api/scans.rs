@@ -328,7 +328,7 @@ async fn one(State(api): State<Api>, _: Viewer, Path(id): Path<u64>) -> Result<a
             ip: miner.ip.to_string(),
             port: miner.port,
             id: miner.id.to_string(),
-            model: miner.model.clone(),
+            model: miner.model.to_string(),
             firmware: firmware.map(|firmware| match &firmware.version {
                 Some(version) => format!("{} {version}", firmware.family),
                 None => firmware.family.to_string(),

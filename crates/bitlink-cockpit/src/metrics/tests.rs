@@ -12,7 +12,7 @@ use text::Kind;
 
 fn miner(last: u8, change: impl FnOnce(&mut MinerSnapshot)) -> Miner {
     let mut snapshot = MinerSnapshot::default();
-    snapshot.identity.serial = Some(format!("serial-{last}"));
+    snapshot.identity.serial = Some(format!("serial-{last}").into());
     change(&mut snapshot);
     Miner::from_snapshot([10, 0, 0, last].into(), 4028, MinerStatus::Active, snapshot)
 }
@@ -25,7 +25,7 @@ fn at_work(snapshot: &mut MinerSnapshot) {
     board.chips = Some(114);
     snapshot.boards = vec![board];
     let mut pool = Pool::default();
-    (pool.id, pool.accepted, pool.url) = (0, Some(7), Some("stratum+tcp://pool.example:3333".to_owned()));
+    (pool.id, pool.accepted, pool.url) = (0, Some(7), Some("stratum+tcp://pool.example:3333".into()));
     snapshot.pools = vec![pool];
 }
 
@@ -114,7 +114,7 @@ fn every_series_is_told_once_whatever_a_device_says() {
 #[test]
 fn a_hostile_name_stays_within_its_label() {
     let evil = "x\"} 1\nasic_up{device=\"all\u{202e}";
-    let miner = miner(1, |snapshot| snapshot.identity.hostname = Some(evil.to_owned()));
+    let miner = miner(1, |snapshot| snapshot.identity.hostname = Some(evil.into()));
     let page = page(vec![miner], Shard::WHOLE, Level::Device);
     assert_eq!(page.lines().filter(|line| line.starts_with("asic_up{")).count(), 1, "{page}");
     assert!(!page.contains('\u{202e}'));

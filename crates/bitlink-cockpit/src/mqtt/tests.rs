@@ -23,7 +23,7 @@ fn config() -> MqttConfig {
 
 fn miner(last: u8, change: impl FnOnce(&mut MinerSnapshot)) -> Miner {
     let mut snapshot = MinerSnapshot::default();
-    snapshot.identity.serial = Some(format!("serial-{last}"));
+    snapshot.identity.serial = Some(format!("serial-{last}").into());
     snapshot.observed_at = Some(Timestamp::from_unix_millis(READ_AT));
     change(&mut snapshot);
     Miner::from_snapshot([10, 0, 0, last].into(), 4028, MinerStatus::Active, snapshot)
@@ -31,11 +31,11 @@ fn miner(last: u8, change: impl FnOnce(&mut MinerSnapshot)) -> Miner {
 
 fn at_work(snapshot: &mut MinerSnapshot) {
     let identity = &mut snapshot.identity;
-    (identity.make, identity.model) = (Some(Make::ANTMINER), Some("S19 Pro".to_owned()));
+    (identity.make, identity.model) = (Some(Make::ANTMINER), Some("S19 Pro".into()));
     identity.mac = Some(Mac::new([2, 0, 0, 0, 0xab, 1]));
-    identity.control_board = Some("AMLCtrl".to_owned());
+    identity.control_board = Some("AMLCtrl".into());
     let mut firmware = Firmware::new(bitlink_model::Family::ANTMINER);
-    firmware.version = Some("Fri Nov 17 17:57:49 CST 2023".to_owned());
+    firmware.version = Some("Fri Nov 17 17:57:49 CST 2023".into());
     identity.firmware = Some(firmware);
     snapshot.hashrate.average = HashRate::from_ths(95.512_345).ok();
     snapshot.hashrate.expected = HashRate::from_ths(110.0).ok();
@@ -315,8 +315,8 @@ fn without_devices_there_are_the_sums_alone_and_without_discovery_no_word_of_it(
 fn a_hostile_name_is_a_text_and_nothing_else() {
     let evil = "{{ states }}\u{202e}\"\n".repeat(100);
     let miner = miner(1, |snapshot| {
-        snapshot.identity.model = Some(evil.clone());
-        snapshot.identity.serial = Some(format!("../#/+{evil}"));
+        snapshot.identity.model = Some(evil.clone().into());
+        snapshot.identity.serial = Some(format!("../#/+{evil}").into());
     });
     let id = miner.id;
     let messages = round(&mut Publisher::new(&config(), "1"), &look(vec![miner]));

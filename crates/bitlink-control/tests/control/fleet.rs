@@ -113,15 +113,15 @@ fn healthy(index: u32) -> MinerSnapshot {
     let [_, a, b, c] = index.to_be_bytes();
     snapshot.identity.mac = Some(Mac::new([2, 0, 0, a, b, c]));
     snapshot.identity.make = Some(Make::ANTMINER);
-    snapshot.identity.model = Some("S19".to_owned());
+    snapshot.identity.model = Some("S19".into());
     snapshot.mining_state = Some(MiningState::Mining);
     snapshot.hashrate.realtime = HashRate::from_ths(100.0).ok();
     snapshot.power = Power::from_watts(3_000.0).ok();
     snapshot.power_limit = Power::from_watts(3_300.0).ok();
     snapshot.light = Some(false);
     let mut pool = Pool::default();
-    pool.url = Some("stratum+tcp://old.example:3333".to_owned());
-    pool.user = Some(format!("farm.rig{index}"));
+    pool.url = Some("stratum+tcp://old.example:3333".into());
+    pool.user = Some(format!("farm.rig{index}").into());
     snapshot.pools = vec![pool];
     snapshot
 }
@@ -257,8 +257,8 @@ impl Machine {
                 let pool = |(id, setting): (u32, &bitlink_model::PoolSetting)| {
                     let mut pool = Pool::default();
                     pool.id = id;
-                    pool.url = Some(setting.url.clone());
-                    pool.user = Some(setting.user.clone());
+                    pool.url = Some(setting.url.clone().into());
+                    pool.user = Some(setting.user.clone().into());
                     pool
                 };
                 self.snapshot.pools = (0..).zip(pools).map(pool).collect();
@@ -364,7 +364,7 @@ impl Hands for Fleet {
             Action::SetPools { pools } => seen(
                 after.pools.len() == pools.len()
                     && after.pools.iter().zip(pools).all(|(is, wanted)| {
-                        is.url.as_ref() == Some(&wanted.url) && is.user.as_ref() == Some(&wanted.user)
+                        is.url.as_deref() == Some(&*wanted.url) && is.user.as_deref() == Some(&*wanted.user)
                     }),
             ),
             _ => Proof::Impossible,

@@ -4,7 +4,7 @@ use crate::fleet::{Fault, Fleet, can_all, now, place};
 use bitlink_control::{
     Groups, Journal, MemoryJournal, Past, PlanError, Policy, Seen, SkipReason, earlier, undo,
 };
-use bitlink_model::{Action, MiningState, PoolSetting, Power, Secret};
+use bitlink_model::{Action, MiningState, PoolSetting, Power, Secret, Text};
 use std::sync::Arc;
 
 async fn done(fleet: &Fleet, action: Action) -> Past {
@@ -39,7 +39,7 @@ async fn pools_are_put_back_on_each_machine() {
     for index in 0..4 {
         let pool = fleet.with(index, |m| m.snapshot.pools[0].clone());
         assert_eq!(pool.url.as_deref(), Some("stratum+tcp://old.example:3333"));
-        assert_eq!(pool.user, Some(format!("farm.rig{index}")));
+        assert_eq!(pool.user, Some(format!("farm.rig{index}")).map(Text::from));
     }
 }
 

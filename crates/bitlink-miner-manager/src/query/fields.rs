@@ -4,7 +4,7 @@
 use super::{Field, Kind, Subject, Texts, Value};
 use bitlink_model::{
     Board, HashRate, Identity, Miner, MinerSnapshot, MinerStatus, MiningState, Pool, Severity, Span,
-    Temperature, Timestamp,
+    Temperature, Text, Timestamp,
 };
 
 /// The field of a name, or of one of its shorter names.
@@ -116,7 +116,7 @@ pub static FIELDS: &[Field] = &[
     .searching(|s, wanted| {
         let identity = identity(s)?;
         any(
-            [&identity.serial, &identity.control_board_serial].into_iter().flatten().map(String::as_str),
+            [&identity.serial, &identity.control_board_serial].into_iter().flatten().map(Text::as_str),
             wanted,
         )
     }),

@@ -12,8 +12,8 @@ fn miner() -> Miner {
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity = Identity::default();
     snapshot.identity.make = Some("Antminer".to_owned().into());
-    snapshot.identity.model = Some("S19 Pro".to_owned());
-    snapshot.identity.hostname = Some("Шахта-7".to_owned());
+    snapshot.identity.model = Some("S19 Pro".into());
+    snapshot.identity.hostname = Some("Шахта-7".into());
     snapshot.identity.mac = "02:00:00:00:00:1a".parse().ok();
     snapshot.hashrate.realtime = HashRate::from_ths(88.0).ok();
     snapshot.hashrate.expected = HashRate::from_ths(110.0).ok();
@@ -23,8 +23,8 @@ fn miner() -> Miner {
     snapshot.light = Some(true);
     snapshot.observed_at = Some(Timestamp::from_unix_millis(985_000));
     let mut pool = Pool::default();
-    pool.url = Some("stratum+tcp://pool.example:3333".to_owned());
-    pool.user = Some("farm.12".to_owned());
+    pool.url = Some("stratum+tcp://pool.example:3333".into());
+    pool.user = Some("farm.12".into());
     snapshot.pools = vec![pool];
     Miner::from_snapshot([10, 0, 3, 7].into(), 4028, MinerStatus::Warning, snapshot).with_findings(vec![
         Finding::new(Rule::new("chip_hot"), Severity::Critical, "hottest chip 91 °C, limit 85 °C"),
@@ -165,7 +165,7 @@ fn order_puts_what_is_unknown_last_either_way() {
         miner.ip = [10, 0, 0, n].into();
         if let Some(snapshot) = &mut miner.snapshot {
             snapshot.power = watts.and_then(|watts| Power::from_watts(watts).ok());
-            snapshot.identity.hostname = Some(format!("rig-{n}"));
+            snapshot.identity.hostname = Some(format!("rig-{n}").into());
         }
         miner
     };

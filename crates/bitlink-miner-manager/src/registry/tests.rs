@@ -28,9 +28,9 @@ impl Drop for Place {
 fn miner(ip: u8, mac: u8, serial: &str) -> Miner {
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity.mac = Some(Mac::new([2, 0xdb, 0, 0, 0, mac]));
-    snapshot.identity.serial = Some(serial.to_owned());
-    snapshot.identity.model = Some("S19".to_owned());
-    snapshot.identity.hostname = Some("antminer".to_owned());
+    snapshot.identity.serial = Some(serial.into());
+    snapshot.identity.model = Some("S19".into());
+    snapshot.identity.hostname = Some("antminer".into());
     snapshot.observed_at = Some(Timestamp::from_unix_millis(1_700_000_000_000));
     Miner::from_snapshot([192, 0, 2, ip].into(), 4028, MinerStatus::Active, snapshot)
 }

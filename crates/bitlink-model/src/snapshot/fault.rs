@@ -1,5 +1,6 @@
 //! Faults as a firmware lists them.
 
+use crate::Text;
 use serde::{Deserialize, Serialize};
 
 /// A fault that the firmware reports itself.
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 pub struct DeviceError {
     /// The firmware's code, as printed ("110", "R:1").
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub code: Option<String>,
+    pub code: Option<Text>,
     /// What it means.
-    pub message: String,
+    pub message: Text,
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub component: Option<Component>,
@@ -18,18 +19,18 @@ pub struct DeviceError {
     pub severity: Severity,
     /// Since when, by the miner's clock, as printed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<String>,
+    pub since: Option<Text>,
 }
 
 impl DeviceError {
     /// A fault with a message; set the other fields as they are known.
-    pub fn new(severity: Severity, message: impl Into<String>) -> Self {
+    pub fn new(severity: Severity, message: impl Into<Text>) -> Self {
         Self { code: None, message: message.into(), component: None, severity, since: None }
     }
 
     /// With the firmware's code.
     #[must_use]
-    pub fn with_code(mut self, code: impl Into<String>) -> Self {
+    pub fn with_code(mut self, code: impl Into<Text>) -> Self {
         self.code = Some(code.into());
         self
     }
@@ -43,7 +44,7 @@ impl DeviceError {
 
     /// Since a time, as the miner printed it.
     #[must_use]
-    pub fn since(mut self, since: impl Into<String>) -> Self {
+    pub fn since(mut self, since: impl Into<Text>) -> Self {
         self.since = Some(since.into());
         self
     }

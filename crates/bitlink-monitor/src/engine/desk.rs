@@ -1,6 +1,7 @@
 //! What judging needs beside the miner itself: what time it is, which rules count, what machines are called, and what is
 //! remembered of those that are not being watched just now. Knows no single miner.
 
+use super::texts::Texts;
 use crate::clock::Clock;
 use crate::health::{JudgeMemory, Resolver};
 use crate::observer::Observer;
@@ -18,6 +19,7 @@ const MOST_MEMORIES: usize = 1 << 17;
 pub(super) struct Desk {
     pub(super) dates: Dates,
     pub(super) rules: Resolver,
+    pub(super) texts: Texts,
     pub(super) observer: Option<Box<dyn Observer>>,
     memories: BTreeMap<MinerId, JudgeMemory>,
 }
@@ -29,7 +31,13 @@ impl Desk {
         observer: Option<Box<dyn Observer>>,
         memories: impl IntoIterator<Item = (MinerId, JudgeMemory)>,
     ) -> Self {
-        Self { dates, rules, observer, memories: memories.into_iter().take(MOST_MEMORIES).collect() }
+        Self {
+            dates,
+            rules,
+            texts: Texts::default(),
+            observer,
+            memories: memories.into_iter().take(MOST_MEMORIES).collect(),
+        }
     }
 
     /// What the observer calls a machine that has answered, if there is one. It is handed what the machine told, and the

@@ -8,7 +8,7 @@ use crate::health::{Judge, JudgeMemory, Miss, Resolver, Rules, Verdict, rule};
 use crate::schedule::Pace;
 use bitlink_model::{
     Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Severity, Source, Span,
-    Timestamp,
+    Text, Timestamp,
 };
 use bitlink_protocol::{Identified, Reading};
 use bitlink_transport::Endpoint;
@@ -28,7 +28,7 @@ pub(super) struct Member {
     manner: Option<Manner>,
     judge: Judge,
     /// The mode in which it last said that it runs: it need not say so every time.
-    mode: Option<String>,
+    mode: Option<Text>,
     told: Face,
     /// The name that the keeper of the registry gave to what was heard last.
     named: Option<MinerId>,
@@ -192,6 +192,7 @@ impl Member {
         snapshot.observed_at = Some(desk.dates.wall(now));
         snapshot.round_trip = Some(Span::from(round_trip));
         snapshot.shrink_to_fit();
+        desk.texts.share(&mut snapshot);
         if snapshot.tuning.mode.is_some() || !whose.same {
             self.mode.clone_from(&snapshot.tuning.mode);
         }
@@ -223,6 +224,7 @@ impl Member {
         desk.dates.show(&mut findings);
         self.live = live;
         let mut miner = Miner::from_snapshot(self.miner.ip, self.miner.port, status, snapshot);
+        desk.texts.share_name(&mut miner);
         miner.id = whose.id;
         miner.is_live = live;
         let change = self.show(miner.with_findings(findings));

@@ -34,7 +34,7 @@ use std::time::Duration;
 /// )?;
 /// let mut identity = Identity::default();
 /// identity.make = Some(Make::WHATSMINER);
-/// identity.model = Some("M50 VH30".to_owned());
+/// identity.model = Some("M50 VH30".into());
 /// let usual = book.rules_for(&identity, None);
 /// assert_eq!(usual.chip_celsius.warning.map(|limit| limit.value), Some(88.0));
 /// assert_eq!(usual.chip_celsius.critical.map(|limit| limit.value), Some(95.0), "what is not named stays");

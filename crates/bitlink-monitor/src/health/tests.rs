@@ -125,7 +125,7 @@ fn fan(index: u32, rpm: f64) -> Fan {
 fn pool(id: u32, status: PoolStatus) -> Pool {
     let mut pool = Pool::default();
     pool.id = id;
-    pool.url = Some(format!("stratum+tcp://pool{id}.example:3333"));
+    pool.url = Some(format!("stratum+tcp://pool{id}.example:3333").into());
     pool.status = Some(status);
     pool.active = Some(id == 0);
     pool

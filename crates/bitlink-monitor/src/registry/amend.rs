@@ -1,7 +1,7 @@
 //! How a record changes when its machine is met again: what is new is added, what is old is kept, and nothing is forgotten.
 
 use super::evidence::{Evidence, same_serial};
-use bitlink_model::{Identity, MinerRecord, Seen, Timestamp};
+use bitlink_model::{Identity, MinerRecord, Seen, Text, Timestamp};
 use std::net::SocketAddr;
 
 /// Writes an account into a record. Says whether anything but times has changed.
@@ -113,9 +113,9 @@ fn complete(known: &mut Identity, told: &Identity) -> bool {
             _ => false,
         }
     }
-    let fits = |text: &&String| text.len() <= LONGEST_TEXT;
+    let fits = |text: &&Text| text.len() <= LONGEST_TEXT;
     let short =
-        |texts: &[&Option<String>]| texts.iter().all(|told| told.as_ref().is_none_or(|told| fits(&told)));
+        |texts: &[&Option<Text>]| texts.iter().all(|told| told.as_ref().is_none_or(|told| fits(&told)));
     let make = told.make.as_ref().filter(|make| make.as_str().len() <= LONGEST_TEXT);
     let firmware =
         told.firmware.as_ref().filter(|told| short(&[&told.version, &told.api_version, &told.software]));

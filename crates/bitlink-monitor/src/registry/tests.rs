@@ -81,14 +81,14 @@ fn account<'a>(words: impl Iterator<Item = &'a str>) -> (Identity, Vec<String>) 
         let long = |value: &str| format!("SIM-{value}-0001");
         match key {
             "mac" => identity.mac = Some(mac(value)),
-            "serial" => identity.serial = Some(long(value)),
-            "control" => identity.control_board_serial = Some(long(value)),
+            "serial" => identity.serial = Some(long(value).into()),
+            "control" => identity.control_board_serial = Some(long(value).into()),
             "boards" => boards = value.split(',').map(long).collect(),
-            "model" => identity.model = Some(value.to_owned()),
+            "model" => identity.model = Some(value.into()),
             "make" => identity.make = Some(Make::from(value.to_owned())),
             "family" => identity.firmware = Some(Firmware::new(Family::from(value.to_owned()))),
-            "host" => identity.hostname = Some(value.to_owned()),
-            "raw" => identity.serial = Some(value.to_owned()),
+            "host" => identity.hostname = Some(value.into()),
+            "raw" => identity.serial = Some(value.into()),
             _ => panic!("{word}"),
         }
     }
@@ -503,11 +503,11 @@ fn what_no_miner_would_say_is_not_kept() {
     let id =
         registry.observe(&Sighting::new(endpoint("1"), &identity, Timestamp::from_unix_millis(START))).id;
     let endless = "x".repeat(1 << 20);
-    identity.model = Some(endless.clone());
-    identity.hostname = Some(endless.clone());
-    identity.serial = Some(endless.clone());
+    identity.model = Some(endless.clone().into());
+    identity.hostname = Some(endless.clone().into());
+    identity.serial = Some(endless.clone().into());
     let mut firmware = Firmware::new(Family::from("antminer".to_owned()));
-    firmware.version = Some(endless);
+    firmware.version = Some(endless.into());
     identity.firmware = Some(firmware);
     registry.observe(&Sighting::new(endpoint("1"), &identity, Timestamp::from_unix_millis(START + 1)));
     let record = registry.get(id).unwrap();

@@ -94,7 +94,7 @@ fn miner(make: Make, model: &str, chips: &[u32]) -> MinerSnapshot {
     let mut snapshot = MinerSnapshot::default();
     snapshot.identity = Identity::default();
     snapshot.identity.make = Some(make);
-    snapshot.identity.model = Some(model.to_owned());
+    snapshot.identity.model = Some(model.into());
     for (slot, chips) in (0..).zip(chips) {
         let mut board = Board::in_slot(slot);
         board.chips = Some(*chips);

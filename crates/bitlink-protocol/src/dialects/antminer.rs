@@ -16,7 +16,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, dash_list};
 use bitlink_model::{
     AnomalyKind, Board, Capabilities, Family, HashRate, Identity, Make, MinerSnapshot, MiningState,
-    Temperature, UnitError, Voltage,
+    Temperature, Text, UnitError, Voltage,
 };
 use serde_json::Value;
 
@@ -113,10 +113,10 @@ fn read_work_mode(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Od
     let r = Record::new(document.root(), MINER_CONF.command, oddities);
     let mode = r.integer("bitmain-work-mode").or_else(|| r.integer("miner-mode"));
     snapshot.tuning.mode = match mode {
-        Some(0) => Some("normal".to_owned()),
-        Some(1) => Some("sleep".to_owned()),
-        Some(2) => Some("high".to_owned()),
-        Some(3) => Some("low".to_owned()),
+        Some(0) => Some("normal".into()),
+        Some(1) => Some("sleep".into()),
+        Some(2) => Some("high".into()),
+        Some(3) => Some("low".into()),
         _ => None,
     };
     if mode == Some(1) {
@@ -166,16 +166,16 @@ pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> 
     if let Some(document) = heard.get(SYSTEM_INFO.command) {
         let r = Record::new(document.root(), SYSTEM_INFO.command, oddities);
         identity.mac = r.text("macaddr").and_then(|mac| mac.parse().ok());
-        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+        identity.hostname = r.text("hostname").map(Text::from);
         // The key's name differs by model.
-        identity.serial = ["serinum", "serial_no"].iter().find_map(|key| r.text(key)).map(ToOwned::to_owned);
+        identity.serial = ["serinum", "serial_no"].iter().find_map(|key| r.text(key)).map(Text::from);
         if identity.model.is_none() {
-            identity.model_raw = r.text("minertype").map(ToOwned::to_owned);
+            identity.model_raw = r.text("minertype").map(Text::from);
             identity.model = identity.model_raw.as_deref().and_then(model);
         }
         // The day of its build, which the API calls otherwise.
         if let Some(firmware) = identity.firmware.as_mut().filter(|firmware| firmware.version.is_none()) {
-            firmware.version = r.text("system_filesystem_version").map(ToOwned::to_owned);
+            firmware.version = r.text("system_filesystem_version").map(Text::from);
         }
     }
     identity
@@ -183,7 +183,7 @@ pub(super) fn identity(family: Family, heard: &Answers, oddities: &Oddities) -> 
 
 /// The model without the make, the firmware's remarks and the control board: `Antminer S19j Pro AML` is an S19j Pro. Boards
 /// without a controller of their own make another model; firmware writes that as `NOPIC`, `(88)` or `-88`, by their chips.
-pub(super) fn model(kind: &str) -> Option<String> {
+pub(super) fn model(kind: &str) -> Option<Text> {
     let line = kind.lines().next().unwrap_or_default().replace("(88)", "NoPIC").replace("-88", " NoPIC");
     let line = line.split(" (").next().unwrap_or_default();
     let mut words: Vec<&str> = line.split_whitespace().collect();
@@ -204,7 +204,7 @@ pub(super) fn model(kind: &str) -> Option<String> {
             _ => word,
         })
         .collect();
-    (!words.is_empty()).then(|| words.join(" "))
+    (!words.is_empty()).then(|| words.join(" ")).map(Text::from)
 }
 
 /// Reads `stats`, `pools` and `summary`.
@@ -332,7 +332,7 @@ pub(super) fn read_map(r: Record<'_>, key: &str, board: &mut Board) {
     // All bad at once is a board that is asleep or off, not a board of dead chips.
     board.active = Some(bad < map.len());
     board.chips_bad = u32::try_from(bad).ok().filter(|_| bad < map.len());
-    board.chip_map = Some(map);
+    board.chip_map = Some(map.into());
 }
 
 /// Lists of four where there are lists, else single numbers: `tempN` the board, `temp2_N` the chips. Newest builds have

@@ -9,7 +9,7 @@ use crate::dialect::{Answers, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, clock_age, pool_status};
 use bitlink_model::{
-    Board, Component, DeviceError, FanSpeed, HashRate, MinerSnapshot, Pool, Severity, Temperature,
+    Board, Component, DeviceError, FanSpeed, HashRate, MinerSnapshot, Pool, Severity, Temperature, Text,
 };
 use serde_json::Value;
 
@@ -122,7 +122,7 @@ fn read_board(
     let mut board = Board::in_slot(r.small("index", 64).unwrap_or(position));
     board.present = Some(true);
     board.chips = chips;
-    board.serial = r.text("sn").map(ToOwned::to_owned);
+    board.serial = r.text("sn").map(Text::from);
     board.hashrate = r.quantity("rate_real", unit);
     board.hashrate_expected = r.quantity("rate_ideal", unit).filter(|rate| rate.as_hs() > 0.0);
     board.hardware_errors = r.count("hw");
@@ -187,9 +187,9 @@ fn read_states(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 /// A pool; an empty slot is none.
 pub(super) fn pool(r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url")?.to_owned());
+    pool.url = Some(r.text("url")?.into());
     pool.id = r.small("index", 10_000).unwrap_or_default();
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.status = r.text("status").map(pool_status);
     pool.priority = r.integer("priority");
     pool.accepted = r.count("accepted");

@@ -26,7 +26,7 @@ impl Dialect for AsicSeer {
         if let Some(firmware) = &mut identity.firmware
             && let Some((_, version)) = firmware.software.as_deref().and_then(|s| s.split_once(' '))
         {
-            firmware.version = Some(version.to_owned());
+            firmware.version = Some(version.into());
         }
         identity
     }

@@ -12,7 +12,7 @@ use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Capabilities, Efficiency, Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Efficiency, Family, Identity, Make, MinerSnapshot, Text};
 
 /// Auradine Teraflux.
 #[derive(Debug)]
@@ -107,9 +107,9 @@ impl Dialect for Auradine {
 }
 
 /// The model without make and series.
-pub(super) fn model(raw: &str) -> Option<String> {
+pub(super) fn model(raw: &str) -> Option<Text> {
     let mut words = raw.split_whitespace();
     words
         .rfind(|word| !["auradine", "teraflux"].contains(&word.to_ascii_lowercase().as_str()))
-        .map(str::to_owned)
+        .map(Text::from)
 }

@@ -14,7 +14,7 @@ use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::Version;
-use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot, Text};
 use controllers::Controllers;
 
 /// Avalon machines that name themselves.
@@ -144,7 +144,7 @@ fn complete(identity: &mut Identity, controllers: &Controllers, oddities: &Oddit
         identity.model = ver.and_then(model);
     }
     if identity.model_raw.is_none() {
-        identity.model_raw = ver.and_then(|v| v.split('-').next()).map(ToOwned::to_owned);
+        identity.model_raw = ver.and_then(|v| v.split('-').next()).map(Text::from);
     }
     // One of several machines can be exchanged without the others.
     if only && identity.control_board_serial.is_none() {
@@ -153,13 +153,13 @@ fn complete(identity: &mut Identity, controllers: &Controllers, oddities: &Oddit
     if let Some(firmware) = &mut identity.firmware
         && firmware.version.is_none()
     {
-        firmware.version = ver.map(ToOwned::to_owned);
+        firmware.version = ver.map(Text::from);
     }
 }
 
 /// "1346-116" is an A1346, "15-194" an A15, "Nano3s" a Nano3s; "7411706-3162860" is a 741 with its firmware's date.
 /// Some products are named after the brand and say nothing ("AVALONNANO", "AVALON0O").
-pub(super) fn model(raw: &str) -> Option<String> {
+pub(super) fn model(raw: &str) -> Option<Text> {
     let name = raw.split('-').next().unwrap_or_default().trim();
     let upper = name.to_ascii_uppercase();
     if matches!(upper.as_str(), "AVALONNANO" | "AVALON0O") {
@@ -171,12 +171,12 @@ pub(super) fn model(raw: &str) -> Option<String> {
     let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, rest) = name.split_at_checked(digits)?;
     let (number, rest) = match number.as_bytes() {
-        [] => return (!name.is_empty()).then(|| name.to_owned()),
+        [] => return (!name.is_empty()).then(|| name.into()),
         [b'7'..=b'9', _, _, _, ..] => (number.get(..3)?, ""),
         _ => (number, rest.trim()),
     };
     let pro = rest.eq_ignore_ascii_case("pro");
-    Some(format!("A{number}{}", if pro { " Pro" } else { rest }))
+    Some(format!("A{number}{}", if pro { " Pro" } else { rest }).into())
 }
 
 fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {

@@ -12,7 +12,7 @@ use crate::http::WEB_PORT;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Board, Capabilities, Component, Current, DeviceError, Family, Fan, Firmware, Identity, Make,
-    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Voltage,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Text, Voltage,
 };
 use serde_json::Value;
 
@@ -120,21 +120,21 @@ fn identity(family: Family, make: Make, heard: &Answers, oddities: &Oddities) ->
     identity.make = Some(make);
     let mut firmware = Firmware::new(family);
     if let Some(r) = root(heard, INFO, oddities) {
-        firmware.version = r.text("version").map(ToOwned::to_owned);
+        firmware.version = r.text("version").map(Text::from);
         identity.mac = r.text("macAddr").and_then(|mac| mac.parse().ok());
-        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
-        identity.model_raw = r.text("deviceModel").or_else(|| r.text("minerModel")).map(ToOwned::to_owned);
+        identity.hostname = r.text("hostname").map(Text::from);
+        identity.model_raw = r.text("deviceModel").or_else(|| r.text("minerModel")).map(Text::from);
         if r.text("minerModel").is_some() {
             identity.make = Some(Make::LUCKYMINER);
         }
         let asic = root(heard, ASIC, oddities);
         if identity.model_raw.is_none() {
-            identity.model_raw = asic.and_then(|r| r.text("deviceModel")).map(ToOwned::to_owned);
+            identity.model_raw = asic.and_then(|r| r.text("deviceModel")).map(Text::from);
         }
         identity.model = match identity.model_raw.clone() {
-            Some(model) => Some(model.strip_prefix("Bitaxe ").map(ToOwned::to_owned).unwrap_or(model)),
+            Some(model) => Some(model.strip_prefix("Bitaxe ").map(Text::from).unwrap_or(model)),
             // Releases before 2.9 know their chip only; the board follows from it.
-            None => r.text("ASICModel").and_then(board_of).map(ToOwned::to_owned),
+            None => r.text("ASICModel").and_then(board_of).map(Text::from),
         };
     }
     identity.firmware = Some(firmware);
@@ -262,7 +262,7 @@ fn read_state(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     if let Some(code) = r.integer("boardError").filter(|code| *code != 0) {
         fault(format!("board error {code}"), Component::Board(Some(0)));
         if let Some(error) = snapshot.errors.last_mut() {
-            error.code = Some(code.to_string());
+            error.code = Some(code.to_string().into());
         }
     }
     if !snapshot.errors.is_empty() && snapshot.hashrate.realtime.is_none_or(|rate| rate.as_hs() == 0.0) {
@@ -320,9 +320,9 @@ fn pool(r: Record<'_>, id: u32, prefix: &str) -> Option<Pool> {
     let scheme = if r.integer(&format!("{prefix}TLS")).is_some_and(|tls| tls > 0) { "ssl" } else { "tcp" };
     let host = host.rsplit("://").next().unwrap_or(host);
     pool.url = Some(match r.small(&format!("{prefix}Port"), 65_535) {
-        Some(port) => format!("stratum+{scheme}://{host}:{port}"),
-        None => format!("stratum+{scheme}://{host}"),
+        Some(port) => format!("stratum+{scheme}://{host}:{port}").into(),
+        None => format!("stratum+{scheme}://{host}").into(),
     });
-    pool.user = r.text(&format!("{prefix}User")).map(ToOwned::to_owned);
+    pool.user = r.text(&format!("{prefix}User")).map(Text::from);
     Some(pool)
 }

@@ -4,7 +4,7 @@ use crate::dialect::Answers;
 use crate::record::{Oddities, Record};
 use crate::replies::{self, Device, Summary, Version};
 use bitlink_model::{
-    Board, Family, Fan, FanSpeed, Firmware, Make, MinerSnapshot, Power, Ratio, Source, Span, Voltage,
+    Board, Family, Fan, FanSpeed, Firmware, Make, MinerSnapshot, Power, Ratio, Source, Span, Text, Voltage,
 };
 
 /// The firmware as `version` tells it.
@@ -13,19 +13,23 @@ pub(super) fn firmware(family: Family, version: Option<&Version>) -> Firmware {
     if let Some(version) = version {
         firmware.api_version.clone_from(&version.api);
         firmware.software = version.description.clone().or_else(|| {
-            version.software.as_ref().map(|(name, number)| format!("{name} {number}").to_lowercase())
+            version
+                .software
+                .as_ref()
+                .map(|(name, number)| format!("{name} {number}").to_lowercase())
+                .map(Text::from)
         });
     }
     firmware
 }
 
 /// Make and normalised model where firmware of one vendor runs on machines of several, by the make in the model's name.
-pub(super) fn make_and_model(raw: &str) -> (Option<Make>, Option<String>) {
+pub(super) fn make_and_model(raw: &str) -> (Option<Make>, Option<Text>) {
     if let Some(at) = raw.to_ascii_uppercase().find("ANTMINER ") {
         return (Some(Make::ANTMINER), super::antminer::model(raw.get(at..).unwrap_or(raw)));
     }
     let line = raw.lines().next().unwrap_or_default().trim();
-    (None, Some(line.to_owned()).filter(|line| !line.is_empty()))
+    (None, (!line.is_empty()).then(|| line.into()))
 }
 
 /// `summary`: rates, counters, and the time since the mining program started.

@@ -13,7 +13,9 @@ use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record, lenient_number};
 use crate::replies::hash_rates;
-use bitlink_model::{AnomalyKind, Board, Capabilities, Family, Identity, Make, MinerSnapshot, Temperature};
+use bitlink_model::{
+    AnomalyKind, Board, Capabilities, Family, Identity, Make, MinerSnapshot, Temperature, Text,
+};
 
 /// VolcMiner, Hammer, Blackminer.
 #[derive(Debug)]
@@ -113,17 +115,17 @@ impl Dialect for BlackMiner {
 fn name(raw: Option<&str>, identity: &mut Identity) {
     (identity.make, identity.model) = match raw.and_then(make_and_model) {
         Some((make, model)) => (Some(make), Some(model)),
-        None => (None, raw.map(ToOwned::to_owned)),
+        None => (None, raw.map(Text::from)),
     };
-    identity.model_raw = raw.map(ToOwned::to_owned);
+    identity.model_raw = raw.map(Text::from);
 }
 
 /// "VolcMiner D1" is a D1 of VolcMiner's.
-pub(super) fn make_and_model(raw: &str) -> Option<(Make, String)> {
+pub(super) fn make_and_model(raw: &str) -> Option<(Make, Text)> {
     let (first, rest) = raw.trim().split_once(' ')?;
     let make = MAKES.into_iter().find(|(name, _)| first.eq_ignore_ascii_case(name)).map(|(_, make)| make)?;
     let model = rest.trim();
-    (!model.is_empty()).then(|| (make, model.to_owned()))
+    (!model.is_empty()).then(|| (make, model.into()))
 }
 
 /// `tempN` stands once for each sensor of the board, and `chipTempN` is a list written into a text, with numbers from

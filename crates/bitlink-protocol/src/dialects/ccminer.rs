@@ -8,7 +8,7 @@ use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    Board, Capabilities, Family, Fan, Firmware, HashRate, Identity, MinerSnapshot, Pool, Power, Source,
+    Board, Capabilities, Family, Fan, Firmware, HashRate, Identity, MinerSnapshot, Pool, Power, Source, Text,
     Timestamp,
 };
 
@@ -49,13 +49,13 @@ impl Dialect for CcMiner {
         if let Some(r) = heard.record(SUMMARY.command, "CCMINER", oddities) {
             firmware.api_version = r.word("API");
             firmware.version = r.word("VER");
-            let words = [r.text("NAME").map(ToOwned::to_owned), r.word("VER")];
-            firmware.software = Some(words.into_iter().flatten().collect::<Vec<_>>().join(" "));
+            let words = [r.text("NAME").map(Text::from), r.word("VER")];
+            firmware.software = Some(words.into_iter().flatten().collect::<Vec<_>>().join(" ").into());
         }
         let cards = heard.records(THREADS.command, "THREADS", oddities);
         let card = cards.iter().find_map(|r| r.text("CARD"));
-        identity.model = card.map(ToOwned::to_owned);
-        identity.model_raw = card.map(ToOwned::to_owned);
+        identity.model = card.map(Text::from);
+        identity.model_raw = card.map(Text::from);
         identity.firmware = Some(firmware);
         identity
     }
@@ -125,8 +125,8 @@ fn read_card(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 /// The pool in use.
 fn pool(r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("URL")?.to_owned());
-    pool.user = r.text("USER").map(ToOwned::to_owned);
+    pool.url = Some(r.text("URL")?.into());
+    pool.user = r.text("USER").map(Text::from);
     pool.active = Some(true);
     pool.accepted = r.count("ACC");
     pool.rejected = r.count("REJ");

@@ -14,7 +14,7 @@ use crate::http::WEB_PORT;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Capabilities, Family, Fan, FanSpeed, Firmware, Frequency, Identity, Make, MinerSnapshot, MiningState,
-    Temperature,
+    Temperature, Text,
 };
 use serde_json::Value;
 
@@ -60,12 +60,12 @@ impl Dialect for Elphapex {
         let mut firmware = Firmware::new(self.family());
         if let Some(document) = heard.get(SYSTEM_INFO.command) {
             let r = Record::new(document.root(), SYSTEM_INFO.command, oddities);
-            identity.model_raw = r.text("minertype").map(ToOwned::to_owned);
+            identity.model_raw = r.text("minertype").map(Text::from);
             identity.model = identity.model_raw.clone();
             identity.mac = r.text("macaddr").and_then(|mac| mac.parse().ok());
-            identity.hostname = r.text("hostname").map(ToOwned::to_owned);
-            identity.serial = r.text("serinum").or_else(|| r.text("serial_no")).map(ToOwned::to_owned);
-            firmware.version = r.text("system_filesystem_version").map(ToOwned::to_owned);
+            identity.hostname = r.text("hostname").map(Text::from);
+            identity.serial = r.text("serinum").or_else(|| r.text("serial_no")).map(Text::from);
+            firmware.version = r.text("system_filesystem_version").map(Text::from);
         }
         identity.firmware = Some(firmware);
         identity
@@ -92,18 +92,18 @@ impl Dialect for Elphapex {
             && let Some(info) = Record::new(document.root(), STATS.command, oddities).record("INFO")
         {
             if snapshot.identity.serial.is_none() {
-                snapshot.identity.serial = info.text("dev_sn").map(ToOwned::to_owned);
+                snapshot.identity.serial = info.text("dev_sn").map(Text::from);
             }
             if let Some(firmware) = &mut snapshot.identity.firmware {
-                firmware.software = info.text("miner_version").map(ToOwned::to_owned);
+                firmware.software = info.text("miner_version").map(Text::from);
             }
         }
         if let Some(document) = answers.get(CONFIGURATION.command) {
             let r = Record::new(document.root(), CONFIGURATION.command, oddities);
             snapshot.tuning.mode = match r.integer("fc-work-mode") {
-                Some(0) => Some("normal".to_owned()),
-                Some(1) => Some("sleep".to_owned()),
-                Some(3) => Some("low".to_owned()),
+                Some(0) => Some("normal".into()),
+                Some(1) => Some("sleep".into()),
+                Some(3) => Some("low".into()),
                 _ => None,
             };
             if r.integer("fc-work-mode") == Some(1) {

@@ -12,7 +12,7 @@ use crate::exchange::API_DOOR;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Source, Temperature,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Severity, Source, Temperature, Text,
 };
 use serde_json::Value;
 
@@ -56,11 +56,11 @@ impl Dialect for Epic {
     fn identity(&self, heard: &Answers, oddities: &Oddities) -> Identity {
         let mut identity = Identity::default();
         if let Some(r) = heard.page(CAPABILITIES, oddities) {
-            identity.model_raw = r.text("Model").map(ToOwned::to_owned);
+            identity.model_raw = r.text("Model").map(Text::from);
             (identity.make, identity.model) =
                 identity.model_raw.as_deref().map(make_and_model).unwrap_or_default();
             identity.serial =
-                r.record("Control Board Version").and_then(|board| Some(board.text("cpuSerial")?.to_owned()));
+                r.record("Control Board Version").and_then(|board| Some(board.text("cpuSerial")?.into()));
         }
         let network = heard.page(NETWORK, oddities);
         let network = network.and_then(|r| r.record("dhcp").or_else(|| r.record("static")));
@@ -108,22 +108,22 @@ impl Dialect for Epic {
 }
 
 /// Its own machines bear its name; on others its control board only took the place of the vendor's.
-fn make_and_model(raw: &str) -> (Option<Make>, Option<String>) {
+fn make_and_model(raw: &str) -> (Option<Make>, Option<Text>) {
     match raw.trim().strip_prefix("ePIC ") {
-        Some(model) => (Some(Make::EPIC), Some(model.to_owned())),
+        Some(model) => (Some(Make::EPIC), Some(model.into())),
         None => base::make_and_model(raw),
     }
 }
 
 fn read_identity(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    snapshot.identity.hostname = r.text("Hostname").map(ToOwned::to_owned);
+    snapshot.identity.hostname = r.text("Hostname").map(Text::from);
     if let Some(firmware) = &mut snapshot.identity.firmware {
         // `PowerPlay-BMS v1.15.4`
-        firmware.software = r.text("Software").map(ToOwned::to_owned);
+        firmware.software = r.text("Software").map(Text::from);
         firmware.version = r
             .text("Software")
             .and_then(|s| s.split_whitespace().find(|w| w.starts_with('v')))
-            .map(ToOwned::to_owned);
+            .map(Text::from);
     }
 }
 
@@ -150,7 +150,7 @@ fn read_state(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.light = r.record("Misc").and_then(|misc| misc.flag("Locate Miner State"));
     let tuner = r.record("PerpetualTune");
     let algorithm = tuner.and_then(|t| t.record("Algorithm"));
-    snapshot.tuning.mode = algorithm.and_then(|a| a.map().keys().next().cloned());
+    snapshot.tuning.mode = algorithm.and_then(|a| a.map().keys().next().cloned()).map(Text::from);
     let algorithm = algorithm.and_then(|a| Some(a.sibling(a.map().values().next()?.as_object()?)));
     snapshot.tuning.settled = algorithm.and_then(|a| a.flag("Optimized"));
     snapshot.power_limit = r.record("PresetInfo").and_then(|preset| preset.watts("Target Power"));
@@ -207,7 +207,7 @@ fn read_boards(r: Record<'_>, capabilities: Option<Record<'_>>, snapshot: &mut M
         board.serial = serials
             .and_then(|serials| serials.get(usize::try_from(slot).ok()?)?.as_str())
             .filter(|serial| !serial.is_empty())
-            .map(ToOwned::to_owned);
+            .map(Text::from);
         snapshot.boards.push(board);
     }
     for r in r.records("HBs") {
@@ -309,8 +309,8 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         pool.id = id;
         // The one in use is told without its scheme.
         let in_use = current.map(|current| url.ends_with(current.rsplit("://").next().unwrap_or(current)));
-        pool.url = Some(url.to_owned());
-        pool.user = config.text("login").map(ToOwned::to_owned);
+        pool.url = Some(url.into());
+        pool.user = config.text("login").map(Text::from);
         pool.priority = Some(i64::from(id));
         pool.active = in_use;
         if in_use == Some(true) {

@@ -15,7 +15,7 @@ use crate::http::{HttpReply, HttpRequest, WEB_PORT};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Board, Capabilities, Family, Fan, FanSpeed, Firmware, HashRate, Identity, Make, MinerSnapshot,
-    MiningState, Pool, PoolStatus,
+    MiningState, Pool, PoolStatus, Text,
 };
 use serde_json::{Map, Value, json};
 
@@ -72,19 +72,20 @@ impl Dialect for FutureBit {
         identity.make = Some(Make::FUTUREBIT);
         let mut firmware = Firmware::new(self.family());
         if let Some(r) = unit(heard, oddities) {
-            identity.serial = r.text("uuid").map(ToOwned::to_owned);
-            identity.model_raw = r.text("version").map(ToOwned::to_owned);
+            identity.serial = r.text("uuid").map(Text::from);
+            identity.model_raw = r.text("version").map(Text::from);
             identity.model = match r.text("version") {
-                Some("v1") => Some("Apollo BTC".to_owned()),
-                Some("v2") => Some("Apollo II".to_owned()),
+                Some("v1") => Some("Apollo BTC".into()),
+                Some("v2") => Some("Apollo II".into()),
                 _ => None,
             };
             let versions = r.record("versions");
             firmware.version = versions.and_then(|v| v.word("miner"));
-            firmware.software = versions.and_then(|v| v.word("mspVer")).map(|msp| format!("msp {msp}"));
+            firmware.software =
+                versions.and_then(|v| v.word("mspVer")).map(|msp| format!("msp {msp}")).map(Text::from);
         }
         if let Some(r) = computer(heard, oddities) {
-            identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+            identity.hostname = r.text("hostname").map(Text::from);
             // The cable first; a card that is not there has an address of zeros.
             let cards = r.raw("network").and_then(Value::as_array).into_iter().flatten();
             identity.mac = cards
@@ -164,9 +165,10 @@ fn read_pool(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let host = host.rsplit("://").next().unwrap_or(host);
     pool.url = Some(
         r.word("port")
-            .map_or_else(|| format!("stratum+tcp://{host}"), |port| format!("stratum+tcp://{host}:{port}")),
+            .map_or_else(|| format!("stratum+tcp://{host}"), |port| format!("stratum+tcp://{host}:{port}"))
+            .into(),
     );
-    pool.user = r.text("userName").map(ToOwned::to_owned);
+    pool.user = r.text("userName").map(Text::from);
     pool.active = Some(true);
     pool.difficulty = r.number("diff");
     if let Some(r) = r.record("intervals").and_then(|intervals| intervals.record("int_0")) {

@@ -12,7 +12,7 @@ use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{DeviceDetails, Version};
-use bitlink_model::{Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot};
+use bitlink_model::{Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot, Text};
 
 /// Goldshell.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ fn fans(r: Record<'_>) -> Vec<Fan> {
 }
 
 /// `Goldshell-KDMAX` is a KDMAX.
-pub(super) fn model(raw: &str) -> Option<String> {
+pub(super) fn model(raw: &str) -> Option<Text> {
     let name = raw.trim();
     let name = match name.get(..9) {
         Some(make) if make.eq_ignore_ascii_case("goldshell") => {
@@ -127,5 +127,5 @@ pub(super) fn model(raw: &str) -> Option<String> {
         }
         _ => name,
     };
-    (!name.is_empty()).then(|| name.to_owned())
+    (!name.is_empty()).then(|| name.into())
 }

@@ -16,7 +16,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::rate_by_letter;
 use bitlink_model::{
     AnomalyKind, Board, Capabilities, Component, DeviceError, Family, Fan, FanSpeed, Firmware, HashRate,
-    Identity, Make, MinerSnapshot, MiningState, Pool, PoolStatus, Severity, Span,
+    Identity, Make, MinerSnapshot, MiningState, Pool, PoolStatus, Severity, Span, Text,
 };
 use serde_json::Value;
 use std::time::Duration;
@@ -62,14 +62,14 @@ impl Dialect for IceRiver {
         let mut firmware = Firmware::new(self.family());
         if let Some(r) = data(heard, oddities) {
             identity.mac = r.text("mac").and_then(|mac| mac.replace('-', ":").parse().ok());
-            identity.hostname = r.text("host").map(ToOwned::to_owned);
+            identity.hostname = r.text("host").map(Text::from);
             // Some print the word "none".
             let named = r.text("model").filter(|model| !model.eq_ignore_ascii_case("none"));
             identity.model_raw =
-                named.map(ToOwned::to_owned).or_else(|| r.text("softver1").and_then(model_of_software));
-            identity.model = identity.model_raw.as_deref().map(str::to_uppercase);
-            firmware.version = r.text("firmver1").map(ToOwned::to_owned);
-            firmware.software = r.text("softver1").map(ToOwned::to_owned);
+                named.map(Text::from).or_else(|| r.text("softver1").and_then(model_of_software));
+            identity.model = identity.model_raw.as_deref().map(str::to_uppercase).map(Text::from);
+            firmware.version = r.text("firmver1").map(Text::from);
+            firmware.software = r.text("softver1").map(Text::from);
         }
         identity.firmware = Some(firmware);
         identity
@@ -146,7 +146,7 @@ fn data<'a>(answers: &'a Answers, oddities: &'a Oddities) -> Option<Record<'a>> 
 }
 
 /// `10306_al3_miner`: the part before the word "miner".
-fn model_of_software(software: &str) -> Option<String> {
+fn model_of_software(software: &str) -> Option<Text> {
     let mut parts: Vec<&str> = software.split('_').filter(|part| !part.is_empty()).collect();
     if parts.last()?.eq_ignore_ascii_case("miner") {
         parts.pop();
@@ -156,7 +156,7 @@ fn model_of_software(software: &str) -> Option<String> {
         "11304" => "KS7",
         model => model,
     };
-    Some(model.to_owned())
+    Some(model.into())
 }
 
 /// A number with the letter of its unit behind it, or with the unit told once for all.
@@ -203,8 +203,8 @@ fn read_pool(r: Record<'_>) -> Option<Pool> {
     let url = r.text("addr")?;
     let mut pool = Pool::default();
     pool.id = r.small("no", MAX_SLOT)?.checked_sub(1)?;
-    pool.url = Some(url.to_owned());
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.url = Some(url.into());
+    pool.user = r.text("user").map(Text::from);
     pool.priority = r.integer("priority");
     pool.connected = r.flag("connect");
     pool.status = pool.connected.map(|up| if up { PoolStatus::Alive } else { PoolStatus::Dead });

@@ -13,7 +13,7 @@ use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version, hash_rates};
 use bitlink_model::{
-    Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot, Ratio, Temperature, Voltage,
+    Board, Capabilities, Family, Fan, Identity, Make, MinerSnapshot, Ratio, Temperature, Text, Voltage,
 };
 
 /// Innosilicon.
@@ -44,9 +44,10 @@ impl Dialect for Innosilicon {
         let described = version.and_then(|v| v.description).unwrap_or_default();
         if let Some((model, version)) = described.strip_prefix("innominer ").and_then(|d| d.rsplit_once('-'))
         {
-            identity.model_raw = Some(model.to_owned());
-            identity.model = Some(model.trim().to_ascii_uppercase()).filter(|m| !m.is_empty());
-            firmware.version = Some(version.to_owned());
+            identity.model_raw = Some(model.into());
+            identity.model =
+                Some(model.trim().to_ascii_uppercase()).filter(|m| !m.is_empty()).map(Text::from);
+            firmware.version = Some(version.into());
         }
         identity.firmware = Some(firmware);
         web::read_identity(heard, &mut identity, oddities);

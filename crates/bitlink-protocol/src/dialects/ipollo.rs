@@ -16,7 +16,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::rate_by_letter;
 use bitlink_model::{
     Board, Capabilities, Family, Fan, Firmware, HashRate, Identity, Make, MinerSnapshot, NetworkIdentity,
-    Pool,
+    Pool, Text,
 };
 
 /// iPollo.
@@ -64,7 +64,7 @@ impl Dialect for IPollo {
         let device = heard.page(DEVICE.command, oddities);
         firmware.version = status.and_then(|r| r.word("version"));
         let raw = status.and_then(|r| r.text("mmodel")).or_else(|| device.and_then(|r| r.text("Model")));
-        identity.model_raw = raw.map(ToOwned::to_owned);
+        identity.model_raw = raw.map(Text::from);
         identity.model = raw.and_then(model);
         identity.serial = device.and_then(|r| r.word("SN"));
         identity.control_board = device.and_then(|r| r.word("HwType"));
@@ -151,13 +151,14 @@ fn base(location: &str) -> Option<String> {
 }
 
 /// The model without the make.
-fn model(raw: &str) -> Option<String> {
+fn model(raw: &str) -> Option<Text> {
     let name = raw.trim();
     let name = match name.get(..6) {
         Some(make) if make.eq_ignore_ascii_case("ipollo") => name.get(6..)?,
         _ => name,
     };
-    Some(name.trim_start_matches([' ', '-', '_']).to_owned()).filter(|name| !name.is_empty())
+    let name = name.trim_start_matches([' ', '-', '_']);
+    (!name.is_empty()).then(|| name.into())
 }
 
 fn network(r: Record<'_>) -> NetworkIdentity {
@@ -165,8 +166,8 @@ fn network(r: Record<'_>) -> NetworkIdentity {
     NetworkIdentity {
         dhcp: r.text("proto").map(|proto| proto == "dhcp"),
         ip: address.and_then(|a| a.text("addr")).and_then(|ip| ip.parse().ok()),
-        netmask: address.and_then(|a| a.text("netmask")).map(ToOwned::to_owned),
-        gateway: r.text("gwaddr").map(ToOwned::to_owned),
+        netmask: address.and_then(|a| a.text("netmask")).map(Text::from),
+        gateway: r.text("gwaddr").map(Text::from),
         ..NetworkIdentity::default()
     }
 }
@@ -187,10 +188,10 @@ fn read_status(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url")?.to_owned());
+    pool.url = Some(r.text("url")?.into());
     pool.id = r.small("pool", 10_000).unwrap_or(position);
     pool.priority = Some(position.into());
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.accepted = r.count("accept");
     pool.difficulty = r.scaled_number("diff").filter(|difficulty| *difficulty > 0.0);
     Some(pool)

@@ -13,7 +13,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{Device, MAX_CHIPS, Version};
 use bitlink_model::{
     Capabilities, Component, DeviceError, Family, HashRate, Identity, Make, MinerSnapshot, MiningState,
-    NetworkIdentity, Psu, Severity, Source, Temperature, Voltage,
+    NetworkIdentity, Psu, Severity, Source, Temperature, Text, Voltage,
 };
 use std::net::IpAddr;
 
@@ -111,12 +111,12 @@ fn read_boards(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddit
     let chips = antminer::data(answers, oddities);
     for (i, r) in answers.records("devs", "DEVS", oddities).into_iter().enumerate() {
         let mut board = base::board(&Device::from_record(r), i);
-        board.serial = r.text("SerialNumber").map(ToOwned::to_owned);
+        board.serial = r.text("SerialNumber").map(Text::from);
         if r.flag("IsUserShutdown") == Some(true) {
             board.active = Some(false);
-            board.status = Some("shut down by the user".to_owned());
+            board.status = Some("shut down by the user".into());
         } else if r.flag("IsRamping") == Some(true) {
-            board.status = Some("ramping".to_owned());
+            board.status = Some("ramping".into());
         }
         if let Some(chips) = chips {
             let n = board.slot.saturating_add(1);
@@ -176,7 +176,7 @@ fn read_power(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Odditi
 }
 
 fn read_config(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    let owned = |key: &str| r.text(key).map(ToOwned::to_owned);
+    let owned = |key: &str| r.text(key).map(Text::from);
     let identity = &mut snapshot.identity;
     identity.mac = r.text("MACAddr").and_then(|mac| mac.parse().ok()).or(identity.mac);
     identity.hostname = owned("Hostname").or(identity.hostname.take());

@@ -13,7 +13,7 @@ use crate::asking::Auth;
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::Oddities;
 use crate::replies::Version;
-use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot};
+use bitlink_model::{Capabilities, Family, Identity, Make, MinerSnapshot, Text};
 
 /// Marathon's firmware.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Dialect for Mara {
         identity.make = Some(Make::ANTMINER);
         let model = heard.record("version", "VERSION", oddities).and_then(|r| r.text("Model"));
         identity.model = model.and_then(antminer::model);
-        identity.model_raw = model.map(ToOwned::to_owned);
+        identity.model_raw = model.map(Text::from);
         identity.firmware = Some(base::firmware(self.family(), version.as_ref()));
         web::read_identity(heard, &mut identity, oddities);
         identity

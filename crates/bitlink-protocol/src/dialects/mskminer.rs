@@ -13,7 +13,7 @@ use crate::http::{HttpReply, HttpRequest, form};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     ActionKind, Capabilities, Component, DeviceError, Family, HashRate, Identity, MinerSnapshot,
-    NetworkIdentity, Ratio, Severity, Source, Support,
+    NetworkIdentity, Ratio, Severity, Source, Support, Text,
 };
 
 /// MSKMiner.
@@ -51,14 +51,14 @@ impl Dialect for MskMiner {
             let (model, version) = (antminer::model(model), version.trim().to_owned());
             identity.model = model;
             if let Some(firmware) = &mut identity.firmware {
-                firmware.version = Some(version);
+                firmware.version = Some(version.into());
             }
         }
         if let Some(r) = network(heard, oddities) {
             identity.mac = r.text("macaddr").and_then(|mac| mac.parse().ok());
             identity.network = Some(NetworkIdentity {
                 ip: r.text("address").and_then(|ip| ip.parse().ok()),
-                netmask: r.text("netmask").map(ToOwned::to_owned),
+                netmask: r.text("netmask").map(Text::from),
                 ..NetworkIdentity::default()
             });
         }

@@ -13,7 +13,7 @@ use crate::http::{HttpReply, HttpRequest, TLS_PORT, WEB_PORT};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, Identity, Make, MinerSnapshot,
-    MiningState, Pool, PoolStatus, Severity, Source,
+    MiningState, Pool, PoolStatus, Severity, Source, Text,
 };
 use serde_json::Value;
 
@@ -100,7 +100,7 @@ impl Dialect for Proto {
         for name in [PAIRING, PAIRING_PLAIN] {
             if let Some(r) = heard.page(name, oddities) {
                 identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-                identity.serial = r.text("cb_sn").map(ToOwned::to_owned).or(identity.serial);
+                identity.serial = r.text("cb_sn").map(Text::from).or(identity.serial);
             }
         }
         read_identity(heard, &mut identity, oddities);
@@ -177,31 +177,33 @@ impl Login for Bearer {
 
 fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     if let Some(r) = answers.page(SYSTEM, oddities).and_then(|r| r.record("system-info")) {
-        identity.model_raw = r.text("product_name").or_else(|| r.text("model")).map(ToOwned::to_owned);
+        identity.model_raw = r.text("product_name").or_else(|| r.text("model")).map(Text::from);
         identity.model = identity.model_raw.as_deref().and_then(model);
-        identity.serial = r.text("cb_sn").map(ToOwned::to_owned).or(identity.serial.take());
-        identity.control_board = r.text("board").map(ToOwned::to_owned);
+        identity.serial = r.text("cb_sn").map(Text::from).or(identity.serial.take());
+        identity.control_board = r.text("board").map(Text::from);
         if let Some(firmware) = &mut identity.firmware {
             firmware.version = r.record("os").and_then(|os| os.word("version"));
             let driver = r.record("mining_driver_sw");
-            firmware.software = driver.and_then(|driver| {
-                let name = driver.text("name")?;
-                let version = driver.word("version");
-                Some(version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}")))
-            });
+            firmware.software = driver
+                .and_then(|driver| {
+                    let name = driver.text("name")?;
+                    let version = driver.word("version");
+                    Some(version.map_or_else(|| name.into(), |version| format!("{name} {version}")))
+                })
+                .map(Text::from);
         }
     }
     if let Some(r) = answers.page(NETWORK, oddities).and_then(|r| r.record("network-info")) {
         identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+        identity.hostname = r.text("hostname").map(Text::from);
     }
 }
 
 /// `Proto Rig` is a Rig.
-fn model(raw: &str) -> Option<String> {
+fn model(raw: &str) -> Option<Text> {
     let name = raw.trim();
     let name = name.strip_prefix("Proto ").unwrap_or(name).trim();
-    (!name.is_empty()).then(|| name.to_owned())
+    (!name.is_empty()).then(|| name.into())
 }
 
 fn read_mining(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
@@ -238,7 +240,7 @@ fn read_hardware(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Odd
     for (position, r) in (0..).zip(hardware.map(|r| r.records("hashboards-info")).unwrap_or_default()) {
         let mut board = Board::in_slot(r.small("slot", MAX_BOARDS).unwrap_or(position));
         board.present = Some(true);
-        board.serial = r.text("hb_sn").map(ToOwned::to_owned);
+        board.serial = r.text("hb_sn").map(Text::from);
         // How many the board is built with.
         board.chips_expected = r.small("mining_asic_count", MAX_CHIPS).filter(|chips| *chips > 0);
         snapshot.boards.push(board);
@@ -259,9 +261,9 @@ fn read_cooling(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddi
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url")?.to_owned());
+    pool.url = Some(r.text("url")?.into());
     pool.id = r.small("id", 10_000).unwrap_or(position);
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.priority = r.integer("priority");
     let status = r.text("status");
     pool.status = status.map(|status| match status {
@@ -278,7 +280,7 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
 
 fn error(r: Record<'_>, fan: impl Fn(u32) -> Option<u32>) -> Option<DeviceError> {
     let code = r.word("error_code");
-    let message = r.text("message").map(ToOwned::to_owned).or_else(|| code.clone())?;
+    let message = r.text("message").map(Text::from).or_else(|| code.clone())?;
     let mut error = DeviceError::new(Severity::Warning, message);
     error.code = code;
     let slot = r.raw("slot").and_then(Value::as_u64).and_then(|slot| u32::try_from(slot).ok());

@@ -15,7 +15,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, Version};
 use bitlink_model::{
     Board, Capabilities, Component, Current, DeviceError, Family, Fan, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, NetworkIdentity, Psu, Ratio, Severity, Source, Voltage,
+    MinerSnapshot, MiningState, NetworkIdentity, Psu, Ratio, Severity, Source, Text, Voltage,
 };
 
 pub use web::SealMinerWeb;
@@ -96,10 +96,10 @@ fn statistics<'a>(answers: &'a Answers, oddities: &'a Oddities) -> Option<Record
 }
 
 /// "A2", on some prints with the make before it.
-fn model(raw: &str) -> Option<String> {
+fn model(raw: &str) -> Option<Text> {
     let words = raw.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("sealminer"));
     let model = words.collect::<Vec<_>>().join(" ");
-    (!model.is_empty()).then_some(model)
+    (!model.is_empty()).then_some(model.into())
 }
 
 /// The summary's own shortest window jumps to nearly twice the rate; the sampled one does not. A window that is longer
@@ -130,7 +130,7 @@ fn read_machine(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.uptime = r.seconds("System Uptime");
     snapshot.power_limit = r.watts("Power Limit");
     let tuning = &mut snapshot.tuning;
-    tuning.mode = r.text("Mining Mode").map(ToOwned::to_owned);
+    tuning.mode = r.text("Mining Mode").map(Text::from);
     tuning.settled = r.flag("Raise Freq Done");
     tuning.frequency = r.megahertz("Freq");
     tuning.target_temperature = r.celsius_or_zero("Target Ctrl Temp");

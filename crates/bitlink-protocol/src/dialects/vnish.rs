@@ -10,7 +10,7 @@ use super::{antminer, base};
 use crate::acting::{ActError, Order, Plan};
 use crate::dialect::{Answers, Dialect, Evidence, Question};
 use crate::record::{Oddities, Record};
-use bitlink_model::{Board, Capabilities, Family, Identity, MinerSnapshot, MiningState, Pool, Source};
+use bitlink_model::{Board, Capabilities, Family, Identity, MinerSnapshot, MiningState, Pool, Source, Text};
 
 /// VNish.
 #[derive(Debug)]
@@ -97,16 +97,16 @@ impl Dialect for Vnish {
 }
 
 /// The number behind the firmware's name in the model.
-fn own_version(kind: &str) -> Option<String> {
+fn own_version(kind: &str) -> Option<Text> {
     let lower = kind.to_ascii_lowercase();
     let at = lower.find("vnish ")? + "vnish ".len();
     let version = kind.get(at..)?.split(')').next()?.trim();
-    (!version.is_empty()).then(|| version.to_owned())
+    (!version.is_empty()).then(|| version.into())
 }
 
 /// The developers' share of the work shows as a pool of its own.
 fn is_developers(pool: &Pool) -> bool {
-    let is = |text: &Option<String>| text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("DevFee"));
+    let is = |text: &Option<Text>| text.as_deref().is_some_and(|text| text.eq_ignore_ascii_case("DevFee"));
     is(&pool.url) || is(&pool.user)
 }
 
@@ -122,6 +122,6 @@ fn read_board(r: Record<'_>, n: u32, board: &mut Board) -> bool {
         board.chips_bad = board.chips_bad.max(bad);
         return false;
     }
-    board.status = Some(text.to_owned());
+    board.status = Some(text.into());
     text.eq_ignore_ascii_case("warm up")
 }

@@ -13,7 +13,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{Device, DeviceDetails, MAX_CHIPS, hash_rates};
 use bitlink_model::{
     AnomalyKind, Board, Capabilities, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, Psu, Source, Voltage,
+    MinerSnapshot, MiningState, Psu, Source, Text, Voltage,
 };
 use serde_json::Value;
 
@@ -57,15 +57,14 @@ impl Dialect for Whatsminer {
         identity.model_raw = details.into_iter().find_map(|d| d.model);
         identity.model = identity.model_raw.as_deref().and_then(model);
         if let Some(msg) = message(heard, "get_version", oddities) {
-            firmware.version = msg.text("fw_ver").map(unquote);
-            firmware.api_version =
-                msg.text("api_ver").map(|v| v.trim_start_matches("whatsminer v").to_owned());
-            identity.control_board = msg.text("platform").map(ToOwned::to_owned);
+            firmware.version = msg.text("fw_ver").map(unquote).map(Text::from);
+            firmware.api_version = msg.text("api_ver").map(|v| v.trim_start_matches("whatsminer v").into());
+            identity.control_board = msg.text("platform").map(Text::from);
         }
         if let Some(msg) = message(heard, "get_miner_info", oddities) {
             identity.mac = msg.text("mac").and_then(|mac| mac.parse().ok());
-            identity.serial = msg.text("minersn").map(ToOwned::to_owned);
-            identity.hostname = msg.text("hostname").map(ToOwned::to_owned);
+            identity.serial = msg.text("minersn").map(Text::from);
+            identity.hostname = msg.text("hostname").map(Text::from);
         }
         identity.firmware = Some(firmware);
         identity
@@ -124,18 +123,18 @@ impl Dialect for Whatsminer {
 
 /// `M30S++_VH72`, on some units `M30S++VH72`, is an `M30S++` of the variant `VH70`: the last digit numbers the production
 /// run.
-pub(super) fn model(raw: &str) -> Option<String> {
+pub(super) fn model(raw: &str) -> Option<Text> {
     let name = raw.to_ascii_uppercase().replace("WHATSMINER", "").replace('_', "");
     let name = name.trim();
     let Some((series, variant)) = name.rsplit_once('V').filter(|(series, variant)| {
         !series.is_empty() && !variant.is_empty() && variant.bytes().all(|b| b.is_ascii_alphanumeric())
     }) else {
-        return (!name.is_empty()).then(|| name.to_owned());
+        return (!name.is_empty()).then(|| name.into());
     };
     // A letter at the end names a variant of its own (`VK6A`).
     Some(match variant.strip_suffix(|c: char| c.is_ascii_digit()) {
-        Some(run) => format!("{series} V{run}0"),
-        None => format!("{series} V{variant}"),
+        Some(run) => format!("{series} V{run}0").into(),
+        None => format!("{series} V{variant}").into(),
     })
 }
 
@@ -174,7 +173,7 @@ fn read_summary(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.temperatures.chip_min = r.celsius_or_zero("Chip Temp Min");
     snapshot.temperatures.chip_average = r.celsius_or_zero("Chip Temp Avg");
     let tuning = &mut snapshot.tuning;
-    tuning.mode = r.text("Power Mode").map(ToOwned::to_owned);
+    tuning.mode = r.text("Power Mode").map(Text::from);
     tuning.frequency = r.megahertz("freq_avg");
     tuning.target_frequency = r.megahertz("Target Freq");
     tuning.voltage = r.voltage("Voltage", Voltage::from_centivolts);
@@ -186,7 +185,7 @@ fn read_summary(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     if let Some(firmware) = &mut snapshot.identity.firmware
         && let Some(version) = r.text("Firmware Version")
     {
-        firmware.version = Some(unquote(version));
+        firmware.version = Some(unquote(version).into());
     }
     for (key, location) in [("Fan Speed In", FanLocation::Intake), ("Fan Speed Out", FanLocation::Exhaust)] {
         if let Some(rpm) = r.rpm(key) {
@@ -223,7 +222,7 @@ fn board(r: Record<'_>, position: usize) -> Board {
     board.hashrate = r.mhs("HS RT").or(board.hashrate);
     board.hashrate_expected = r.ghs("Factory GHS").filter(|rate| rate.as_hs() > 0.0);
     board.chips = r.small("Effective Chips", MAX_CHIPS);
-    board.serial = r.text("PCB SN").map(ToOwned::to_owned);
+    board.serial = r.text("PCB SN").map(Text::from);
     board.frequency = r.megahertz("Chip Frequency").or(board.frequency);
     board.chip_temperature = r.celsius_or_zero("Chip Temp Max");
     board.chip_temperature_min = r.celsius_or_zero("Chip Temp Min");
@@ -235,9 +234,9 @@ fn board(r: Record<'_>, position: usize) -> Board {
 /// unit that real units agree on, so they are left out.
 fn psu(r: Record<'_>) -> Psu {
     let mut psu = Psu::default();
-    psu.model = r.text("model").or_else(|| r.text("name")).map(ToOwned::to_owned);
-    psu.serial = r.text("serial_no").map(ToOwned::to_owned);
-    psu.firmware = r.text("sw_version").map(unquote);
+    psu.model = r.text("model").or_else(|| r.text("name")).map(Text::from);
+    psu.serial = r.text("serial_no").map(Text::from);
+    psu.firmware = r.text("sw_version").map(unquote).map(Text::from);
     psu.input_voltage = r.voltage("vin", Voltage::from_centivolts);
     psu.input_power = r.watts("pin");
     psu.temperature = r.celsius_or_zero("temp0");
@@ -271,7 +270,7 @@ fn read_errors(document: &Document, snapshot: &mut MinerSnapshot, oddities: &Odd
         }
     }
     for (code, since) in found.into_iter().take(MAX_ERRORS) {
-        let known = snapshot.errors.iter().any(|e| e.code.as_ref() == Some(&code));
+        let known = snapshot.errors.iter().any(|e| e.code.as_deref() == Some(code.as_str()));
         if known || code.is_empty() || code == "0" {
             continue;
         }

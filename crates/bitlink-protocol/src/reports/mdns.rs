@@ -6,7 +6,7 @@
 
 use super::{Beacon, MAX_REPORT_BYTES, ReportError, Sighting, bounded};
 use crate::error::Excerpt;
-use bitlink_model::{Family, Make};
+use bitlink_model::{Family, Make, Text};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, QCLASS, QTYPE, Question, TYPE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -112,12 +112,12 @@ pub fn read_mdns(from: IpAddr, datagram: &[u8]) -> Result<Sighting, ReportError>
     Ok(seen)
 }
 
-fn label(label: &simple_dns::Label<'_>) -> Option<String> {
+fn label(label: &simple_dns::Label<'_>) -> Option<Text> {
     bounded(&String::from_utf8_lossy(label.as_ref()))
 }
 
 /// Whose machine it is by the names that it gives itself, the most telling first.
-fn make_of(names: [Option<&String>; 3]) -> Option<Make> {
+fn make_of(names: [Option<&Text>; 3]) -> Option<Make> {
     names.into_iter().flatten().find_map(|name| {
         let name = name.to_ascii_lowercase();
         MAKES.iter().find(|(word, _)| name.starts_with(word)).map(|(_, make)| make.clone())

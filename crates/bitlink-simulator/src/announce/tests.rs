@@ -44,7 +44,7 @@ async fn questions_to_everybody_are_answered_by_whom_they_concern() {
             let seen = read_mdns(truth.address, &bytes).unwrap();
             let family = seen.identity.firmware.as_ref().unwrap().family.clone();
             assert_eq!((family, seen.identity.make.clone()), (truth.family.clone(), truth.make.clone()));
-            assert_eq!(seen.identity.hostname.as_ref(), Some(&truth.hostname));
+            assert_eq!(seen.identity.hostname.as_deref(), Some(truth.hostname.as_str()));
             assert_eq!(seen.contradicts(), None);
             webs += 1;
         }

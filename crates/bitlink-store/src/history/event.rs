@@ -374,13 +374,13 @@ mod tests {
         let mut snapshot = MinerSnapshot::default();
         let mut pool = Pool::default();
         pool.id = 1;
-        pool.url = Some("stratum+tcp://pool.example:3333".to_owned());
+        pool.url = Some("stratum+tcp://pool.example:3333".into());
         snapshot.pools.push(pool);
         let mut board = Board::in_slot(2);
-        board.serial = Some("B".repeat(1_000));
+        board.serial = Some("B".repeat(1_000).into());
         board.chips = Some(114);
         snapshot.boards.push(board);
-        snapshot.tuning.mode = Some("Normal".to_owned());
+        snapshot.tuning.mode = Some("Normal".into());
         Miner::from_snapshot([192, 0, 2, 1].into(), 4028, MinerStatus::Active, snapshot)
     }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 fn record() -> MinerRecord {
     let at = Timestamp::from_unix_millis(1_000);
     let mut identity = Identity::default();
-    identity.model = Some("S19,\u{1b}[31m".to_owned());
-    identity.hostname = Some("=cmd|' /C calc'!A0".to_owned());
+    identity.model = Some("S19,\u{1b}[31m".into());
+    identity.hostname = Some("=cmd|' /C calc'!A0".into());
     MinerRecord::new(MinerId::from_u64(0xa7), identity, "192.0.2.7:4028".parse().unwrap(), at)
 }
 

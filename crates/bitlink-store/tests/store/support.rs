@@ -33,7 +33,7 @@ impl Drop for Place {
 pub(crate) fn record(n: u64, notes: usize) -> MinerRecord {
     let at = Timestamp::from_unix_millis(1_700_000_000_000 + i64::try_from(n).unwrap());
     let mut identity = Identity::default();
-    identity.model = Some(format!("S{n}"));
+    identity.model = Some(format!("S{n}").into());
     // Spread as ids are that come from evidence.
     let id = MinerId::from_u64((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let place = format!("10.{}.{}.{}:4028", n >> 16 & 255, n >> 8 & 255, n & 255);

@@ -286,7 +286,7 @@ pub(super) fn one(plan: &Plan, target: u32, outcome: &Outcome) -> Value {
         object.insert("endpoint".to_owned(), machine.endpoint.to_string().into());
         object.insert("machine".to_owned(), serde_json::to_value(&machine.marks).unwrap_or_default());
         if let Some(name) = &machine.name {
-            object.insert("name".to_owned(), name.clone().into());
+            object.insert("name".to_owned(), name.as_str().into());
         }
     }
     value

@@ -253,10 +253,10 @@ fn card(record: &MinerRecord, now: Timestamp) -> String {
     evidence(&mut say, "serial", &record.serials, now, Clone::clone);
     evidence(&mut say, "control board", &record.control_board_serials, now, Clone::clone);
     evidence(&mut say, "hash board", &record.board_serials, now, Clone::clone);
-    evidence(&mut say, "hostname", &record.hostnames, now, Clone::clone);
+    evidence(&mut say, "hostname", &record.hostnames, now, ToString::to_string);
     evidence(&mut say, "addresses", &record.endpoints, now, |at| address(at.ip(), at.port()));
 
-    let name = record.identity.name().unwrap_or_else(|| "unknown".to_owned());
+    let name = record.identity.name().unwrap_or_else(|| "unknown".into());
     let mut text = format!("{}\n\n", Tone::Strong.paint(&clean(&name)));
     let mut before = "";
     for (name, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {

@@ -9,7 +9,9 @@ use crate::text::{UNKNOWN, ago, clean, clip, count, duration};
 use crate::top::state::State;
 use crate::top::totals::{Trail, is_fresh};
 use bitlink_miner_manager::Miner;
-use bitlink_miner_manager::model::{Board, FanSpeed, MinerSnapshot, MiningState, PoolStatus, Temperature};
+use bitlink_miner_manager::model::{
+    Board, FanSpeed, MinerSnapshot, MiningState, PoolStatus, Temperature, Text,
+};
 use ratatui::text::{Line, Span};
 
 /// The columns of a bar.
@@ -418,7 +420,7 @@ impl Page<'_> {
 
     fn identity(&mut self, s: &MinerSnapshot) {
         let identity = &s.identity;
-        let said = |text: &Option<String>| text.as_deref().map(|text| clean(text).into_owned());
+        let said = |text: &Option<Text>| text.as_deref().map(|text| clean(text).into_owned());
         self.heading("Who it is");
         self.facts("id", [Some(self.miner.id.to_string())]);
         self.facts("mac address", [Some(identity.mac.map_or(UNKNOWN.to_owned(), |mac| mac.to_string()))]);

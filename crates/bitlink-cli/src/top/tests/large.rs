@@ -11,7 +11,7 @@ fn farm(round: u32) -> Arc<[Arc<Miner>]> {
             let ip = std::net::Ipv4Addr::from(0x0a00_0000 + n);
             let rate = 90.0 + f64::from((n * 7 + round * 13) % 200) / 10.0;
             let mut s = MinerSnapshot::default();
-            s.identity.model = Some(format!("S{}", 17 + n % 5));
+            s.identity.model = Some(format!("S{}", 17 + n % 5).into());
             s.identity.mac =
                 format!("02:00:00:{:02x}:{:02x}:{:02x}", n >> 16, n >> 8 & 255, n & 255).parse().ok();
             s.hashrate.realtime = HashRate::from_ths(rate).ok();

@@ -6,7 +6,7 @@ use bitlink_model::Make;
 
 fn machine(make: Make, model: &str) -> Identity {
     let mut identity = Identity::default();
-    (identity.make, identity.model) = (Some(make), Some(model.to_owned()));
+    (identity.make, identity.model) = (Some(make), Some(model.into()));
     identity
 }
 

@@ -160,7 +160,7 @@ fn chips_are_counted_by_map_by_bad_ones_and_by_the_whole() {
     };
     let by_map = lost(&|r| {
         blank(r);
-        r.boards[1].chip_map = Some("oooooxoo-ooo".to_owned());
+        r.boards[1].chip_map = Some("oooooxoo-ooo".into());
     });
     assert_eq!(by_map.as_deref(), Some("2 of 12 chips do not work"));
     let by_bad = lost(&|r| r.boards[1].chips_bad = Some(3));
@@ -196,7 +196,7 @@ fn a_miner_that_mines_for_somebody_else_is_critical_at_once() {
     assert_eq!(patient.step().names(), []);
     let verdict = |url: &str| {
         let mut patient = Patient::new(rules());
-        patient.set(|r| r.pools[0].url = Some(url.to_owned())).step();
+        patient.set(|r| r.pools[0].url = Some(url.into())).step();
         patient.severity(&rule::POOL_NOT_ALLOWED)
     };
     for fine in

@@ -2,6 +2,7 @@
 //! polls in any order. No two machines may ever share an id, and no machine may get a second one.
 
 use super::*;
+use bitlink_model::Text;
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
 use std::collections::BTreeSet;
@@ -173,9 +174,10 @@ impl Farm {
             let [_, a, b, c] = machine.mac.to_be_bytes();
             let mut identity = Identity::default();
             identity.mac = machine.tells.mac.then(|| Mac::new([2, 0xdb, 1, a, b, c]));
-            identity.serial = machine.tells.serial.then(|| format!("SIM-M{}", machine.serial + 10_000));
+            identity.serial =
+                machine.tells.serial.then(|| format!("SIM-M{}", machine.serial + 10_000)).map(Text::from);
             if machine.tells.control {
-                identity.control_board_serial = Some(format!("SIM-C{}", machine.control + 10_000));
+                identity.control_board_serial = Some(format!("SIM-C{}", machine.control + 10_000).into());
             }
             let boards: Vec<String> =
                 machine.boards.iter().map(|board| format!("SIM-B{}", board + 10_000)).collect();

@@ -10,7 +10,7 @@ use crate::http::{HttpReply, HttpRequest};
 use crate::record::{Oddities, Record};
 use bitlink_model::{
     Current, DeviceError, Fan, HashRate, Identity, MinerSnapshot, MiningState, Psu, Severity, Temperature,
-    Voltage,
+    Text, Voltage,
 };
 
 pub(super) const PORT: u16 = 8080;
@@ -81,15 +81,15 @@ impl Login for Token {
 pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     let Some(r) = answers.record(REPORT.command, "IPReport", oddities) else { return };
     if let Some(raw) = r.text("model") {
-        identity.model_raw = Some(raw.to_owned());
+        identity.model_raw = Some(raw.into());
         identity.model = super::model(raw);
     }
     let text = |key: &str| r.text(key).map(ToOwned::to_owned);
     identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-    identity.serial = text("SerialNo");
-    identity.control_board_serial = text("CBSerialNo");
-    identity.hostname = text("hostname");
-    identity.control_board = text("InternalType");
+    identity.serial = text("SerialNo").map(Text::from);
+    identity.control_board_serial = text("CBSerialNo").map(Text::from);
+    identity.hostname = text("hostname").map(Text::from);
+    identity.control_board = text("InternalType").map(Text::from);
     if let Some(firmware) = &mut identity.firmware {
         firmware.version = firmware.version.take().or_else(|| r.word("version"));
     }
@@ -158,7 +158,7 @@ fn read_psu(r: Record<'_>) -> Psu {
 
 /// It is tuned towards a power or towards a rate; older versions do not say which and tell both.
 fn read_mode(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    snapshot.tuning.mode = r.text("Mode").map(ToOwned::to_owned);
+    snapshot.tuning.mode = r.text("Mode").map(Text::from);
     let tune = r.text("Tune");
     if tune.is_none_or(|tune| tune == "power") {
         snapshot.power_limit = r.watts("Power");

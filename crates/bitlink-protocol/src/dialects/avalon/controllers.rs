@@ -180,7 +180,7 @@ fn read_tuning(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let tuning = &mut snapshot.tuning;
     tuning.frequency = tuning.frequency.or_else(|| r.megahertz("Freq"));
     tuning.target_temperature = tuning.target_temperature.or_else(|| r.celsius_or_zero("TarT"));
-    tuning.mode = tuning.mode.take().or_else(|| Some(mode(model, &r.word("WORKMODE")?)));
+    tuning.mode = tuning.mode.take().or_else(|| Some(mode(model, &r.word("WORKMODE")?).into()));
 }
 
 /// The modes of a machine, by their numbers.

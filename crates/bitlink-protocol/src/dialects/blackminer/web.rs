@@ -63,7 +63,7 @@ fn elapsed(r: Record<'_>) -> Option<Span> {
     let text = r.word("elapsed")?;
     let span = seconds(&text);
     if span.is_none() {
-        r.odd(AnomalyKind::BadValue, "elapsed", &Value::from(text));
+        r.odd(AnomalyKind::BadValue, "elapsed", &Value::from(text.as_str()));
     }
     span.map(Span::from_seconds)
 }

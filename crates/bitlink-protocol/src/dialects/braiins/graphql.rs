@@ -10,7 +10,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, pool_status};
 use bitlink_model::{
     Board, Component, DeviceError, HashRate, Identity, MinerSnapshot, MiningState, Pool, Severity, Source,
-    Voltage,
+    Text, Voltage,
 };
 
 /// A question in that language.
@@ -81,10 +81,10 @@ fn info<'a>(answers: &'a Answers, question: Question, oddities: &'a Oddities) ->
 pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     let bos = |question| data(answers, question, oddities)?.record("bos");
     if let Some(r) = bos(NAMES) {
-        identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+        identity.hostname = r.text("hostname").map(Text::from);
         let version = r.record("info").and_then(|r| r.record("version")).and_then(|r| r.text("full"));
         if let Some(firmware) = &mut identity.firmware {
-            firmware.version = version.map(ToOwned::to_owned);
+            firmware.version = version.map(Text::from);
         }
     }
     identity.mac = bos(ADDRESS).and_then(|r| r.text("macAddress")?.parse().ok());
@@ -114,7 +114,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     let program = data(answers, TUNING, oddities).and_then(|r| r.record("bosminer"));
     let tuning = program.and_then(|r| r.record("config")).and_then(|r| r.record("autotuning"));
     snapshot.tuning.mode =
-        tuning.and_then(|r| r.text("mode")).map(|mode| mode.replace('_', " ").to_lowercase());
+        tuning.and_then(|r| r.text("mode")).map(|mode| mode.replace('_', " ").to_lowercase()).map(Text::from);
     snapshot.power_limit = snapshot.power_limit.or_else(|| tuning.and_then(|r| r.watts("powerTarget")));
     let events = data(answers, APPEALS, oddities).and_then(|r| r.record("events"));
     let appeals = events.map(|r| r.records("appeals")).unwrap_or_default();
@@ -137,7 +137,7 @@ fn read_refusal(page: Record<'_>, snapshot: &mut MinerSnapshot) {
 fn read_machine(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     if let Some(raw) = r.text("modelName").filter(|_| snapshot.identity.model.is_none()) {
         (snapshot.identity.make, snapshot.identity.model) = base::make_and_model(raw);
-        snapshot.identity.model_raw = Some(raw.to_owned());
+        snapshot.identity.model_raw = Some(raw.into());
     }
     if let Some(r) = r.record("workSolver") {
         snapshot.hashrate.realtime = real_rate(r);
@@ -220,10 +220,10 @@ fn read_rates(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.to_owned());
+    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.into());
     pool.id = position;
     pool.priority = Some(position.into());
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.status = r.text("status").map(pool_status);
     pool.active = r.flag("active");
     if let Some(r) = r.record("shares") {

@@ -12,7 +12,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::MAX_CHIPS;
 use bitlink_model::{
     Board, Capabilities, Component, DeviceError, Family, Fan, Firmware, Frequency, HashRate, Identity,
-    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Ratio, Severity, Temperature, Voltage,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Ratio, Severity, Temperature, Text, Voltage,
 };
 use serde_json::Value;
 
@@ -145,13 +145,13 @@ fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities
     let raw = named.and_then(|r| r.text("miner_model").or_else(|| r.text("name")));
     if let Some(raw) = raw {
         (identity.make, identity.model) = base::make_and_model(raw);
-        identity.model_raw = Some(raw.to_owned());
+        identity.model_raw = Some(raw.into());
     }
     identity.mac = r.text("mac_address").and_then(|mac| mac.parse().ok());
-    identity.serial = r.text("serial_number").map(ToOwned::to_owned);
-    identity.hostname = r.text("hostname").map(ToOwned::to_owned);
+    identity.serial = r.text("serial_number").map(Text::from);
+    identity.hostname = r.text("hostname").map(Text::from);
     if let Some(firmware) = &mut identity.firmware {
-        firmware.version = r.record("bos_version").and_then(|r| r.text("current")).map(ToOwned::to_owned);
+        firmware.version = r.record("bos_version").and_then(|r| r.text("current")).map(Text::from);
     }
 }
 
@@ -167,8 +167,8 @@ fn read_details(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     snapshot.elapsed = r.seconds("bosminer_uptime_s");
     if let Some(r) = r.record("psu_info") {
         let mut psu = Psu::default();
-        psu.model = r.text("model_name").map(ToOwned::to_owned);
-        psu.serial = r.text("serial_number").map(ToOwned::to_owned);
+        psu.model = r.text("model_name").map(Text::from);
+        psu.serial = r.text("serial_number").map(Text::from);
         psu.firmware = r.word("fw_version");
         if psu != Psu::default() {
             snapshot.psus.push(psu);
@@ -228,7 +228,7 @@ fn read_boards(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddit
         board.present = Some(true);
         board.active = r.flag("enabled");
         board.chips = r.small("chips_count", MAX_CHIPS).filter(|chips| *chips > 0);
-        board.serial = r.text("serial_number").map(ToOwned::to_owned);
+        board.serial = r.text("serial_number").map(Text::from);
         board.frequency =
             r.record("current_frequency").and_then(|r| r.quantity("hertz", Frequency::from_hertz));
         board.voltage = r.record("current_voltage").and_then(|r| r.voltage("volt", Voltage::from_volts));
@@ -266,21 +266,21 @@ fn read_tuner(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     };
     let Some(mode) = r.record("mode_state") else { return };
     if let Some(r) = mode.record("powertargetmodestate") {
-        snapshot.tuning.mode = Some("power target".to_owned());
+        snapshot.tuning.mode = Some("power target".into());
         snapshot.power_limit = r.record("current_target").and_then(|r| r.watts("watt"));
     } else if mode.record("hashratetargetmodestate").is_some() {
-        snapshot.tuning.mode = Some("hash rate target".to_owned());
+        snapshot.tuning.mode = Some("hash rate target".into());
     } else if mode.record("manualmodestate").is_some() {
-        snapshot.tuning.mode = Some("manual".to_owned());
+        snapshot.tuning.mode = Some("manual".into());
     }
 }
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.to_owned());
+    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.into());
     pool.id = position;
     pool.priority = Some(position.into());
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.active = r.flag("active");
     pool.status = match (r.flag("enabled"), r.flag("alive")) {
         (Some(false), _) => Some(PoolStatus::Disabled),
@@ -300,10 +300,10 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
 fn error(r: Record<'_>) -> Option<DeviceError> {
     let codes = r.records("error_codes");
     let code = codes.iter().find_map(|r| r.word("code"));
-    let message = r.text("message").map(ToOwned::to_owned).or_else(|| code.clone())?;
+    let message = r.text("message").map(Text::from).or_else(|| code.clone())?;
     let mut error = DeviceError::new(Severity::Warning, message);
     error.code = code;
-    error.since = r.text("timestamp").map(ToOwned::to_owned);
+    error.since = r.text("timestamp").map(ToOwned::to_owned).map(Text::from);
     // How boards and fans are numbered here is not known.
     error.component = r.records("components").first().and_then(|r| {
         let name = r.text("name")?.to_ascii_lowercase();

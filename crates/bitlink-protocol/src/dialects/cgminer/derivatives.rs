@@ -5,7 +5,7 @@ use crate::dialect::{Answers, Question};
 use crate::dialects::base;
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, hash_rates};
-use bitlink_model::{Board, Fan, Make, MinerSnapshot, Voltage};
+use bitlink_model::{Board, Fan, Make, MinerSnapshot, Text, Voltage};
 
 /// More boards and fans than any machine has.
 const MAX_SLOTS: usize = 16;
@@ -40,10 +40,10 @@ fn read_strongu(
     oddities: &Oddities,
 ) {
     snapshot.identity.make = Some(Make::STRONGU);
-    snapshot.identity.model_raw = Some(kind.to_owned());
+    snapshot.identity.model_raw = Some(kind.into());
     let model: Vec<&str> =
         kind.split_whitespace().filter(|word| !word.eq_ignore_ascii_case("strongu")).collect();
-    snapshot.identity.model = Some(model.join(" ")).filter(|model| !model.is_empty());
+    snapshot.identity.model = Some(model.join(" ")).filter(|model| !model.is_empty()).map(Text::from);
     let speeds = (1..=MAX_SLOTS).filter_map(|n| Some((r.rpm(&format!("Fan{n}"))?, None)));
     snapshot.fans = base::fitted_fans(speeds, r.small("Fan Num", 16));
     for (r, board) in answers.records("devs", "DEVS", oddities).into_iter().zip(&mut snapshot.boards) {
@@ -64,7 +64,7 @@ fn read_minerva(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddi
         let Some(slot) = r.small("Chain ID", 64) else { continue };
         let mut board = Board::in_slot(slot);
         board.present = Some(true);
-        board.status = r.text("Status").map(ToOwned::to_owned);
+        board.status = r.text("Status").map(Text::from);
         board.active = board.status.as_deref().map(|status| status.eq_ignore_ascii_case("alive"));
         let rates = hash_rates(r);
         board.hashrate = rates.realtime;

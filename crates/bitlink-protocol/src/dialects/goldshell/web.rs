@@ -15,7 +15,7 @@ use aes::cipher::{BlockCipherEncrypt, KeyInit};
 use aes::{Aes128, Block};
 use bitlink_model::{
     Board, Component, DeviceError, Fan, FanSpeed, HashRate, Identity, MinerSnapshot, MiningState, Pool,
-    PoolStatus, Severity, Source, Temperature,
+    PoolStatus, Severity, Source, Temperature, Text,
 };
 use serde_json::Value;
 use std::fmt::Write;
@@ -102,13 +102,12 @@ pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities
         let Some(r) = answers.page(name, oddities) else { continue };
         if let Some(raw) = r.text("model") {
             identity.model = model(raw);
-            identity.model_raw = Some(raw.to_owned());
+            identity.model_raw = Some(raw.into());
         }
         if let Some(firmware) = &mut identity.firmware {
             firmware.version = r.word("firmware").or(firmware.version.take());
         }
-        identity.control_board =
-            r.text("mcbversion").map(ToOwned::to_owned).or(identity.control_board.take());
+        identity.control_board = r.text("mcbversion").map(Text::from).or(identity.control_board.take());
     }
     if let Some(r) = answers.page(SETTING.command, oddities) {
         identity.mac = r.text("name").and_then(|mac| mac.parse().ok()).or(identity.mac);
@@ -146,7 +145,7 @@ fn read_boards(page: Record<'_>, snapshot: &mut MinerSnapshot) {
     // Each board repeats how the machine is.
     snapshot.elapsed = records.iter().filter_map(|r| r.seconds("time")).max();
     snapshot.fans = records.iter().map(|r| fans(*r)).find(|fans| !fans.is_empty()).unwrap_or_default();
-    snapshot.tuning.mode = records.iter().find_map(|r| r.integer("powerplan")).map(level);
+    snapshot.tuning.mode = records.iter().find_map(|r| r.integer("powerplan")).map(level).map(Text::from);
     let sum = |key: &str| records.iter().filter_map(|r| r.count(key)).reduce(u64::saturating_add);
     snapshot.shares.accepted = sum("accepted");
     snapshot.shares.rejected = sum("rejected");
@@ -224,9 +223,9 @@ fn parts(r: Record<'_>, key: &str) -> Vec<f64> {
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url")?.to_owned());
+    pool.url = Some(r.text("url")?.into());
     pool.id = r.small("dragid", 10_000).unwrap_or(position);
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.priority = r.integer("pool-priority");
     pool.active = r.flag("active");
     // Of the others it does not say whether they answer.
@@ -237,7 +236,7 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
 /// `select` is a place in the list of plans, and not the level of one.
 fn read_setting(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     if r.flag("manual") == Some(true) {
-        snapshot.tuning.mode = Some("manual".to_owned());
+        snapshot.tuning.mode = Some("manual".into());
         return;
     }
     let selected = r.integer("select").and_then(|at| usize::try_from(at).ok());
@@ -245,7 +244,7 @@ fn read_setting(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let Some(plan) = selected.and_then(|at| plans.get(at)).and_then(|plan| plan.integer("level")) else {
         return;
     };
-    snapshot.tuning.mode = Some(level(plan));
+    snapshot.tuning.mode = Some(level(plan).into());
     if plan == ASLEEP {
         snapshot.mining_state = Some(MiningState::Stopped);
     }

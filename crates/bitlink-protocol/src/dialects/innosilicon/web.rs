@@ -12,7 +12,7 @@ use crate::faults::FaultTable;
 use crate::http::{HttpReply, HttpRequest, form};
 use crate::record::{Oddities, Record};
 use crate::replies::rate_by_letter;
-use bitlink_model::{AnomalyKind, Board, HashRate, Identity, MinerSnapshot, Source};
+use bitlink_model::{AnomalyKind, Board, HashRate, Identity, MinerSnapshot, Source, Text};
 use serde_json::Value;
 
 const fn ask(name: &'static str, path: &'static str) -> Question {
@@ -77,13 +77,13 @@ fn page<'a>(answers: &'a Answers, name: &'a str, oddities: &'a Oddities) -> Opti
 /// Who the machine is, where the pages tell.
 pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     if let Some(raw) = page(answers, TYPE.command, oddities).and_then(|r| r.text("type")) {
-        identity.model_raw = Some(raw.to_owned());
-        identity.model = Some(model(raw)).filter(|model| !model.is_empty());
+        identity.model_raw = Some(raw.into());
+        identity.model = Some(model(raw)).filter(|model| !model.is_empty()).map(Text::from);
     }
     let version = page(answers, OVERVIEW.command, oddities).and_then(|r| r.record("version"));
     let Some(version) = version else { return };
     identity.mac = version.text("ethaddr").and_then(|mac| mac.parse().ok()).or(identity.mac);
-    identity.control_board = version.text("hwver").map(ToOwned::to_owned);
+    identity.control_board = version.text("hwver").map(Text::from);
     if let Some(firmware) = &mut identity.firmware {
         firmware.version = firmware.version.take().or_else(|| version.word("platform_v"));
     }
@@ -149,8 +149,8 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
 }
 
 /// A name where it has one, or the number of a level.
-fn mode(r: Record<'_>) -> Option<String> {
-    r.text("mode").map(ToOwned::to_owned).or_else(|| Some(format!("level {}", r.integer("level")?)))
+fn mode(r: Record<'_>) -> Option<Text> {
+    r.text("mode").map(Text::from).or_else(|| Some(format!("level {}", r.integer("level")?).into()))
 }
 
 /// In hashes, or as a number with its unit beside it, MH/s where it has none.

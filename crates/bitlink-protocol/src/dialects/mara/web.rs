@@ -8,7 +8,7 @@ use crate::dialects::antminer;
 use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, pool_status};
 use bitlink_model::{
-    Board, Fan, HashRate, Identity, Make, MinerSnapshot, MiningState, Pool, Temperature, Voltage,
+    Board, Fan, HashRate, Identity, Make, MinerSnapshot, MiningState, Pool, Temperature, Text, Voltage,
 };
 use serde_json::Value;
 
@@ -36,11 +36,11 @@ const MAX_BOARD: u32 = 16;
 pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities: &Oddities) {
     let Some(r) = answers.page(OVERVIEW.command, oddities) else { return };
     identity.mac = r.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-    identity.control_board = r.text("control_board").map(ToOwned::to_owned);
+    identity.control_board = r.text("control_board").map(Text::from);
     if let Some(raw) = r.text("model") {
         identity.make = Some(Make::ANTMINER);
         identity.model = antminer::model(raw);
-        identity.model_raw = Some(raw.to_owned());
+        identity.model_raw = Some(raw.into());
     }
     if let Some(firmware) = &mut identity.firmware {
         firmware.version = r.word("version_firmware").or(firmware.version.take());
@@ -110,7 +110,7 @@ fn board(r: Record<'_>) -> Option<Board> {
     board.present = Some(true);
     board.hashrate_average = r.ghs("hashrate_average");
     board.chips = r.small("asic_num", MAX_CHIPS);
-    board.serial = r.text("serial_number").map(ToOwned::to_owned);
+    board.serial = r.text("serial_number").map(Text::from);
     board.board_sensors = sensors(r, "temperature_pcb");
     board.chip_sensors = sensors(r, "temperature_chip");
     board.board_temperature = board.board_sensors.iter().copied().max();
@@ -125,9 +125,9 @@ fn sensors(r: Record<'_>, key: &str) -> Vec<Temperature> {
 
 fn pool(r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.to_owned());
+    pool.url = Some(r.text("url").filter(|url| !url.is_empty())?.into());
     pool.id = r.small("index", 10_000).unwrap_or_default();
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.priority = r.integer("priority");
     pool.status = r.text("status").map(pool_status);
     pool.accepted = r.count("accepted");

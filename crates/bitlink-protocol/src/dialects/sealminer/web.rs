@@ -12,7 +12,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{clock_age, pool_status};
 use bitlink_model::{
     Component, DeviceError, Family, Firmware, Identity, Make, MinerSnapshot, NetworkIdentity, Pool, Psu,
-    Severity,
+    Severity, Text,
 };
 use serde_json::Value;
 
@@ -113,7 +113,7 @@ fn read_system(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let used = r.integer("miningMode");
     let named = ["low_power", "normal", "high_performance", "custom"];
     let mode = used.and_then(|used| named.into_iter().find(|mode| r.integer(mode) == Some(used)));
-    snapshot.tuning.mode = mode.map(|mode| mode.replace('_', " "));
+    snapshot.tuning.mode = mode.map(|mode| mode.replace('_', " ")).map(Text::from);
     if let Some(model) = r.word("psu_model") {
         let mut psu = Psu::default();
         psu.model = Some(model);
@@ -142,9 +142,9 @@ fn read_supply(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 
 fn pool(r: Record<'_>) -> Option<Pool> {
     let mut pool = Pool::default();
-    pool.url = Some(r.text("url")?.to_owned());
+    pool.url = Some(r.text("url")?.into());
     pool.id = r.small("id", 10_000).unwrap_or_default();
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.user = r.text("user").map(Text::from);
     pool.status = r.text("status").map(pool_status);
     pool.active = r.flag("isActive");
     pool.priority = r.integer("priority");

@@ -9,7 +9,7 @@ use crate::record::{Oddities, Record};
 use crate::replies::{MAX_CHIPS, clock_age};
 use bitlink_model::{
     Board, Component, DeviceError, Fan, HashRate, Identity, Make, MinerSnapshot, MiningState,
-    NetworkIdentity, Pool, PoolStatus, Psu, Severity, Span, UnitError, Voltage,
+    NetworkIdentity, Pool, PoolStatus, Psu, Severity, Span, Text, UnitError, Voltage,
 };
 
 pub(super) const INFO: Question = Question::may_page("info", "/api/v1/info");
@@ -40,22 +40,22 @@ pub(super) fn read_identity(answers: &Answers, identity: &mut Identity, oddities
     if let Some(raw) = r.text("miner") {
         identity.make = Some(Make::ANTMINER);
         identity.model = antminer::model(raw);
-        identity.model_raw = Some(raw.to_owned());
+        identity.model_raw = Some(raw.into());
     }
     if let Some(firmware) = &mut identity.firmware {
         firmware.version = r.word("fw_version").or(firmware.version.take());
-        firmware.software = r.text("fw_name").map(ToOwned::to_owned).or(firmware.software.take());
+        firmware.software = r.text("fw_name").map(Text::from).or(firmware.software.take());
     }
-    identity.serial = r.text("serial").map(ToOwned::to_owned).or(identity.serial.take());
-    identity.control_board = r.text("platform").map(ToOwned::to_owned);
+    identity.serial = r.text("serial").map(Text::from).or(identity.serial.take());
+    identity.control_board = r.text("platform").map(Text::from);
     let Some(network) = r.record("system").and_then(|r| r.record("network_status")) else { return };
     identity.mac = network.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-    identity.hostname = network.text("hostname").map(ToOwned::to_owned).or(identity.hostname.take());
+    identity.hostname = network.text("hostname").map(Text::from).or(identity.hostname.take());
     identity.network = Some(NetworkIdentity {
         dhcp: network.flag("dhcp"),
         ip: network.text("ip").and_then(|ip| ip.parse().ok()),
-        netmask: network.text("netmask").map(ToOwned::to_owned),
-        gateway: network.text("gateway").map(ToOwned::to_owned),
+        netmask: network.text("netmask").map(Text::from),
+        gateway: network.text("gateway").map(Text::from),
         ..NetworkIdentity::default()
     });
 }
@@ -115,7 +115,7 @@ fn read_state(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     let code = r.word("failure_code").filter(|code| code != "0");
     let description = r.text("description").filter(|text| !text.is_empty());
     if code.is_some() || description.is_some() && snapshot.mining_state == Some(MiningState::Failed) {
-        let message = description.map(ToOwned::to_owned).or_else(|| code.clone()).unwrap_or_default();
+        let message = description.map(Text::from).or_else(|| code.clone()).unwrap_or_default();
         let mut error = DeviceError::new(Severity::Critical, message);
         error.code = code;
         snapshot.errors.push(error);
@@ -168,8 +168,8 @@ fn read_miner(r: Record<'_>, unit: fn(f64) -> Result<HashRate, UnitError>, snaps
 fn pool(r: Record<'_>) -> Option<Pool> {
     let theirs = r.text("pool_type").is_some_and(|kind| kind != "UserPool");
     let mut pool = Pool::default();
-    pool.url = r.text("url").filter(|url| !url.is_empty()).map(ToOwned::to_owned);
-    pool.user = r.text("user").map(ToOwned::to_owned);
+    pool.url = r.text("url").filter(|url| !url.is_empty()).map(Text::from);
+    pool.user = r.text("user").map(Text::from);
     if theirs || pool.url.is_none() || is_developers(&pool) {
         return None;
     }
@@ -203,7 +203,7 @@ fn board(
     let state = status.and_then(|r| r.text("state"));
     board.present = Some(state != Some("disconnected"));
     board.active = state.map(|state| state == "mining");
-    board.status = state.map(ToOwned::to_owned);
+    board.status = state.map(Text::from);
     board.hashrate = r.quantity("hashrate_rt", unit);
     board.hashrate_expected = r.quantity("hashrate_ideal", unit).filter(|rate| rate.as_hs() > 0.0);
     board.frequency = r.megahertz("frequency");
@@ -227,8 +227,8 @@ fn board(
 }
 
 fn read_factory(r: Record<'_>, snapshot: &mut MinerSnapshot) {
-    let model = r.text("psu_model").map(ToOwned::to_owned);
-    let serial = r.text("psu_serial").map(ToOwned::to_owned);
+    let model = r.text("psu_model").map(Text::from);
+    let serial = r.text("psu_serial").map(Text::from);
     if model.is_some() || serial.is_some() {
         let mut psu = Psu::default();
         (psu.model, psu.serial) = (model, serial);
@@ -237,7 +237,7 @@ fn read_factory(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     for r in r.records("chains") {
         let slot = r.small("id", MAX_BOARD).and_then(|id| id.checked_sub(1));
         if let Some(board) = snapshot.boards.iter_mut().find(|board| Some(board.slot) == slot) {
-            board.serial = r.text("serial").map(ToOwned::to_owned);
+            board.serial = r.text("serial").map(Text::from);
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::record::{Oddities, Record, lenient_number};
 use crate::replies::MAX_CHIPS;
 use bitlink_model::{
     AnomalyKind, Capabilities, Current, Family, Fan, FanLocation, Firmware, HashRate, Identity, Make,
-    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Source, Timestamp, Voltage,
+    MinerSnapshot, MiningState, Pool, PoolStatus, Psu, Source, Text, Timestamp, Voltage,
 };
 use serde_json::Value;
 
@@ -143,7 +143,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
         read_pools(r, snapshot);
     }
     if let Some(r) = message(answers, SETTING, oddities) {
-        let mode = r.text("power-mode").map(ToOwned::to_owned);
+        let mode = r.text("power-mode").map(Text::from);
         snapshot.tuning.mode = mode.or(snapshot.tuning.mode.take());
         snapshot.power_limit = r.watts("power-limit").or(snapshot.power_limit);
     }
@@ -166,21 +166,21 @@ fn factory(r: Record<'_>) -> Option<HashRate> {
 fn read_identity(r: Record<'_>, identity: &mut Identity) {
     if let Some(miner) = r.record("miner") {
         if let Some(raw) = miner.text("type") {
-            identity.model_raw = Some(raw.to_owned());
+            identity.model_raw = Some(raw.into());
             identity.model = model(raw);
         }
-        identity.serial = miner.text("miner-sn").map(ToOwned::to_owned).or(identity.serial.take());
+        identity.serial = miner.text("miner-sn").map(Text::from).or(identity.serial.take());
     }
     if let Some(network) = r.record("network") {
         identity.mac = network.text("mac").and_then(|mac| mac.parse().ok()).or(identity.mac);
-        identity.hostname = network.text("hostname").map(ToOwned::to_owned).or(identity.hostname.take());
+        identity.hostname = network.text("hostname").map(Text::from).or(identity.hostname.take());
     }
     if let Some(system) = r.record("system") {
-        identity.control_board =
-            system.text("platform").map(ToOwned::to_owned).or(identity.control_board.take());
+        identity.control_board = system.text("platform").map(Text::from).or(identity.control_board.take());
         if let Some(firmware) = &mut identity.firmware {
-            firmware.version = system.text("fwversion").map(unquote).or(firmware.version.take());
-            firmware.api_version = system.text("api").map(ToOwned::to_owned).or(firmware.api_version.take());
+            firmware.version =
+                system.text("fwversion").map(unquote).map(Text::from).or(firmware.version.take());
+            firmware.api_version = system.text("api").map(Text::from).or(firmware.api_version.take());
         }
     }
 }
@@ -289,8 +289,8 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
             snapshot.pools.len() - 1
         });
         let Some(pool) = snapshot.pools.get_mut(at) else { continue };
-        pool.url = Some(url.to_owned());
-        pool.user = r.text("account").map(ToOwned::to_owned).or(pool.user.take());
+        pool.url = Some(url.into());
+        pool.user = r.text("account").map(Text::from).or(pool.user.take());
         pool.priority = r.integer("pool-priority").or(pool.priority);
         pool.status = r.text("status").map(status).or(pool.status);
         pool.connected = r.flag("stratum-active").or(pool.connected);
@@ -326,9 +326,9 @@ fn read_info(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     if let Some(power) = r.record("power") {
         snapshot.psus = vec![psu(power)];
         let mode = match power.word("mode").as_deref() {
-            Some("0") => Some("low".to_owned()),
-            Some("1") => Some("normal".to_owned()),
-            Some("2") => Some("high".to_owned()),
+            Some("0") => Some("low".into()),
+            Some("1") => Some("normal".into()),
+            Some("2") => Some("high".into()),
             _ => None,
         };
         snapshot.tuning.mode = mode.or(snapshot.tuning.mode.take());
@@ -341,9 +341,9 @@ fn read_info(r: Record<'_>, snapshot: &mut MinerSnapshot) {
 
 fn psu(r: Record<'_>) -> Psu {
     let mut psu = Psu::default();
-    psu.model = r.text("model").or_else(|| r.text("type")).map(ToOwned::to_owned);
-    psu.serial = r.text("sn").map(ToOwned::to_owned);
-    psu.firmware = r.text("swversion").map(unquote);
+    psu.model = r.text("model").or_else(|| r.text("type")).map(Text::from);
+    psu.serial = r.text("sn").map(Text::from);
+    psu.firmware = r.text("swversion").map(unquote).map(Text::from);
     psu.input_voltage = r.voltage("vin", Voltage::from_volts);
     psu.input_current = r.number("iin").filter(|a| *a > 0.0).and_then(|a| Current::from_amperes(a).ok());
     psu.input_power = r.watts("pin");
@@ -359,14 +359,14 @@ fn read_error(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     for (code, since) in
         r.map().iter().filter(|(key, _)| !key.is_empty() && key.bytes().all(|b| b.is_ascii_digit()))
     {
-        let known = snapshot.errors.iter().any(|e| e.code.as_ref() == Some(code));
+        let known = snapshot.errors.iter().any(|e| e.code.as_deref() == Some(code));
         if known || code == "0" {
             continue;
         }
         // The firmware's own words where the table has none.
         let mut error = FaultTable::Whatsminer.error(code);
         if let Some(reason) = reason.filter(|_| FaultTable::Whatsminer.find(code).is_none()) {
-            reason.clone_into(&mut error.message);
+            error.message = reason.into();
         }
         snapshot.errors.push(match since.as_str().map(str::trim).filter(|since| !since.is_empty()) {
             Some(since) => error.since(since),
