@@ -38,6 +38,7 @@ pub use snapshot::{
 pub use status::{Evidence, Finding, MinerStatus, Rule};
 pub use time::{Span, Timestamp};
 pub use units::{
-    Current, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature, UnitError, Voltage,
+    Current, Difficulty, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature,
+    UnitError, Utility, Voltage,
 };
 pub use view::{Miner, MinerStats, PoolStats};

@@ -7,7 +7,8 @@ use crate::identity::{Identity, Mac};
 use crate::parsed::{Anomaly, AnomalyKind};
 use crate::time::{Span, Timestamp};
 use crate::units::{
-    Current, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature, Voltage,
+    Current, Difficulty, Efficiency, Energy, FanSpeed, Frequency, HashRate, Power, Ratio, Temperature,
+    Utility, Voltage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -370,21 +371,21 @@ readings! {
         /// Times that a share could not be sent.
         remote_failures: Option<u64>,
         /// Accepted work in difficulty-1 shares.
-        difficulty_accepted: Option<f64>,
+        difficulty_accepted: Option<Difficulty>,
         /// Rejected work in difficulty-1 shares.
-        difficulty_rejected: Option<f64>,
+        difficulty_rejected: Option<Difficulty>,
         /// Stale work in difficulty-1 shares.
-        difficulty_stale: Option<f64>,
+        difficulty_stale: Option<Difficulty>,
         /// Difficulty the pool asks for now.
-        difficulty: Option<f64>,
+        difficulty: Option<Difficulty>,
         /// Difficulty of the last accepted share.
-        last_share_difficulty: Option<f64>,
+        last_share_difficulty: Option<Difficulty>,
         /// When the last share was accepted, by the miner's clock.
         last_share: Option<Timestamp> = "last_share_ms",
         /// How long ago the last share was accepted, where the firmware says that instead.
         last_share_age: Option<Span> = "last_share_age_s",
         /// Best share found.
-        best_share: Option<f64>,
+        best_share: Option<Difficulty>,
     }
 }
 
@@ -431,17 +432,17 @@ readings! {
         /// Stale work as a share of all.
         stale_ratio: Option<Ratio>,
         /// Accepted work in difficulty-1 shares.
-        difficulty_accepted: Option<f64>,
+        difficulty_accepted: Option<Difficulty>,
         /// Rejected work in difficulty-1 shares.
-        difficulty_rejected: Option<f64>,
+        difficulty_rejected: Option<Difficulty>,
         /// Stale work in difficulty-1 shares.
-        difficulty_stale: Option<f64>,
+        difficulty_stale: Option<Difficulty>,
         /// Accepted shares per minute.
-        utility: Option<f64> = "utility_per_min",
+        utility: Option<Utility> = "utility_per_min",
         /// Difficulty-1 shares per minute.
-        work_utility: Option<f64> = "work_utility_per_min",
+        work_utility: Option<Utility> = "work_utility_per_min",
         /// Best share found.
-        best_share: Option<f64>,
+        best_share: Option<Difficulty>,
         /// Blocks found.
         found_blocks: Option<u64>,
         /// Hashes computed in all.

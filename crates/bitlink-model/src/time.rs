@@ -1,6 +1,7 @@
 //! Points in time and spans as plain values. This crate never asks what time it is.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::num::NonZeroU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// One that may be missing takes no more room: readings and the memory of what was read are full of those. The earliest number
 /// that there is, 292 million years before 1970, stands for that, and is told as the next one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "i64", into = "i64")]
 pub struct Timestamp(NonZeroU64);
 
@@ -60,6 +61,12 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ms", self.as_unix_millis())
+    }
+}
+
 impl From<i64> for Timestamp {
     /// [`Timestamp::from_unix_millis`].
     fn from(millis: i64) -> Self {
@@ -81,39 +88,55 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A length of time as a miner counts it, serialised as seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Span(Duration);
+/// A length of time as a miner counts it, serialised as seconds. Up to 584 years; what a miner counts beyond that is so much.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(
+    /// Nanoseconds, and one more: a span that may be missing takes no more room.
+    NonZeroU64,
+);
 
 impl Span {
     /// From whole seconds.
     pub const fn from_seconds(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
+        Self(NonZeroU64::MIN.saturating_add(seconds.saturating_mul(1_000_000_000)))
     }
 
     /// As a [`Duration`].
     pub const fn as_duration(self) -> Duration {
-        self.0
+        Duration::from_nanos(self.0.get() - 1)
     }
 
     /// In whole seconds, rounded down.
     pub const fn as_seconds(self) -> u64 {
-        self.0.as_secs()
+        self.as_duration().as_secs()
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_duration().fmt(f)
+    }
+}
+
+impl Default for Span {
+    fn default() -> Self {
+        Self(NonZeroU64::MIN)
     }
 }
 
 impl From<Duration> for Span {
     fn from(duration: Duration) -> Self {
-        Self(duration)
+        Self(NonZeroU64::MIN.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
 impl Serialize for Span {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.0.subsec_nanos() == 0 {
-            serializer.serialize_u64(self.0.as_secs())
+        let duration = self.as_duration();
+        if duration.subsec_nanos() == 0 {
+            serializer.serialize_u64(duration.as_secs())
         } else {
-            serializer.serialize_f64(self.0.as_secs_f64())
+            serializer.serialize_f64(duration.as_secs_f64())
         }
     }
 }
@@ -121,7 +144,7 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let seconds = f64::deserialize(deserializer)?;
-        Duration::try_from_secs_f64(seconds).map(Self).map_err(serde::de::Error::custom)
+        Duration::try_from_secs_f64(seconds).map(Self::from).map_err(serde::de::Error::custom)
     }
 }
 
@@ -134,6 +157,7 @@ mod tests {
     #[test]
     fn one_that_may_be_missing_takes_no_more_room() {
         assert_eq!(size_of::<Option<Timestamp>>(), size_of::<i64>());
+        assert_eq!(size_of::<Option<Span>>(), size_of::<u64>());
     }
 
     #[test]
@@ -144,6 +168,16 @@ mod tests {
         assert_eq!(last.plus(Duration::MAX), last);
         assert_eq!(first.since(last), Duration::ZERO);
         assert_eq!(last.since(first), Duration::from_millis(u64::MAX - 1));
+    }
+
+    #[test]
+    fn a_span_comes_back_and_the_longest_one_is_not_passed() {
+        for duration in [Duration::ZERO, Duration::from_nanos(1), Duration::from_hours(24)] {
+            assert_eq!(Span::from(duration).as_duration(), duration);
+        }
+        assert_eq!(Span::default(), Span::from_seconds(0));
+        assert_eq!(Span::from_seconds(u64::MAX), Span::from(Duration::MAX));
+        assert_eq!(Span::from_seconds(u64::MAX).as_seconds(), 18_446_744_073);
     }
 
     proptest! {

@@ -194,6 +194,21 @@ quantity! {
 }
 
 quantity! {
+    /// How hard a share is to find, and work counted in shares of difficulty 1: times 2³² it is the hashes that this takes on
+    /// average.
+    Difficulty, "difficulty", "", min 0.0, exact;
+    /// From the number of shares of difficulty 1 that it comes to.
+    from_shares / as_shares: * 1.0;
+}
+
+quantity! {
+    /// Shares over time, as cgminer counts it.
+    Utility, "utility", "/min", min 0.0, exact;
+    /// From shares per minute.
+    from_per_minute / as_per_minute: * 1.0;
+}
+
+quantity! {
     /// Energy per work: joules per 10¹² hashes, which equals watts per TH/s.
     Efficiency, "efficiency", "J/TH", min 0.0, exact;
     /// From joules per terahash.
@@ -215,6 +230,11 @@ impl HashRate {
     pub fn ratio_to(self, whole: Self) -> Option<Ratio> {
         (whole > Self::ZERO).then(|| Ratio::from_fraction(self.as_hs() / whole.as_hs()).ok()).flatten()
     }
+}
+
+impl Difficulty {
+    /// Nothing at all. Much firmware says this where it does not know.
+    pub const ZERO: Self = Self(Finite::ZERO);
 }
 
 impl Efficiency {
@@ -251,11 +271,17 @@ macro_rules! display {
         }
     )+ };
 }
-display!(Temperature 0 "°C", Power 0 "W", Energy 0 "J", Voltage 2 "V", Current 1 "A", FanSpeed 0 "rpm", Efficiency 1 "J/TH");
+display!(Utility 2 "/min", Temperature 0 "°C", Power 0 "W", Energy 0 "J", Voltage 2 "V", Current 1 "A", FanSpeed 0 "rpm", Efficiency 1 "J/TH");
 
 impl fmt::Display for Frequency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.*} MHz", f.precision().unwrap_or(0), self.as_megahertz())
+    }
+}
+
+impl fmt::Display for Difficulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.*}", f.precision().unwrap_or(0), self.as_shares())
     }
 }
 

@@ -245,7 +245,8 @@ impl Engine {
             }
             let running = Running { endpoint: due.key, generation: member.generation };
             let (transport, credentials) = (Arc::clone(&self.transport), Arc::clone(&self.credentials));
-            let work = poll(transport, due.key, member.identified(), self.patience, credentials);
+            let known = member.identified(&credentials);
+            let work = poll(transport, due.key, known, self.patience, credentials);
             // owned by this engine's JoinSet, which ends it when the engine goes
             let task = self.polls.spawn(work);
             self.running.insert(task.id(), running);

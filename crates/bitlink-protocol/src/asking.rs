@@ -152,6 +152,17 @@ impl Session {
         }
     }
 
+    /// Whether nothing has been found out about the door yet: then it is as good as one that is made anew from the same
+    /// credentials.
+    pub fn is_fresh(&self) -> bool {
+        self.which == 0
+            && !self.proven
+            && self.digest.is_none()
+            && !self.basic
+            && self.pass.is_none()
+            && self.way == 0
+    }
+
     /// Whether the password it was delivered with still opens it. `None` where no password was needed or none worked.
     pub(crate) fn default_password(&self) -> Option<bool> {
         self.proven.then_some(self.which >= self.defaults_from)

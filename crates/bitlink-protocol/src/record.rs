@@ -4,8 +4,8 @@
 
 use crate::decode::earlier_key;
 use bitlink_model::{
-    Anomaly, AnomalyKind, FanSpeed, Frequency, HashRate, Power, Ratio, Span, Temperature, Text, UnitError,
-    Voltage,
+    Anomaly, AnomalyKind, Difficulty, FanSpeed, Frequency, HashRate, Power, Ratio, Span, Temperature, Text,
+    UnitError, Utility, Voltage,
 };
 use serde_json::{Map, Value};
 use std::cell::RefCell;
@@ -154,6 +154,22 @@ impl<'a> Record<'a> {
             self.odd(AnomalyKind::BadValue, key, value);
         }
         number
+    }
+
+    /// A difficulty, or work in shares of difficulty 1; it may have a multiplier behind it.
+    pub fn difficulty(&self, key: &str) -> Option<Difficulty> {
+        let number = self.scaled_number(key)?;
+        self.checked(key, Difficulty::from_shares(number))
+    }
+
+    /// The same where 0 means that the firmware does not know.
+    pub fn known_difficulty(&self, key: &str) -> Option<Difficulty> {
+        self.difficulty(key).filter(|difficulty| *difficulty > Difficulty::ZERO)
+    }
+
+    /// Shares per minute.
+    pub fn utility(&self, key: &str) -> Option<Utility> {
+        self.quantity(key, Utility::from_per_minute)
     }
 
     /// A count: whole and not negative.

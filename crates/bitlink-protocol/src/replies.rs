@@ -5,7 +5,8 @@
 use crate::decode::Document;
 use crate::record::{Oddities, Record};
 use bitlink_model::{
-    AnomalyKind, Frequency, HashRate, HashRates, Pool, PoolStatus, Shares, Span, Temperature, Text, Timestamp,
+    AnomalyKind, Difficulty, Frequency, HashRate, HashRates, Pool, PoolStatus, Shares, Span, Temperature,
+    Text, Timestamp,
 };
 use serde_json::Value;
 
@@ -154,12 +155,12 @@ pub fn shares(r: Record<'_>) -> Shares {
     s.hardware_error_ratio = r.percent("Device Hardware%");
     s.rejected_ratio = r.percent("Pool Rejected%");
     s.stale_ratio = r.percent("Pool Stale%").or_else(|| r.percent("Pool Stale%%"));
-    s.difficulty_accepted = r.number("Difficulty Accepted");
-    s.difficulty_rejected = r.number("Difficulty Rejected");
-    s.difficulty_stale = r.number("Difficulty Stale");
-    s.utility = r.number("Utility");
-    s.work_utility = r.number("Work Utility");
-    s.best_share = r.scaled_number("Best Share");
+    s.difficulty_accepted = r.difficulty("Difficulty Accepted");
+    s.difficulty_rejected = r.difficulty("Difficulty Rejected");
+    s.difficulty_stale = r.difficulty("Difficulty Stale");
+    s.utility = r.utility("Utility");
+    s.work_utility = r.utility("Work Utility");
+    s.best_share = r.difficulty("Best Share");
     s.found_blocks = r.count("Found Blocks");
     s.total_hashes = r.number("Total MH").map(|mh| mh * 1e6);
     s
@@ -286,17 +287,17 @@ fn pool(r: Record<'_>) -> Pool {
     p.discarded = r.count("Discarded");
     p.get_failures = r.count("Get Failures");
     p.remote_failures = r.count("Remote Failures");
-    p.difficulty_accepted = r.number("Difficulty Accepted");
-    p.difficulty_rejected = r.number("Difficulty Rejected");
-    p.difficulty_stale = r.number("Difficulty Stale");
+    p.difficulty_accepted = r.difficulty("Difficulty Accepted");
+    p.difficulty_rejected = r.difficulty("Difficulty Rejected");
+    p.difficulty_stale = r.difficulty("Difficulty Stale");
     p.difficulty = ["Diff", "Stratum Difficulty", "Work Difficulty"]
         .iter()
-        .find_map(|key| r.scaled_number(key))
-        .filter(|d| *d > 0.0);
-    p.last_share_difficulty = r.number("Last Share Difficulty").filter(|d| *d > 0.0);
+        .find_map(|key| r.difficulty(key))
+        .filter(|difficulty| *difficulty > Difficulty::ZERO);
+    p.last_share_difficulty = r.known_difficulty("Last Share Difficulty");
     p.last_share = r.raw("Last Share Time").and_then(unix_time);
     p.last_share_age = r.text("Last Share Time").and_then(clock_age);
-    p.best_share = r.scaled_number("Best Share");
+    p.best_share = r.difficulty("Best Share");
     p
 }
 

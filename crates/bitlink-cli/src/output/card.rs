@@ -395,7 +395,7 @@ fn pools(s: &MinerSnapshot) -> Table {
             filled(pool.accepted.map(count)),
             filled(pool.rejected.map(count)),
             filled(pool.stale.map(count)),
-            filled(pool.difficulty.map(|difficulty| format!("{difficulty:.0}"))),
+            filled(pool.difficulty.map(|difficulty| difficulty.to_string())),
         ]);
     }
     table

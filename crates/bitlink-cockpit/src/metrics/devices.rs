@@ -4,7 +4,8 @@
 use super::Sites;
 use super::text::{Family, Format, Kind, Labels, Page};
 use bitlink_model::{
-    Board, FanLocation, Miner, MinerId, MinerSnapshot, MinerStatus, Pool, PoolStatus, Psu, Temperature,
+    Board, Difficulty, FanLocation, Miner, MinerId, MinerSnapshot, MinerStatus, Pool, PoolStatus, Psu,
+    Temperature,
 };
 use bytes::Bytes;
 use std::collections::HashMap;
@@ -324,7 +325,7 @@ const METRICS: &[Metric] = &[
                     ("stale", pool.difficulty_stale),
                 ];
                 for (result, value) in results {
-                    give!(give, value, "pool=\"{}\",result=\"{result}\"", pool.id);
+                    give!(give, value.map(Difficulty::as_shares), "pool=\"{}\",result=\"{result}\"", pool.id);
                 }
             }
         }),

@@ -141,12 +141,12 @@ fn shares(out: &mut Out<'_>, shares: &Shares) {
     out.put(Metric::HARDWARE_ERROR_RATIO, shares.hardware_error_ratio);
     out.put(Metric::REJECTED_RATIO, shares.rejected_ratio);
     out.put(Metric::STALE_RATIO, shares.stale_ratio);
-    out.number(Metric::DIFFICULTY_ACCEPTED, shares.difficulty_accepted);
-    out.number(Metric::DIFFICULTY_REJECTED, shares.difficulty_rejected);
-    out.number(Metric::DIFFICULTY_STALE, shares.difficulty_stale);
-    out.number(Metric::UTILITY, shares.utility);
-    out.number(Metric::WORK_UTILITY, shares.work_utility);
-    out.number(Metric::BEST_SHARE, shares.best_share);
+    out.put(Metric::DIFFICULTY_ACCEPTED, shares.difficulty_accepted);
+    out.put(Metric::DIFFICULTY_REJECTED, shares.difficulty_rejected);
+    out.put(Metric::DIFFICULTY_STALE, shares.difficulty_stale);
+    out.put(Metric::UTILITY, shares.utility);
+    out.put(Metric::WORK_UTILITY, shares.work_utility);
+    out.put(Metric::BEST_SHARE, shares.best_share);
     out.count(Metric::FOUND_BLOCKS, shares.found_blocks);
     out.number(Metric::TOTAL_HASHES, shares.total_hashes);
 }

@@ -2,7 +2,7 @@
 //! twice: a fleet has tens of thousands of these.
 
 use bitlink_model::Identity;
-use bitlink_protocol::{Dialect, Identified, Session};
+use bitlink_protocol::{Credentials, Dialect, Identified, Session};
 
 /// How a machine is spoken with, and what of its identity was told when it was identified. The rest is told by every reading
 /// anew, so that another machine at its address is noticed.
@@ -11,21 +11,26 @@ pub(super) struct Manner {
     dialect: &'static dyn Dialect,
     joins: bool,
     told: Told,
-    session: Session,
+    /// How its web server was got past. Most machines are read without one, and then there is nothing to keep.
+    session: Option<Box<Session>>,
 }
 
 impl Manner {
     /// What there is to keep.
     pub(super) fn of(identified: Identified) -> Self {
         let Identified { identity, dialect, joins, session } = identified;
+        let session = (!session.is_fresh()).then(|| Box::new(session));
         Self { dialect, joins, told: Told::of(&identity), session }
     }
 
-    /// The machine of which the last reading says this.
-    pub(super) fn identified(&self, known: &Identity) -> Identified {
-        let mut identified = Identified::new(self.told.of_it(known), self.dialect);
+    /// The machine of which the last reading says this, for somebody who has these names and passwords.
+    pub(super) fn identified(&self, known: &Identity, credentials: &[Credentials]) -> Identified {
+        let identified = Identified::new(self.told.of_it(known), self.dialect);
+        let mut identified = match &self.session {
+            Some(session) => Identified { session: Session::clone(session), ..identified },
+            None => identified.with_credentials(credentials.to_vec()),
+        };
         identified.joins = self.joins;
-        identified.session = self.session.clone();
         identified
     }
 }

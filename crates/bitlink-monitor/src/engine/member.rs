@@ -10,7 +10,7 @@ use bitlink_model::{
     Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Severity, Source, Span,
     Text, Timestamp,
 };
-use bitlink_protocol::{Identified, Reading};
+use bitlink_protocol::{Credentials, Identified, Reading};
 use bitlink_transport::Endpoint;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,9 +98,9 @@ impl Member {
     }
 
     /// Whom to go on speaking with, unless it is to be asked from the first question on.
-    pub(super) fn identified(&self) -> Option<Identified> {
+    pub(super) fn identified(&self, credentials: &[Credentials]) -> Option<Identified> {
         let known = &self.miner.snapshot.as_deref()?.identity;
-        self.manner.as_ref().map(|manner| manner.identified(known))
+        self.manner.as_ref().map(|manner| manner.identified(known, credentials))
     }
 
     /// A poll begins. Returns the time since the last one began, where that says something about how well the monitor

@@ -5,7 +5,7 @@ use super::gates::{Gates, Key, Seen};
 use super::rules::{Band, Limit, Rules, Worse, rule};
 use bitlink_model::{
     Evidence, FanLocation, Finding, HashRate, MinerSnapshot, MiningState, Pool, PoolStatus, Ratio, Rule,
-    Severity, Timestamp,
+    Severity, Timestamp, Utility,
 };
 use bitlink_protocol::Excerpt;
 use std::time::Duration;
@@ -469,7 +469,7 @@ impl Exam<'_> {
     fn last_share(&mut self) {
         let Some(age) = self.memory.last_share.age(self.now, self.snapshot) else { return };
         let shares = &self.snapshot.shares;
-        let per_minute = shares.utility.filter(|utility| utility.is_finite() && *utility > 0.0);
+        let per_minute = shares.utility.map(Utility::as_per_minute).filter(|utility| *utility > 0.0);
         let limit = per_minute
             .and_then(|utility| Duration::try_from_secs_f64(60.0 / utility * self.rules.no_share_factor).ok())
             .map_or(self.rules.no_share_unknown, |usual| usual.max(self.rules.no_share_least));

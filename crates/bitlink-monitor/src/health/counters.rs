@@ -77,7 +77,8 @@ pub(super) struct ShareWindow {
 /// a dozen of these for each of its tens of thousands of miners.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
-    at: Timestamp,
+    /// Milliseconds, by their last digits too: no window is longer than a week, and those tell seven.
+    at: u32,
     accepted: u32,
     rejected: u32,
     /// 0 where the miner counts none.
@@ -132,18 +133,20 @@ impl ShareWindow {
             self.samples.clear();
         }
         self.last = Some((now, counts));
+        let ms = now.as_unix_millis().cast_unsigned();
+        let age = |sample: &Sample| Duration::from_millis(since(sample.at, ms).into());
         let step = rules.shares_window / 10;
-        if self.samples.last().is_none_or(|sample| now.since(sample.at) >= step) {
+        if self.samples.last().is_none_or(|sample| age(sample) >= step) {
             self.samples.reserve_exact(1);
             self.samples.push(Sample {
-                at: now,
+                at: digits(ms),
                 accepted: digits(counts.accepted),
                 rejected: digits(counts.rejected),
                 stale: digits(counts.stale.unwrap_or(0)),
             });
         }
         // The oldest sample is the last one that is not inside the window.
-        while self.samples.get(1).is_some_and(|sample| now.since(sample.at) >= rules.shares_window) {
+        while self.samples.get(1).is_some_and(|sample| age(sample) >= rules.shares_window) {
             self.samples.remove(0);
         }
         let base = self.samples.first()?;
@@ -157,12 +160,12 @@ impl ShareWindow {
 
 /// The last digits of a count.
 #[allow(clippy::cast_possible_truncation)]
-fn digits(count: u64) -> u32 {
+pub(super) fn digits(count: u64) -> u32 {
     count as u32
 }
 
 /// By how much a count has grown since it had these last digits, if that is no more than they can tell.
-fn since(base: u32, count: u64) -> u32 {
+pub(super) fn since(base: u32, count: u64) -> u32 {
     digits(count).wrapping_sub(base)
 }
 

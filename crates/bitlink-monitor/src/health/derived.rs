@@ -2,9 +2,10 @@
 //! that were there within the last day. What they remember is in here too.
 
 use super::checks::{Exam, Shown, Watch};
+use super::counters::{digits, since};
 use super::gates::{Key, Seen};
 use super::rules::{Limit, rule};
-use bitlink_model::{Evidence, Finding, MinerSnapshot, Severity, Timestamp};
+use bitlink_model::{Difficulty, Evidence, Finding, MinerSnapshot, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -25,11 +26,37 @@ struct Work {
     reported: f64,
 }
 
+/// The same of before, with the last digits of its time and its shares: no window is longer than a week, and those tell seven. Each
+/// miner has half a dozen of these.
+#[derive(Debug, Clone, Copy)]
+struct Back {
+    at: u32,
+    shares: u32,
+    difficulty: f64,
+    squares: f64,
+    reported: f64,
+}
+
+impl Back {
+    fn of(work: &Work) -> Self {
+        let Work { at, difficulty, shares, squares, reported } = *work;
+        Self { at: digits(ms(at)), shares: digits(shares), difficulty, squares, reported }
+    }
+
+    fn age(&self, now: Timestamp) -> Duration {
+        Duration::from_millis(since(self.at, ms(now)).into())
+    }
+}
+
+fn ms(at: Timestamp) -> u64 {
+    at.as_unix_millis().cast_unsigned()
+}
+
 /// Work over a window that ends now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WorkWindow {
     /// Half a dozen at most, the oldest first.
-    samples: Vec<Work>,
+    samples: Vec<Back>,
     last: Option<Work>,
 }
 
@@ -60,11 +87,14 @@ impl WorkWindow {
         window: Duration,
         longest_gap: Duration,
     ) -> Option<Proof> {
-        let over_pools = |get: fn(&bitlink_model::Pool) -> Option<f64>| {
-            snapshot.pools.iter().filter_map(get).reduce(|a, b| a + b)
+        let over_pools = |get: fn(&bitlink_model::Pool) -> Option<Difficulty>| {
+            snapshot.pools.iter().filter_map(get).map(Difficulty::as_shares).reduce(|a, b| a + b)
         };
         let shares = &snapshot.shares;
-        let difficulty = shares.difficulty_accepted.or_else(|| over_pools(|pool| pool.difficulty_accepted));
+        let difficulty = shares
+            .difficulty_accepted
+            .map(Difficulty::as_shares)
+            .or_else(|| over_pools(|pool| pool.difficulty_accepted));
         let accepted = shares
             .accepted
             .or_else(|| snapshot.pools.iter().filter_map(|pool| pool.accepted).reduce(u64::saturating_add));
@@ -91,22 +121,22 @@ impl WorkWindow {
         };
         let work = Work { at: now, difficulty, shares: accepted, squares, reported };
         self.last = Some(work);
-        if self.samples.last().is_none_or(|back| now.since(back.at) >= window / Self::SAMPLES) {
+        if self.samples.last().is_none_or(|back| back.age(now) >= window / Self::SAMPLES) {
             self.samples.reserve_exact(1);
-            self.samples.push(work);
+            self.samples.push(Back::of(&work));
         }
-        while self.samples.get(1).is_some_and(|second| now.since(second.at) >= window) {
+        while self.samples.get(1).is_some_and(|second| second.age(now) >= window) {
             self.samples.remove(0);
         }
         Self::proof(self.samples.first()?, &work)
     }
 
-    fn proof(from: &Work, to: &Work) -> Option<Proof> {
-        let over = to.at.since(from.at);
+    fn proof(from: &Back, to: &Work) -> Option<Proof> {
+        let over = from.age(to.at);
         let seconds = over.as_secs_f64();
         let (difficulty, squares) = (to.difficulty - from.difficulty, to.squares - from.squares);
         let reported = (to.reported - from.reported) / seconds;
-        if to.shares == from.shares
+        if digits(to.shares) == from.shares
             || difficulty <= 0.0
             || squares <= 0.0
             || reported <= 0.0

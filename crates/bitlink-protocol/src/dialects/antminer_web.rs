@@ -65,7 +65,7 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     if let Some(r) = answers.record(SUMMARY, "SUMMARY", oddities) {
         read_totals(r, snapshot);
         snapshot.shares.hardware_errors = r.count("hw_all").or(snapshot.shares.hardware_errors);
-        snapshot.shares.best_share = r.scaled_number("bestshare").or(snapshot.shares.best_share);
+        snapshot.shares.best_share = r.difficulty("bestshare").or(snapshot.shares.best_share);
         read_states(r, snapshot);
     }
     if answers.get(POOLS).is_some() {
@@ -196,11 +196,11 @@ pub(super) fn pool(r: Record<'_>) -> Option<Pool> {
     pool.rejected = r.count("rejected");
     pool.stale = r.count("stale");
     pool.discarded = r.count("discarded");
-    pool.difficulty = r.scaled_number("diff").filter(|difficulty| *difficulty > 0.0);
-    pool.difficulty_accepted = r.number("diffa");
-    pool.difficulty_rejected = r.number("diffr");
-    pool.difficulty_stale = r.number("diffs");
-    pool.last_share_difficulty = r.number("lsdiff").filter(|difficulty| *difficulty > 0.0);
+    pool.difficulty = r.known_difficulty("diff");
+    pool.difficulty_accepted = r.difficulty("diffa");
+    pool.difficulty_rejected = r.difficulty("diffr");
+    pool.difficulty_stale = r.difficulty("diffs");
+    pool.last_share_difficulty = r.known_difficulty("lsdiff");
     pool.last_share_age = r.text("lstime").and_then(clock_age);
     Some(pool)
 }

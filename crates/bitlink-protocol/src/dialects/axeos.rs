@@ -170,7 +170,7 @@ fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &Oddities) {
     snapshot.shares.rejected = r.count("sharesRejected");
     snapshot.shares.hardware_error_ratio = r.percent("errorPercentage");
     // A number, on older releases a text with a multiplier.
-    snapshot.shares.best_share = r.scaled_number("bestSessionDiff").or_else(|| r.scaled_number("bestDiff"));
+    snapshot.shares.best_share = r.difficulty("bestSessionDiff").or_else(|| r.difficulty("bestDiff"));
     snapshot.shares.found_blocks = r.count("foundBlocks").or_else(|| r.count("blockFound"));
     snapshot.power = r.watts("power");
     read_board(r, asic, snapshot);
@@ -305,7 +305,7 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         // Only what goes to the pool in use is counted.
         pool.accepted = snapshot.shares.accepted;
         pool.rejected = snapshot.shares.rejected;
-        pool.difficulty = r.scaled_number("poolDifficulty").or_else(|| r.scaled_number("stratumDiff"));
+        pool.difficulty = r.difficulty("poolDifficulty").or_else(|| r.difficulty("stratumDiff"));
         let hashes = snapshot.hashrate.realtime.is_some_and(|rate| rate.as_hs() > 0.0);
         pool.status = hashes.then_some(PoolStatus::Alive);
     }

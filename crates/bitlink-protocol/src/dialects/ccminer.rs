@@ -80,7 +80,7 @@ impl Dialect for CcMiner {
             snapshot.shares.accepted = r.count("ACC");
             snapshot.shares.rejected = r.count("REJ");
             snapshot.shares.found_blocks = r.count("SOLV");
-            snapshot.shares.utility = r.number("ACCMN");
+            snapshot.shares.utility = r.utility("ACCMN");
             snapshot.boards_expected = r.small("GPUS", MAX_CARDS);
         }
         for r in answers.records(THREADS.command, "THREADS", oddities) {
@@ -131,8 +131,8 @@ fn pool(r: Record<'_>) -> Option<Pool> {
     pool.accepted = r.count("ACC");
     pool.rejected = r.count("REJ");
     pool.stale = r.count("STALE");
-    pool.difficulty = r.number("DIFF").filter(|difficulty| *difficulty > 0.0);
-    pool.best_share = r.number("BEST").filter(|difficulty| *difficulty > 0.0);
+    pool.difficulty = r.known_difficulty("DIFF");
+    pool.best_share = r.known_difficulty("BEST");
     pool.last_share_age = r.seconds("LAST").filter(|_| pool.accepted.is_some_and(|n| n > 0));
     Some(pool)
 }

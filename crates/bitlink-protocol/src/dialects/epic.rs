@@ -318,7 +318,7 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
             pool.status = connected.map(|up| if up { PoolStatus::Alive } else { PoolStatus::Dead });
             pool.accepted = snapshot.shares.accepted;
             pool.rejected = snapshot.shares.rejected;
-            pool.difficulty = r.record("Session").and_then(|session| session.number("Difficulty"));
+            pool.difficulty = r.record("Session").and_then(|session| session.difficulty("Difficulty"));
         }
         snapshot.pools.push(pool);
     }

@@ -170,7 +170,7 @@ fn read_pool(r: Record<'_>, snapshot: &mut MinerSnapshot) {
     );
     pool.user = r.text("userName").map(Text::from);
     pool.active = Some(true);
-    pool.difficulty = r.number("diff");
+    pool.difficulty = r.difficulty("diff");
     if let Some(r) = r.record("intervals").and_then(|intervals| intervals.record("int_0")) {
         pool.accepted = r.count("sharesAccepted");
         pool.rejected = r.count("sharesRejected");

@@ -211,10 +211,10 @@ fn read_pool(r: Record<'_>) -> Option<Pool> {
     pool.active = r.integer("state").map(|state| state == 1);
     pool.accepted = r.count("accepted");
     pool.rejected = r.count("rejected");
-    pool.difficulty_accepted = r.scaled_number("diffa");
-    pool.difficulty_rejected = r.scaled_number("diffr");
-    pool.last_share_difficulty = r.scaled_number("lsdiff");
-    pool.difficulty = r.scaled_number("diff");
+    pool.difficulty_accepted = r.difficulty("diffa");
+    pool.difficulty_rejected = r.difficulty("diffr");
+    pool.last_share_difficulty = r.difficulty("lsdiff");
+    pool.difficulty = r.difficulty("diff");
     Some(pool)
 }
 

@@ -193,7 +193,7 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     pool.priority = Some(position.into());
     pool.user = r.text("user").map(Text::from);
     pool.accepted = r.count("accept");
-    pool.difficulty = r.scaled_number("diff").filter(|difficulty| *difficulty > 0.0);
+    pool.difficulty = r.known_difficulty("diff");
     Some(pool)
 }
 

@@ -274,7 +274,7 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
     pool.active = status.filter(|status| *status != "Unknown").map(|status| status == "Active");
     pool.accepted = r.count("accepted");
     pool.rejected = r.count("rejected");
-    pool.difficulty = r.scaled_number("difficulty").filter(|d| *d > 0.0);
+    pool.difficulty = r.known_difficulty("difficulty");
     Some(pool)
 }
 

@@ -29,6 +29,13 @@ impl Identified {
         Self { identity, dialect, joins: dialect.joins(), session: new_session(Some(dialect), Vec::new()) }
     }
 
+    /// The same with an operator's names and passwords, of which none has been tried yet.
+    #[must_use]
+    pub fn with_credentials(mut self, credentials: Vec<Credentials>) -> Self {
+        self.session = new_session(Some(self.dialect), credentials);
+        self
+    }
+
     /// Its firmware family.
     pub fn family(&self) -> Family {
         self.dialect.family()

@@ -45,7 +45,7 @@ impl Worker {
             let (shares, difficulty) = (self.shares, self.difficulty);
             self.patient.set(|r| {
                 r.shares.accepted = Some(shares);
-                r.shares.difficulty_accepted = Some(difficulty);
+                r.shares.difficulty_accepted = bitlink_model::Difficulty::from_shares(difficulty).ok();
             });
             self.patient.step();
         }

@@ -219,7 +219,7 @@ fn shares_that_stop_are_noticed_by_the_counter_by_the_miners_clock_and_by_the_ag
     // A share every 30 s usually: eight times that is less than the least of ten minutes.
     let stalled = |tell: &dyn Fn(&mut MinerSnapshot, u64)| {
         let mut patient = patient();
-        patient.set(|r| r.shares.utility = Some(2.0)).minutes(5);
+        patient.set(|r| r.shares.utility = bitlink_model::Utility::from_per_minute(2.0).ok()).minutes(5);
         patient.set(|r| r.shares.accepted = Some(200_000)).step();
         let mut seconds = 0;
         while patient.severity(&rule::NO_SHARES).is_none() && seconds < 10_000 {
@@ -245,7 +245,7 @@ fn shares_that_stop_are_noticed_by_the_counter_by_the_miners_clock_and_by_the_ag
     assert_eq!(
         stalled(&|r, _| {
             // A share every ten minutes usually.
-            r.shares.utility = Some(0.1);
+            r.shares.utility = bitlink_model::Utility::from_per_minute(0.1).ok();
         }),
         4800
     );

@@ -31,8 +31,8 @@ pub(super) fn read(answers: &Answers, snapshot: &mut MinerSnapshot, oddities: &O
     rates.average = r.mhs("ghsav");
     snapshot.power = r.watts("power");
     snapshot.temperatures.ambient = r.celsius_or_zero("ambient_temp");
-    snapshot.shares.best_share = r.scaled_number("bestshare");
-    snapshot.shares.utility = r.number("utility");
+    snapshot.shares.best_share = r.difficulty("bestshare");
+    snapshot.shares.utility = r.utility("utility");
     if let Some(pools) = r.record("pools") {
         if let Some(total) = pools.record("total") {
             let shares = &mut snapshot.shares;

@@ -215,7 +215,7 @@ fn read_rates(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         shares.stale = r.count("staleSolutions");
     }
     shares.found_blocks = r.count("foundBlocks");
-    shares.best_share = r.scaled_number("bestShare");
+    shares.best_share = r.difficulty("bestShare");
 }
 
 fn pool(position: u32, r: Record<'_>) -> Option<Pool> {

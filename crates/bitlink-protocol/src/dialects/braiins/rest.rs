@@ -196,7 +196,7 @@ fn read_stats(r: Record<'_>, snapshot: &mut MinerSnapshot) {
             rates.average = rate(real, "since_restart");
         }
         rates.expected = rate(r, "nominal_hashrate").filter(|rate| rate.as_hs() > 0.0);
-        snapshot.shares.best_share = r.number("best_share");
+        snapshot.shares.best_share = r.difficulty("best_share");
         snapshot.shares.found_blocks = r.count("found_blocks");
         base::drop_unfilled_windows(snapshot);
     }
@@ -292,7 +292,7 @@ fn pool(position: u32, r: Record<'_>) -> Option<Pool> {
         pool.accepted = r.count("accepted_shares");
         pool.rejected = r.count("rejected_shares");
         pool.stale = r.count("stale_shares");
-        pool.difficulty = r.number("last_difficulty").filter(|d| *d > 0.0);
+        pool.difficulty = r.known_difficulty("last_difficulty");
     }
     Some(pool)
 }

@@ -151,10 +151,10 @@ fn pool(r: Record<'_>) -> Option<Pool> {
     pool.accepted = r.count("accept");
     pool.rejected = r.count("rejected");
     pool.stale = r.count("stale");
-    pool.difficulty = r.scaled_number("diff").filter(|difficulty| *difficulty > 0.0);
-    pool.difficulty_accepted = r.number("diffA");
-    pool.difficulty_rejected = r.number("diffR");
-    pool.last_share_difficulty = r.number("lsdiff").filter(|difficulty| *difficulty > 0.0);
+    pool.difficulty = r.known_difficulty("diff");
+    pool.difficulty_accepted = r.difficulty("diffA");
+    pool.difficulty_rejected = r.difficulty("diffR");
+    pool.last_share_difficulty = r.known_difficulty("lsdiff");
     pool.last_share_age = r.text("lstime").and_then(clock_age);
     Some(pool)
 }

@@ -135,7 +135,7 @@ fn read_miner(r: Record<'_>, unit: fn(f64) -> Result<HashRate, UnitError>, snaps
     let shares = &mut snapshot.shares;
     shares.hardware_errors = r.count("hw_errors");
     shares.found_blocks = r.count("found_blocks");
-    shares.best_share = r.scaled_number("best_share");
+    shares.best_share = r.difficulty("best_share");
     snapshot.pools = r.records("pools").into_iter().take(MAX_SLOTS).filter_map(pool).collect();
     let sum =
         |count: fn(&Pool) -> Option<u64>| snapshot.pools.iter().filter_map(count).reduce(u64::saturating_add);
@@ -188,7 +188,7 @@ fn pool(r: Record<'_>) -> Option<Pool> {
     pool.accepted = r.count("accepted");
     pool.rejected = r.count("rejected");
     pool.stale = r.count("stale");
-    pool.difficulty = r.scaled_number("diff").filter(|d| *d > 0.0);
+    pool.difficulty = r.known_difficulty("diff");
     pool.last_share_age = r.text("ls_time").and_then(clock_age);
     Some(pool)
 }

@@ -294,7 +294,7 @@ fn read_pools(r: Record<'_>, snapshot: &mut MinerSnapshot) {
         pool.priority = r.integer("pool-priority").or(pool.priority);
         pool.status = r.text("status").map(status).or(pool.status);
         pool.connected = r.flag("stratum-active").or(pool.connected);
-        pool.difficulty = r.scaled_number("stratum-diff").filter(|d| *d > 0.0).or(pool.difficulty);
+        pool.difficulty = r.known_difficulty("stratum-diff").or(pool.difficulty);
         let last = r.integer("last-share-time").filter(|s| *s >= 1_000_000_000);
         pool.last_share = last.and_then(Timestamp::from_unix_seconds).or(pool.last_share);
     }
