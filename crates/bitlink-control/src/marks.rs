@@ -47,6 +47,15 @@ impl Marks {
         [&self.serial, &self.control_board_serial].into_iter().any(|known| known.as_deref() == Some(serial))
     }
 
+    /// Those that others do not have.
+    pub(crate) fn without(self, others: &Self) -> Self {
+        Self {
+            mac: self.mac.filter(|_| others.mac.is_none()),
+            serial: self.serial.filter(|_| others.serial.is_none()),
+            control_board_serial: self.control_board_serial.filter(|_| others.control_board_serial.is_none()),
+        }
+    }
+
     /// Whether there is nothing by which the machine could be known again.
     pub const fn is_empty(&self) -> bool {
         self.mac.is_none() && self.serial.is_none() && self.control_board_serial.is_none()

@@ -1,10 +1,10 @@
 //! The hands that reach real miners: readings and commands as conversations over a transport.
 
 use crate::hands::{ActFailure, ActFailureKind, Acted, Effect, Hands, LookError, Proof, Seen};
-use crate::marks::Marks;
+use crate::marks::{Marks, Sameness};
 use crate::vault::Vault;
 use async_trait::async_trait;
-use bitlink_model::{Action, Anomaly, AnomalyKind, MinerSnapshot, Timestamp};
+use bitlink_model::{Action, Anomaly, AnomalyKind, Identity, MinerSnapshot, Timestamp};
 use bitlink_protocol::{
     self as protocol, Act, ActError, Credentials, Identified, ProtocolError, ReadMiner, Reading,
 };
@@ -12,7 +12,8 @@ use bitlink_transport::{ConverseError, Endpoint, Links, Patience, Transport, Tra
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
 
 /// Reaches miners over a transport, and remembers how each is to be talked to.
 #[derive(Debug)]
@@ -29,9 +30,24 @@ pub struct WireHands {
 #[derive(Debug, Clone, Default)]
 struct Known {
     identified: Option<Arc<Identified>>,
+    /// By what each of its readings tells who it is, where it need not be asked for that.
+    told: Option<Told>,
     /// Passwords that were changed through here.
     changed: Vec<Credentials>,
 }
+
+/// Marks that a machine tells with every reading.
+#[derive(Debug, Clone)]
+struct Told {
+    marks: Marks,
+    /// When it told them, and how to speak with it was found out.
+    at: Instant,
+}
+
+/// For so long after a machine was identified, how to speak with it need not be found out again. What is planned is carried out
+/// within that time as a rule; a machine whose firmware was changed in between is as unlikely as one that was changed between the
+/// check and the command.
+const LATELY: Duration = Duration::from_mins(10);
 
 impl WireHands {
     /// Over a transport, with the usual patience and no passwords but those that firmware is delivered with.
@@ -94,6 +110,47 @@ impl WireHands {
         logins
     }
 
+    /// Reads a machine that was identified a moment ago, without its first questions. It must tell by this reading that it is still
+    /// the same: nothing that is remembered may stand for that. `None` where it does not tell so; then it is a stranger.
+    async fn read_again(&self, at: Endpoint) -> Option<Result<Seen, LookError>> {
+        let Known { identified, told, .. } = self.known(at);
+        let (identified, told) = identified.zip(told.filter(|told| told.at.elapsed() <= LATELY))?;
+        let unmarked = without_marks(&identified);
+        let reading =
+            converse(&*self.transport, at, ReadMiner::again(unmarked).with_proofs(), &self.patience);
+        let seen = match reading.await {
+            Ok(conversed) => {
+                let Reading { identified: met, mut snapshot, .. } = conversed.value;
+                let is_same = told.marks.compare(&Marks::of(&snapshot.identity)) == Sameness::Same;
+                is_same.then(|| {
+                    complete(&mut snapshot.identity, &identified.identity);
+                    self.remember(at, |known| {
+                        let session = met.session;
+                        let identity = identified.identity.clone();
+                        known.identified = Some(Arc::new(Identified { session, identity, ..met }));
+                    });
+                    Ok(self.seen(at, &identified, snapshot))
+                })
+            }
+            // Whoever is silent now is silent to a stranger's question as well.
+            Err(error @ ConverseError::Transport(_)) => Some(Err(not_read(&error))),
+            Err(_) => None,
+        };
+        if !matches!(seen, Some(Ok(_))) {
+            self.remember(at, |known| known.told = None);
+        }
+        seen
+    }
+
+    /// A reading as it is handed on.
+    fn seen(&self, at: Endpoint, identified: &Identified, mut snapshot: MinerSnapshot) -> Seen {
+        if let Some(links) = &self.links {
+            links.tell(at.ip(), &mut snapshot);
+        }
+        snapshot.observed_at = Some(Timestamp::from(SystemTime::now()));
+        Seen::new(snapshot, protocol::capabilities(identified))
+    }
+
     /// Reads whoever answers there, from the first question on: what is remembered of a machine would hide that another one has
     /// taken its address.
     async fn read(&self, at: Endpoint, logins: Vec<Credentials>) -> Result<Reading, LookError> {
@@ -123,20 +180,21 @@ impl WireHands {
 #[async_trait]
 impl Hands for WireHands {
     async fn look(&self, at: Endpoint) -> Result<Seen, LookError> {
-        let Reading { identified, mut snapshot, .. } = self.read_with_all(at).await?;
-        if let Some(links) = &self.links {
-            links.tell(at.ip(), &mut snapshot);
+        if let Some(seen) = self.read_again(at).await {
+            return seen;
         }
-        snapshot.observed_at = Some(Timestamp::from(SystemTime::now()));
-        let capabilities = protocol::capabilities(&identified);
-        self.remember(at, |known| known.identified = Some(Arc::new(identified)));
+        let Reading { identified, snapshot, .. } = self.read_with_all(at).await?;
+        let marks = Marks::of(&snapshot.identity).without(&Marks::of(&identified.identity));
+        let told = (!marks.is_empty()).then(|| Told { marks, at: Instant::now() });
+        let seen = self.seen(at, &identified, snapshot);
+        self.remember(at, |known| (known.identified, known.told) = (Some(Arc::new(identified)), told));
         // Whoever lets us in nowhere but at the open port does not tell who he is: that is not the fault of his firmware.
-        if Marks::of(&snapshot.identity).is_empty()
-            && let Some(error) = snapshot.anomalies.iter().find_map(shut)
+        if Marks::of(&seen.snapshot.identity).is_empty()
+            && let Some(error) = seen.snapshot.anomalies.iter().find_map(shut)
         {
             return Err(error);
         }
-        Ok(Seen::new(snapshot, capabilities))
+        Ok(seen)
     }
 
     async fn act(&self, at: Endpoint, action: &Action) -> Result<Acted, ActFailure> {
@@ -202,6 +260,22 @@ impl WireHands {
             _ => {}
         }
     }
+}
+
+/// The same machine, of which is not known which one of its kind it is.
+fn without_marks(identified: &Identified) -> Identified {
+    let mut unmarked = identified.clone();
+    let identity = &mut unmarked.identity;
+    (identity.mac, identity.serial, identity.control_board_serial) = (None, None, None);
+    unmarked
+}
+
+/// Fills in the marks that a machine does not tell with every reading.
+fn complete(identity: &mut Identity, known: &Identity) {
+    identity.mac = identity.mac.or(known.mac);
+    identity.serial = identity.serial.take().or_else(|| known.serial.clone());
+    identity.control_board_serial =
+        identity.control_board_serial.take().or_else(|| known.control_board_serial.clone());
 }
 
 /// A reading goes on without what the machine keeps shut, and notes that in the words of the error.

@@ -59,6 +59,15 @@ impl Farm {
         self.commander.plan(action, policy, &Groups::default(), &self.targets()).await.unwrap()
     }
 
+    /// Another machine takes the address of one.
+    fn replace(&self, index: usize, by: FaceName) {
+        let stranger = MinerSpec::new(by, 999)
+            .with_uptime(Duration::from_secs(200_000))
+            .with_access(Access::default().with_password(PASSWORD).with_privileged(true));
+        let stranger = SimHost::new(SimMiner::new(stranger), self.hosts[index].clock().clone());
+        self.network.insert(place(index), Arc::new(stranger));
+    }
+
     fn down(&self) -> usize {
         self.hosts.iter().filter(|host| host.state().phase == Phase::Down).count()
     }
@@ -87,9 +96,7 @@ async fn a_farm_is_rebooted_by_twenties_and_every_machine_has_one_outcome() {
     let (idle, lost, doubt) =
         (index_of(&plan, place(50)), index_of(&plan, place(60)), index_of(&plan, place(70)));
     // Another machine has taken an address since.
-    let stranger = MinerSpec::new(FaceName::Antminer, 999).with_uptime(Duration::from_secs(200_000));
-    let stranger = Arc::new(SimHost::new(SimMiner::new(stranger), farm.hosts[0].clock().clone()));
-    farm.network.insert(place(80), stranger);
+    farm.replace(80, FaceName::Antminer);
     let moved = index_of(&plan, place(80));
 
     let mut run = farm.commander.execute(plan).unwrap();
@@ -175,6 +182,37 @@ async fn what_was_paused_hashes_again_when_it_is_told_to() {
     for (target, outcome) in plan.targets.iter().zip(&report.outcomes) {
         assert_eq!(*outcome, Outcome::Verified, "{:?}", target.name);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_tells_its_marks_with_every_reading_is_checked_by_one_question_and_whoever_took_its_place_is_found_out()
+ {
+    let farm = Farm::new([FaceName::LuxOs; 4]);
+    let plan = farm.plan(Action::Pause, Policy::default().with_canary(0_u32)).await;
+    let planned = farm.network.traffic().exchanges;
+    assert_eq!(planned, 4 * 2, "who are you, and how are you");
+    farm.replace(1, FaceName::LuxOs);
+    farm.replace(2, FaceName::Whatsminer);
+    let report = farm.commander.execute(plan.clone()).unwrap().report().await.unwrap();
+    for (target, outcome) in plan.targets.iter().zip(&report.outcomes) {
+        if [place(1), place(2)].contains(&target.endpoint.ip()) {
+            let is_other = matches!(outcome, Outcome::NotAttempted { because: Hindrance::OtherMachine, .. });
+            assert!(is_other, "{outcome:?}");
+        } else {
+            assert_eq!(*outcome, Outcome::Verified);
+        }
+    }
+    // The check, a session with the command in it, and the proof.
+    let farm = Farm::new([FaceName::LuxOs]);
+    let plan = farm.plan(Action::Pause, Policy::default().with_canary(0_u32)).await;
+    let before = farm.network.traffic().exchanges;
+    farm.commander.execute(plan).unwrap().report().await.unwrap();
+    assert_eq!(farm.network.traffic().exchanges - before, 1 + 3 + 1);
+    // Some time later its firmware may be another.
+    tokio::time::advance(Duration::from_mins(11)).await;
+    let before = farm.network.traffic().exchanges;
+    farm.plan(Action::Resume, Policy::default().with_canary(0_u32)).await;
+    assert_eq!(farm.network.traffic().exchanges - before, 2);
 }
 
 #[tokio::test(start_paused = true)]

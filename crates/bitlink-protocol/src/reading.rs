@@ -532,21 +532,16 @@ impl Conversation for ReadMiner {
                     }
                 },
                 Stage::Reading(read) => {
-                    let step = read.step(outcome.take());
-                    let identified = read.identified().clone();
-                    return match step {
-                        Step::Ask(request) => Step::Ask(request),
+                    let (snapshot, failure) = match read.step(outcome.take()) {
+                        Step::Ask(request) => return Step::Ask(request),
+                        Step::Done(Ok(snapshot)) => (snapshot, None),
                         Step::Done(Err(error)) if self.known || error == ProtocolError::Finished => {
-                            Step::Done(Err(error))
+                            return Step::Done(Err(error));
                         }
-                        Step::Done(Err(error)) => {
-                            let snapshot = read.blank();
-                            Step::Done(Ok(Reading { identified, snapshot, failure: Some(error) }))
-                        }
-                        Step::Done(Ok(snapshot)) => {
-                            Step::Done(Ok(Reading { identified, snapshot, failure: None }))
-                        }
+                        Step::Done(Err(error)) => (read.blank(), Some(error)),
                     };
+                    let identified = read.identified().clone();
+                    return Step::Done(Ok(Reading { identified, snapshot, failure }));
                 }
             }
         }
