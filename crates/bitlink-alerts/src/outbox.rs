@@ -40,12 +40,6 @@ pub struct OutboxError(pub String);
 /// Keeps what alerts know and what is still to be sent.
 #[async_trait]
 pub trait Outbox: fmt::Debug + Send + Sync + 'static {
-    /// Everything that is kept.
-    ///
-    /// # Errors
-    /// [`OutboxError`].
-    async fn load(&self) -> Result<BTreeMap<String, String>, OutboxError>;
-
     /// Keeps it, and returns when it is safe.
     ///
     /// # Errors
@@ -68,10 +62,6 @@ impl MemoryOutbox {
 
 #[async_trait]
 impl Outbox for MemoryOutbox {
-    async fn load(&self) -> Result<BTreeMap<String, String>, OutboxError> {
-        Ok(self.kept())
-    }
-
     async fn keep(&self, batch: Batch) -> Result<(), OutboxError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in batch.items {

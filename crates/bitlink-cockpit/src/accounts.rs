@@ -6,15 +6,15 @@ mod password;
 mod throttle;
 
 use self::file::{Kept, KeptToken, KeptUser};
+use crate::clock;
 use crate::secret;
-use bitlink_model::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use throttle::Throttle;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -353,7 +353,7 @@ impl Accounts {
         let state = self.lock();
         let digest = secret::digest(token);
         let kept = state.kept.tokens.iter().find(|kept| kept.digest == digest)?;
-        if kept.expires_at_ms.is_some_and(|at| at <= now_ms()) {
+        if kept.expires_at_ms.is_some_and(|at| at <= clock::now_ms()) {
             return None;
         }
         let owner = state.kept.user(&kept.owner)?;
@@ -404,7 +404,7 @@ impl Accounts {
             if kept.users.len() >= MOST_USERS {
                 return Err(AccountError::TooMany);
             }
-            kept.users.push(KeptUser { name: name.to_owned(), role, password, made_at_ms: now_ms() });
+            kept.users.push(KeptUser { name: name.to_owned(), role, password, made_at_ms: clock::now_ms() });
             kept.users.sort_by(|a, b| a.name.cmp(&b.name));
             Ok(())
         })
@@ -486,7 +486,7 @@ impl Accounts {
             role,
             owner: owner.to_owned(),
             digest: secret::digest(&token),
-            made_at_ms: now_ms(),
+            made_at_ms: clock::now_ms(),
             expires_at_ms,
         };
         let shown = kept.shown();
@@ -527,10 +527,6 @@ impl Session {
     fn stands(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.used) < IDLE && now.saturating_duration_since(self.began) < LONGEST
     }
-}
-
-fn now_ms() -> i64 {
-    Timestamp::from(SystemTime::now()).as_unix_millis()
 }
 
 #[cfg(test)]

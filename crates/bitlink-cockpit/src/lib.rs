@@ -7,6 +7,7 @@
 
 pub mod accounts;
 mod api;
+mod clock;
 pub mod http;
 pub mod metrics;
 pub mod mqtt;

@@ -132,7 +132,7 @@ impl WireHands {
                     Ok(self.seen(at, &identified, snapshot))
                 })
             }
-            // Whoever is silent now is silent to a stranger's question as well.
+            // A stranger would not be answered either; the next time it is asked as one.
             Err(error @ ConverseError::Transport(_)) => Some(Err(not_read(&error))),
             Err(_) => None,
         };

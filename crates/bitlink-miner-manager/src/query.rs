@@ -25,7 +25,7 @@ mod unit;
 pub use export::{csv_cell, csv_row};
 pub use fields::{FIELDS, field};
 pub use filter::{Filter, FilterError};
-pub use sort::{Sort, SortError};
+pub use sort::{Placed, Sort, SortError};
 
 use bitlink_model::{Miner, MinerRecord, Timestamp};
 use std::borrow::Cow;
@@ -134,7 +134,7 @@ pub struct Field {
     /// What it is.
     pub about: &'static str,
     value: for<'a> fn(&Subject<'a>) -> Value<'a>,
-    /// All texts that a filter looks through, where there are more than the one that is shown.
+    /// The texts that a filter looks through, where there are more than the one that is shown, or that one would have to be made.
     texts: Option<Texts>,
 }
 
@@ -155,11 +155,13 @@ impl Field {
 
     /// Whether any of its texts is wanted; `None` where none is known.
     fn any(&self, of: &Subject<'_>, wanted: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
-        match (self.texts, self.value(of)) {
-            (Some(texts), _) => texts(of, wanted),
-            (None, Value::Text(text)) => Some(wanted(&text)),
-            (None, Value::Bool(yes)) => Some(wanted(if yes { "yes" } else { "no" })),
-            (None, _) => None,
+        if let Some(texts) = self.texts {
+            return texts(of, wanted);
+        }
+        match self.value(of) {
+            Value::Text(text) => Some(wanted(&text)),
+            Value::Bool(yes) => Some(wanted(if yes { "yes" } else { "no" })),
+            _ => None,
         }
     }
 

@@ -5,13 +5,14 @@ use super::problem::Body;
 use super::records::order_not_done;
 use super::who::{Operator, Viewer};
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::State;
 use axum::http::StatusCode;
 use bitlink_miner_manager::alerts::{Ack, AlertOrder, AlertState, ChannelKind, Maintenance, Mute, Selection};
 use bitlink_miner_manager::{ChannelNow, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -123,7 +124,7 @@ fn until(seconds: u64) -> Result<Timestamp, Problem> {
     if !(1..=LONGEST_S).contains(&seconds) {
         return Err(Problem::wrong("for_s", "1 s to 90 days"));
     }
-    Ok(Timestamp::from(SystemTime::now()).plus(Duration::from_secs(seconds)))
+    Ok(clock::now().plus(Duration::from_secs(seconds)))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -6,11 +6,11 @@ use super::fleet::{Cells, columns};
 use super::problem::Params;
 use super::who::{Viewer, who};
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::query::Field;
 use futures::stream;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use serde_json::json;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
@@ -240,7 +240,7 @@ struct Telling {
 impl Telling {
     /// The next slice, and whether there are more.
     fn slice(&mut self, columns: &[&'static Field]) -> (String, bool) {
-        let now = Timestamp::from(SystemTime::now());
+        let now = clock::now();
         let rest = self.rows.get(self.told..).unwrap_or_default();
         let places = rest.get(..SLICE).unwrap_or(rest);
         let rows = places.iter().filter_map(|place| self.table.rows.get(*place));

@@ -3,6 +3,7 @@
 
 use super::Api;
 use super::overview::{self, Overview};
+use crate::clock;
 use bitlink_miner_manager::query::Subject;
 use bitlink_miner_manager::{Coverage, FleetSnapshot, Miner, MinerId, ServiceHandle, Timestamp};
 use bitlink_model::MinerRecord;
@@ -195,7 +196,7 @@ impl Feed {
     pub(super) fn new() -> Self {
         let mut epoch = String::new();
         // Writing to a text cannot fail.
-        let _ = write!(epoch, "{:x}", Timestamp::from(std::time::SystemTime::now()).as_unix_millis());
+        let _ = write!(epoch, "{:x}", clock::now_ms());
         Self { kept: Mutex::new(Kept { at: None, table: Arc::new(Table::new()) }), epoch }
     }
 

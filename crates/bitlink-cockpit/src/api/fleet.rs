@@ -10,13 +10,18 @@ use super::overview::Overview;
 use super::problem::Params;
 use super::who::Viewer;
 use super::{Api, Problem};
+use crate::clock;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::query::{FIELDS, Field, Filter, Kind, Sort, Value, csv_row, field};
+use bytes::Bytes;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize, Serializer};
+use std::convert::Infallible;
+use std::iter::once;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -220,21 +225,31 @@ async fn miners(
     }
     api.off(move |api| {
         let table = api.table_now();
-        let now = Timestamp::from(std::time::SystemTime::now());
-        let subjects = table.rows.iter().map(|row| row.subject(now)).enumerate();
-        let order = sort.order(subjects.filter(|(_, subject)| filter.matches(subject)));
-        let cells = |place: &usize| table.rows.get(*place).map(|row| Cells { row, columns: &columns, now });
-        let all = || order.iter().filter_map(cells);
+        let now = clock::now();
+        let rows = order(&table, &filter, &sort, now);
+        let cells = |row| Cells { row, columns: &columns, now };
         Ok(match wanted.format.as_str() {
-            "csv" => file("text/csv; charset=utf-8", "miners.csv", as_csv(&columns, all())),
-            "ndjson" => file("application/x-ndjson", "miners.ndjson", as_ndjson(all())),
+            "csv" => {
+                let mut head = String::new();
+                csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut head);
+                let rows = in_pieces(&rows, |row, text: &mut String| csv_row(cells(row).values(), text));
+                file("text/csv; charset=utf-8", "miners.csv", whole(once(head).chain(rows)))
+            }
+            "ndjson" => {
+                let rows = in_pieces(&rows, |row, text: &mut Vec<u8>| {
+                    // Neither can writing to memory fail, nor has a row a name that is no text.
+                    let _ = serde_json::to_writer(&mut *text, &Named(cells(row)));
+                    text.push(b'\n');
+                });
+                file("application/x-ndjson", "miners.ndjson", whole(rows))
+            }
             _ => axum::Json(Page {
                 revision: table.revision,
                 taken_at_ms: table.taken_at.as_unix_millis(),
                 total: table.rows.len(),
-                matched: order.len(),
+                matched: rows.len(),
                 columns: &columns.iter().map(|field| field.key).collect::<Vec<_>>(),
-                rows: all().skip(wanted.offset).take(wanted.limit).collect(),
+                rows: rows.into_iter().skip(wanted.offset).take(wanted.limit).map(cells).collect(),
             })
             .into_response(),
         })
@@ -242,23 +257,37 @@ async fn miners(
     .await
 }
 
-fn as_csv<'a>(columns: &[&'static Field], rows: impl Iterator<Item = Cells<'a>>) -> String {
-    let mut text = String::new();
-    csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut text);
-    for row in rows {
-        csv_row(row.values(), &mut text);
-    }
-    text
+/// Rows that one processor takes at a time.
+const PIECE: usize = 512;
+
+/// The rows that pass, in order: found and compared on all processors.
+fn order<'a>(table: &'a Table, filter: &Filter, sort: &Sort, now: Timestamp) -> Vec<&'a Row> {
+    let place = |(place, row): (usize, &'a Row)| {
+        let subject = row.subject(now);
+        filter.matches(&subject).then(|| sort.place(place, &subject))
+    };
+    let mut placed: Vec<_> =
+        table.rows.par_iter().enumerate().with_min_len(PIECE).filter_map(place).collect();
+    placed.par_sort_unstable_by(|a, b| sort.compare(a, b));
+    placed.iter().filter_map(|placed| table.rows.get(placed.place())).collect()
 }
 
-fn as_ndjson<'a>(rows: impl Iterator<Item = Cells<'a>>) -> Vec<u8> {
-    let mut text = Vec::new();
-    for row in rows {
-        // Neither can writing to memory fail, nor has a row a name that is no text.
-        let _ = serde_json::to_writer(&mut text, &Named(row));
-        text.push(b'\n');
-    }
-    text
+/// Rows as texts, each of some hundred of them, written on all processors.
+fn in_pieces<'a, T: Default + Send>(rows: &[&'a Row], write: impl Fn(&'a Row, &mut T) + Sync) -> Vec<T> {
+    let piece = |rows: &[&'a Row]| {
+        let mut text = T::default();
+        for row in rows {
+            write(row, &mut text);
+        }
+        text
+    };
+    rows.par_chunks(PIECE).map(piece).collect()
+}
+
+/// Pieces as one body, without putting them together in memory.
+fn whole(pieces: impl IntoIterator<Item = impl Into<Bytes>>) -> Body {
+    let pieces: Vec<_> = pieces.into_iter().map(|piece| Ok::<_, Infallible>(piece.into())).collect();
+    Body::from_stream(futures::stream::iter(pieces))
 }
 
 /// Something to be kept as a file.

@@ -1,14 +1,12 @@
 //! What happens, as a numbered list of the last things, for those who watch it live. What is further back is in the history.
 
+use crate::clock;
 use bitlink_miner_manager::alerts::CourierEvent;
-use bitlink_miner_manager::{
-    Change, Miner, MonitorEvent, OutcomeKind, ServiceEvent, ServiceEvents, Timestamp,
-};
+use bitlink_miner_manager::{Change, Miner, MonitorEvent, OutcomeKind, ServiceEvent, ServiceEvents};
 use bitlink_model::{MinerRecord, MinerStatus};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
@@ -45,7 +43,7 @@ pub(crate) struct Happening {
 
 impl Happening {
     pub(super) fn new(kind: &'static str, severity: &'static str, text: impl Into<String>) -> Self {
-        let at_ms = Timestamp::from(SystemTime::now()).as_unix_millis();
+        let at_ms = clock::now_ms();
         let text = text.into();
         Self { seq: 0, at_ms, kind, severity, id: None, address: None, text, from: None, to: None }
     }
@@ -116,7 +114,7 @@ impl Happened {
 
     pub(super) fn last_hour(&self) -> LastHour {
         let mut sums = LastHour::default();
-        let now = Timestamp::from(SystemTime::now()).as_unix_millis();
+        let now = clock::now_ms();
         for (at, [statuses, met, vanished]) in &self.lock().counts {
             if now - at < HOUR_MS {
                 sums.statuses += statuses;

@@ -6,6 +6,7 @@ use super::overview::word;
 use super::problem::Params;
 use super::who::Viewer;
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bitlink_miner_manager::Timestamp;
@@ -14,7 +15,6 @@ use bitlink_miner_manager::history::{
 };
 use bitlink_model::{Metric, MetricPlace, MinerId};
 use serde::{Deserialize, Serialize};
-use std::time::SystemTime;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -96,7 +96,7 @@ fn whose(of: &str) -> Result<SeriesName, Problem> {
 
 /// A time, from now where it is negative.
 fn span(from: i64, to: i64) -> Result<(Timestamp, Timestamp), Problem> {
-    let now = Timestamp::from(SystemTime::now()).as_unix_millis();
+    let now = clock::now_ms();
     let at = |time: i64| Timestamp::from_unix_millis(if time <= 0 { now.saturating_add(time) } else { time });
     // The last reading is in it.
     let (from, to) = (at(from), if to == 0 { Timestamp::from_unix_millis(now + 1_000) } else { at(to) });

@@ -2,10 +2,11 @@
 
 use super::who::{Operator, Viewer};
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::{Path, State};
+use bitlink_miner_manager::Miner;
 use bitlink_miner_manager::control::capabilities_of;
 use bitlink_miner_manager::transport::{RecordedExchange, Transcript};
-use bitlink_miner_manager::{Miner, Timestamp};
 use bitlink_model::{ActionKind, MinerRecord, Support};
 use serde::Serialize;
 use std::sync::Arc;
@@ -52,7 +53,7 @@ async fn miner(
 ) -> Result<axum::Json<Whole>, Problem> {
     let table = api.table().await;
     let row = table.get(&id).ok_or_else(|| Problem::missing("there is no such miner"))?;
-    let now = Timestamp::from(std::time::SystemTime::now());
+    let now = clock::now();
     let (mut can, mut cannot) = (Vec::new(), Vec::new());
     let identity = row.miner.snapshot.as_deref().map(|snapshot| &snapshot.identity);
     if let Some(capabilities) = identity.and_then(capabilities_of) {

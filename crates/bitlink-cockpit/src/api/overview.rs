@@ -4,13 +4,13 @@ use super::feed::Table;
 use super::happened::LastHour;
 use super::who::Viewer;
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::State;
 use bitlink_miner_manager::Timestamp;
 use bitlink_model::{HashRate, Miner, MinerStatus, Power, Severity};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -304,7 +304,7 @@ pub(super) fn of(table: &Table, api: &Api) -> Overview {
 /// When that was, by the clock on the wall.
 fn on_the_wall(at: Instant) -> i64 {
     let ago = Instant::now().saturating_duration_since(at);
-    let now = Timestamp::from(SystemTime::now()).as_unix_millis();
+    let now = clock::now_ms();
     now.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
 

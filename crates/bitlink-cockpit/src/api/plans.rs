@@ -11,7 +11,6 @@ use super::{Api, Problem};
 use crate::accounts::Who;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bitlink_miner_manager::Timestamp;
 use bitlink_miner_manager::control::{
     CommandError, Commander, JournalError, Outcome, Past, Plan, PlanId, PlanSummary, Progress, Target,
 };
@@ -457,8 +456,4 @@ async fn undo(
         .map_err(|error| not_made(&error))?;
     let table = api.table().await;
     kept(&api, plan, &who, &table)
-}
-
-fn now_ms() -> i64 {
-    Timestamp::from(std::time::SystemTime::now()).as_unix_millis()
 }

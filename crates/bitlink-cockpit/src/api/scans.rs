@@ -5,15 +5,15 @@ use super::happened::Happening;
 use super::problem::Body;
 use super::who::{Operator, Viewer};
 use super::{Api, Problem};
+use crate::clock;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use bitlink_miner_manager::{Miner, OutcomeKind, ScanDepth, ScanEvent, ScanStream, ScanTargets, Timestamp};
+use bitlink_miner_manager::{Miner, OutcomeKind, ScanDepth, ScanEvent, ScanStream, ScanTargets};
 use bitlink_model::HashRate;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -239,7 +239,7 @@ async fn begin(
             targets: shown.clone(),
             state: "running",
             actor: who.name.clone(),
-            started_at_ms: Timestamp::from(SystemTime::now()).as_unix_millis(),
+            started_at_ms: clock::now_ms(),
             elapsed_s: 0.0,
             total: 0,
             done: 0,

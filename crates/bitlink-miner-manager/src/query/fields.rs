@@ -3,9 +3,11 @@
 
 use super::{Field, Kind, Subject, Texts, Value};
 use bitlink_model::{
-    Board, HashRate, Identity, Miner, MinerSnapshot, MinerStatus, MiningState, Pool, Severity, Span,
-    Temperature, Text, Timestamp,
+    Board, Family, HashRate, Identity, Mac, Miner, MinerSnapshot, MinerStatus, MiningState, Pool, Severity,
+    Span, Temperature, Text, Timestamp,
 };
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
 
 /// The field of a name, or of one of its shorter names.
 pub fn field(name: &str) -> Option<&'static Field> {
@@ -75,7 +77,8 @@ const TH: f64 = 1e12;
 pub static FIELDS: &[Field] = &[
     text("id", "id", "our own name for the machine; it stays when the address changes", |s| {
         Value::Text(s.miner.id.to_string().into())
-    }),
+    })
+    .searching(|s, wanted| made(s.miner.id, wanted)),
     text("status", "status", "how it does", |s| Value::Text(status(s.miner.status).into()))
         .words(&["active", "paused", "warning", "dead", "scanning"]),
     flag("live", "live", "whether its reading stands for now", |s| Value::Bool(s.miner.is_live)),
@@ -86,15 +89,18 @@ pub static FIELDS: &[Field] = &[
     text("address", "address", "where it was reached; with the port where it is not 4028", |s| {
         Value::Text(address(s.miner).into())
     })
-    .or(&["addr"]),
+    .or(&["addr"])
+    .searching(|s, wanted| match s.miner.port {
+        crate::DEFAULT_PORT => made(s.miner.ip, wanted),
+        port => made(SocketAddr::new(s.miner.ip, port), wanted),
+    }),
     text("ip", "IP address", "where it was reached, without the port", |s| {
         Value::Text(s.miner.ip.to_string().into())
-    }),
+    })
+    .searching(|s, wanted| made(s.miner.ip, wanted)),
     number("port", "port", None, "the port of its API", |s| Value::Number(f64::from(s.miner.port))),
-    text("mac", "MAC address", "hardware address", |s| {
-        let told = identity(s).and_then(|identity| identity.mac);
-        Value::text(told.or_else(|| s.record?.mac()).map(|mac| mac.to_string()))
-    }),
+    text("mac", "MAC address", "hardware address", |s| Value::text(mac(s).map(|mac| mac.to_string())))
+        .searching(|s, wanted| made(mac(s)?, wanted)),
     text("make", "make", "whose machine it is", |s| {
         Value::text(
             identity(s).and_then(|identity| identity.make.as_ref()).map(|make| make.as_str().to_owned()),
@@ -104,7 +110,18 @@ pub static FIELDS: &[Field] = &[
         Some(_) => Value::text(Some(s.miner.model.as_str())),
         None => Value::text(s.record.and_then(|record| record.identity.name())),
     }),
-    text("firmware", "firmware", "family and version of the firmware", |s| Value::text(firmware(s))),
+    text("firmware", "firmware", "family and version of the firmware", |s| {
+        Value::text(firmware(s).map(|(family, version)| match version {
+            Some(version) => format!("{family} {version}"),
+            None => family.to_string(),
+        }))
+    })
+    .searching(|s, wanted| {
+        Some(match firmware(s)? {
+            (family, Some(version)) => made(format_args!("{family} {version}"), wanted)?,
+            (family, None) => wanted(family.as_str()),
+        })
+    }),
     text("version", "firmware version", "of the firmware, as it tells it", |s| {
         Value::text(identity(s).and_then(|identity| identity.firmware.as_ref()?.version.as_deref()))
     }),
@@ -131,7 +148,8 @@ pub static FIELDS: &[Field] = &[
     text("slot", "slot", "where it stands", |s| part(s, |p| p.slot.as_deref())),
     text("position", "position", "all of where it stands, from the large to the small", |s| {
         Value::text(s.record.map(|record| record.position.to_string()))
-    }),
+    })
+    .searching(|s, wanted| made(&s.record?.position, wanted)),
     text("labels", "labels", "what people have put on it", |s| {
         Value::text(
             s.record.map(|record| record.labels.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
@@ -385,6 +403,43 @@ fn identity<'a>(of: &Subject<'a>) -> Option<&'a Identity> {
     told.or_else(|| of.record.map(|record| &record.identity))
 }
 
+/// A text that is made to be looked through; one that is empty says nothing. Short ones take no memory: somebody looks for a word
+/// through half a dozen of these for each of tens of thousands of miners.
+fn made(what: impl fmt::Display, wanted: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
+    let mut short = Short::default();
+    if write!(short, "{what}").is_err() {
+        return Some(wanted(&what.to_string()));
+    }
+    short.as_str().filter(|text| !text.is_empty()).map(wanted)
+}
+
+/// A text of a few words, where it is made.
+struct Short {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { bytes: [0; 64], len: 0 }
+    }
+}
+
+impl Short {
+    fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.bytes.get(..self.len)?).ok()
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.len += text.len();
+        Ok(())
+    }
+}
+
 #[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
 fn any<'t>(texts: impl Iterator<Item = &'t str>, wanted: &mut dyn FnMut(&str) -> bool) -> Option<bool> {
     let mut texts = texts.filter(|text| !text.is_empty()).peekable();
@@ -462,19 +517,20 @@ fn pool<'a>(of: &Subject<'a>) -> Option<&'a Pool> {
     pools.iter().find(|pool| pool.active == Some(true)).or_else(|| pools.first())
 }
 
-fn firmware(of: &Subject<'_>) -> Option<String> {
+fn firmware<'a>(of: &Subject<'a>) -> Option<(&'a Family, Option<&'a str>)> {
     let firmware = identity(of)?.firmware.as_ref()?;
-    Some(match &firmware.version {
-        Some(version) => format!("{} {version}", firmware.family),
-        None => firmware.family.to_string(),
-    })
+    Some((&firmware.family, firmware.version.as_deref()))
+}
+
+fn mac(of: &Subject<'_>) -> Option<Mac> {
+    identity(of).and_then(|identity| identity.mac).or_else(|| of.record?.mac())
 }
 
 fn address(miner: &Miner) -> String {
     if miner.port == crate::DEFAULT_PORT {
         miner.ip.to_string()
     } else {
-        std::net::SocketAddr::new(miner.ip, miner.port).to_string()
+        SocketAddr::new(miner.ip, miner.port).to_string()
     }
 }
 

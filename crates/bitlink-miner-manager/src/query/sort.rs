@@ -51,20 +51,24 @@ impl Sort {
     }
 
     /// The places of these miners, in order.
+    #[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
     pub fn order<'a>(&self, subjects: impl IntoIterator<Item = (usize, Subject<'a>)>) -> Vec<usize> {
-        let mut rows: Vec<Row<'a>> = subjects
-            .into_iter()
-            .map(|(place, subject)| {
-                let keys: Vec<_> = self.0.iter().map(|(field, _)| Key::of(field, &subject)).collect();
-                let leads = keys.first().zip(self.0.first()).map_or(0, |(key, (_, down))| key.leads(*down));
-                Row { leads, place, keys, at: (subject.miner.ip, subject.miner.port) }
-            })
-            .collect();
-        rows.sort_unstable_by(|a, b| self.compare(a, b));
-        rows.into_iter().map(|row| row.place).collect()
+        let mut placed: Vec<_> =
+            subjects.into_iter().map(|(place, subject)| self.place(place, &subject)).collect();
+        placed.sort_unstable_by(|a, b| self.compare(a, b));
+        placed.iter().map(Placed::place).collect()
     }
 
-    fn compare(&self, a: &Row<'_>, b: &Row<'_>) -> Ordering {
+    /// A miner with what decides where it comes, for those who put them in order themselves. `place` is what the caller knows it
+    /// by; where all else is equal the smaller one comes first.
+    pub fn place<'a>(&self, place: usize, subject: &Subject<'a>) -> Placed<'a> {
+        let keys: Vec<_> = self.0.iter().map(|(field, _)| Key::of(field, subject)).collect();
+        let leads = keys.first().zip(self.0.first()).map_or(0, |(key, (_, down))| key.leads(*down));
+        Placed { leads, place, keys, at: (subject.miner.ip, subject.miner.port) }
+    }
+
+    /// Which of two that this order has [placed](Self::place) comes first.
+    pub fn compare(&self, a: &Placed<'_>, b: &Placed<'_>) -> Ordering {
         let by_keys = || {
             let both = self.0.iter().zip(a.keys.iter().zip(&b.keys));
             both.map(|((_, down), (a, b))| match (a, b) {
@@ -84,7 +88,9 @@ impl Sort {
     }
 }
 
-struct Row<'a> {
+/// A miner with what decides where it comes.
+#[derive(Debug)]
+pub struct Placed<'a> {
     /// By this alone most are told apart, without going to the keys.
     leads: u64,
     place: usize,
@@ -92,6 +98,14 @@ struct Row<'a> {
     at: (IpAddr, u16),
 }
 
+impl Placed<'_> {
+    /// What the caller knows it by.
+    pub const fn place(&self) -> usize {
+        self.place
+    }
+}
+
+#[derive(Debug)]
 enum Key<'a> {
     Unknown,
     Number(f64),

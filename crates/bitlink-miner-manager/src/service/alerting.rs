@@ -86,10 +86,6 @@ pub(super) struct StoreOutbox(pub(super) Arc<Store>);
 
 #[async_trait::async_trait]
 impl Outbox for StoreOutbox {
-    async fn load(&self) -> Result<BTreeMap<String, String>, OutboxError> {
-        kept_by_alerts(&self.0).map_err(|error| OutboxError(error.to_string()))
-    }
-
     async fn keep(&self, batch: Batch) -> Result<(), OutboxError> {
         let kept = handed_in(|done| self.0.submit_items(batch.items, done)).await;
         kept.map_err(|error| OutboxError(error.to_string()))

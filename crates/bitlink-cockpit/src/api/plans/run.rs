@@ -1,8 +1,9 @@
 //! Plans of this run: those that were made and wait for a yes, and those that are carried out, with how far they are.
 
-use super::{Shown, TargetShown, now_ms};
+use super::{Shown, TargetShown};
 use crate::api::Problem;
 use crate::api::happened::{Happened, Happening};
+use crate::clock;
 use bitlink_miner_manager::control::{ControlEvent, Execution, Plan, Stage};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,7 +72,7 @@ impl Plans {
     pub(super) fn keep(&self, plan: Plan, shown: Shown, targets: Vec<TargetShown>) -> Result<(), Problem> {
         let change = self.number();
         let mut plans = self.lock();
-        let now = now_ms();
+        let now = clock::now_ms();
         plans.retain(|_, kept| kept.shown.state != "made" || now - kept.shown.made_at_ms < WAITS_MS);
         while plans.len() >= KEPT {
             let oldest = plans
@@ -103,7 +104,7 @@ impl Plans {
         if miners == 0 {
             return Err(Problem::conflict("it commands nobody"));
         }
-        if now_ms() - kept.shown.made_at_ms >= WAITS_MS {
+        if clock::now_ms() - kept.shown.made_at_ms >= WAITS_MS {
             return Err(Problem::conflict("it was made too long ago; make it anew"));
         }
         kept.plan.take().ok_or_else(|| Problem::conflict("it was begun already"))
@@ -118,7 +119,7 @@ impl Plans {
         self.change(id, |kept| {
             kept.shown.state = "running";
             kept.shown.actor = actor;
-            kept.shown.started_at_ms = Some(now_ms());
+            kept.shown.started_at_ms = Some(clock::now_ms());
         });
         self.get(id)
     }
@@ -188,7 +189,7 @@ impl Plans {
                 ControlEvent::Complete { report } => {
                     self.change(&id, |kept| {
                         kept.shown.state = "ended";
-                        kept.shown.ended_at_ms = Some(now_ms());
+                        kept.shown.ended_at_ms = Some(clock::now_ms());
                         kept.shown.counts = report.counts;
                         kept.shown.open = 0;
                         kept.shown.stopped = report.stopped.as_ref().map(ToString::to_string);
@@ -208,7 +209,7 @@ impl Plans {
         }
         self.change(&id, |kept| {
             kept.shown.state = "interrupted";
-            kept.shown.ended_at_ms = Some(now_ms());
+            kept.shown.ended_at_ms = Some(clock::now_ms());
         });
     }
 }

@@ -3,7 +3,7 @@
 use crate::api::Problem;
 use crate::api::feed::Table;
 use crate::api::fleet::filter;
-use bitlink_miner_manager::Timestamp;
+use crate::clock;
 use bitlink_miner_manager::control::Policy;
 use bitlink_model::{Action, ActionKind, PoolSetting, Power, Secret, Span};
 use serde::{Deserialize, Serialize};
@@ -135,7 +135,7 @@ impl Wish {
         let at = |miner: &bitlink_model::Miner| SocketAddr::new(miner.ip, miner.port).to_string();
         let targets: Vec<String> = match (&self.filter, self.ids.is_empty()) {
             (Some(text), true) => {
-                let (filter, now) = (filter(text)?, Timestamp::from(std::time::SystemTime::now()));
+                let (filter, now) = (filter(text)?, clock::now());
                 if filter.is_empty() {
                     return Err(Problem::wrong(
                         "filter",
