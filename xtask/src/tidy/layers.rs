@@ -208,6 +208,8 @@ const LAYERS: &[Layer] = &[
             "async-trait",
             "futures",
             "ipnet",
+            // Numbers as texts, as serde_json writes them: a fleet as a sheet has a million.
+            "itoa",
             "memchr",
             "serde",
             "serde_json",
@@ -215,6 +217,7 @@ const LAYERS: &[Layer] = &[
             "tokio",
             "tokio-util",
             "tracing",
+            "zmij",
         ]),
     },
     Layer {

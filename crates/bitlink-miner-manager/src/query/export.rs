@@ -2,23 +2,21 @@
 
 use super::Value;
 use serde::{Serialize, Serializer};
-use std::fmt::Write;
 
 /// One value as a cell of CSV, quoted where it must be. What is not known is an empty cell.
 pub fn csv_cell(value: &Value<'_>, out: &mut String) {
     match value {
         Value::Unknown => {}
         Value::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-        // Writing to a text cannot fail.
         Value::Number(number) => match exact(*number) {
-            Some(whole) => drop(write!(out, "{whole}")),
-            None => drop(write!(out, "{number}")),
+            Some(whole) => out.push_str(itoa::Buffer::new().format(whole)),
+            None => out.push_str(zmij::Buffer::new().format(*number)),
         },
         Value::Text(text) => {
-            let is_formula =
-                text.trim_start_matches([' ', '\'']).starts_with(['=', '+', '-', '@', '\t', '\r']);
+            let begins = text.bytes().find(|byte| !matches!(byte, b' ' | b'\''));
+            let is_formula = matches!(begins, Some(b'=' | b'+' | b'-' | b'@' | b'\t' | b'\r'));
             let apostrophe = if is_formula { "'" } else { "" };
-            if text.contains([',', '"', '\n', '\r']) {
+            if text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
                 out.push('"');
                 out.push_str(apostrophe);
                 out.push_str(&text.replace('"', "\"\""));
