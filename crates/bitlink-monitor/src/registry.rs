@@ -20,6 +20,7 @@ use bitlink_model::{EditError, Identity, Mac, Miner, MinerId, MinerRecord, Recor
 use evidence::{Evidence, same_serial};
 use index::{Index, Owners, keys_of};
 use resolve::Resolution;
+pub(crate) use resolve::same_kind;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use super::face::Face;
 use super::manner::Manner;
 use super::poll::Answer;
 use crate::health::{Judge, JudgeMemory, Miss, Resolver, Rules, Verdict, rule};
+use crate::registry::same_kind;
 use crate::schedule::Pace;
 use bitlink_model::{
     Finding, Identity, Mac, Miner, MinerId, MinerSnapshot, MinerStats, MinerStatus, Severity, Source, Span,
@@ -312,18 +313,13 @@ fn shared_identity(twin: Endpoint, now: Timestamp) -> Finding {
         .clears_when("only one address answers with this hardware address")
 }
 
-/// Whether two accounts can be of one machine. Hardware address, then serial, then make and model decide, each where
-/// both accounts have it.
+/// Whether two accounts can be of one machine. Hardware address, then serial, then make, model and firmware family decide, each
+/// where both accounts have it.
 fn same_machine(before: &Identity, now: &Identity) -> bool {
     let agree = |a: Option<bool>, b: fn(&Identity, &Identity) -> Option<bool>| a.or_else(|| b(before, now));
     let by_mac = before.mac.zip(now.mac).map(|(a, b)| a == b);
     let by_serial = agree(by_mac, |a, b| a.serial.as_ref().zip(b.serial.as_ref()).map(|(a, b)| a == b));
-    by_serial.unwrap_or_else(|| {
-        let differ = |a: Option<&str>, b: Option<&str>| a.zip(b).is_some_and(|(a, b)| a != b);
-        let make = |identity: &Identity| identity.make.as_ref().map(|make| make.as_str().to_owned());
-        !differ(make(before).as_deref(), make(now).as_deref())
-            && !differ(before.model.as_deref(), now.model.as_deref())
-    })
+    by_serial.unwrap_or_else(|| same_kind(before, now))
 }
 
 /// Fills in what this account of a machine leaves out and an earlier one said.

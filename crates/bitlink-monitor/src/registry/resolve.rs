@@ -300,8 +300,11 @@ fn boards_agree(record: &MinerRecord, told: &Evidence) -> Option<bool> {
     }
 }
 
-/// Whether make and model do not differ.
-fn same_kind(before: &Identity, now: &Identity) -> bool {
+/// Whether make, model and firmware family do not differ. Firmware is changed now and then; but where nothing else tells that it is
+/// the same machine, another firmware is another machine.
+pub(crate) fn same_kind(before: &Identity, now: &Identity) -> bool {
+    let family = |identity: &Identity| identity.firmware.as_ref().map(|firmware| firmware.family.clone());
     agree(before.make.as_ref(), now.make.as_ref(), PartialEq::eq) != Some(false)
         && agree(before.model.as_deref(), now.model.as_deref(), PartialEq::eq) != Some(false)
+        && agree(family(before).as_ref(), family(now).as_ref(), PartialEq::eq) != Some(false)
 }

@@ -397,6 +397,18 @@ fn an_account_that_tells_less_than_before_is_trusted_for_a_while() {
 }
 
 #[test]
+fn another_firmware_that_tells_nothing_is_another_machine() {
+    check(
+        "0   1 mac=A family=antminer         -> a new
+         10  1 family=antminer               -> a same
+         20  1 family=cgminer                -> b new, in place of a
+         30  1 mac=A family=vnish            -> a same, was b
+         40  2 family=asicseer               -> c new
+         50  2 family=cgminer                -> d new, in place of c",
+    );
+}
+
+#[test]
 fn a_record_that_was_this_machine_all_along_is_joined_to_it() {
     let registry = check(
         "0    1 mac=A model=S19    -> a new

@@ -97,6 +97,31 @@ async fn an_answer_that_is_anothers_is_not_believed_until_it_is_asked_from_the_b
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_tells_nothing_does_not_get_the_name_of_the_one_before() {
+    for (before, after) in
+        [(FaceName::Antminer, FaceName::Cgminer), (FaceName::Whatsminer, FaceName::Sgminer)]
+    {
+        let (mut farm, _, endpoint) = Farm::of_one(before);
+        let config = MonitorConfig::default();
+        let mut rx = Monitor::new(Arc::new(farm.network.clone()))
+            .with_config(config)
+            .with_observer(crate::Registry::new())
+            .start(farm.endpoints.iter().copied());
+        listen(&mut rx, Duration::from_mins(2)).await;
+        let first = Arc::clone(rx.state().get(endpoint).unwrap());
+        assert!(first.snapshot.as_ref().unwrap().identity.mac.is_some());
+        let other = MinerSpec::new(after, 9).with_uptime(Duration::from_hours(500));
+        farm.put(endpoint.ip(), Arc::new(SimHost::new(SimMiner::new(other), farm.clock.clone())));
+        let events = listen(&mut rx, INTERVAL * 3).await;
+        assert_eq!(identity_changes(&events), 1, "{before:?} {after:?}");
+        let second = Arc::clone(rx.state().get(endpoint).unwrap());
+        assert_ne!(second.id, first.id);
+        let identity = &second.snapshot.as_ref().unwrap().identity;
+        assert_eq!((identity.mac, identity.model.as_ref()), (None, None), "nothing of the one before");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn names_are_those_of_the_registry_and_go_with_the_machine() {
     let mut farm = Farm::empty();
     let (one, two) = (sim(&farm, 1, 30), sim(&farm, 2, 70));
