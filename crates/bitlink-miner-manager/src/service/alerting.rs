@@ -1,6 +1,7 @@
 //! What a service hands to alerts: at each round how every miner does, and what has happened; and what comes of it to the courier. Decides
 //! nothing of what is told.
 
+use super::book::Records;
 use super::stats::AlertsFiring;
 use super::{AlertsNow, ChannelNow};
 use crate::handed_in::handed_in;
@@ -11,7 +12,7 @@ use bitlink_alerts::{
 use bitlink_model::{
     Metric, Miner, MinerId, MinerRecord, MinerStatus, Position, Secret, Severity, Timestamp, metric,
 };
-use bitlink_monitor::{Clock, FleetSnapshot, Registry};
+use bitlink_monitor::{Clock, FleetSnapshot};
 use bitlink_store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -240,7 +241,7 @@ impl Alerts {
     }
 
     /// Takes a round, and hands over what comes of it.
-    pub(super) fn round(&mut self, fleet: &FleetSnapshot, registry: &Registry) {
+    pub(super) fn round(&mut self, fleet: &FleetSnapshot, records: &Records) {
         if self.engine.is_none() {
             return;
         }
@@ -255,7 +256,7 @@ impl Alerts {
             .iter()
             .zip(&places)
             .map(|(miner, place)| {
-                let record = registry.get(miner.id).map(AsRef::as_ref);
+                let record = records.get(miner.id);
                 subject(miner, record, place, &nowhere, engine.policy())
             })
             .collect();
@@ -265,7 +266,7 @@ impl Alerts {
             .map(|noted| {
                 let watched =
                     noted.miner.and_then(|id| subjects.iter().find(|subject| subject.id == id)).cloned();
-                let known = noted.miner.and_then(|id| registry.get(id)).map(|record| kept(record));
+                let known = noted.miner.and_then(|id| records.get(id)).map(kept);
                 Happening { occasion: noted.occasion, subject: watched.or(known), message: &noted.message }
             })
             .collect();

@@ -27,6 +27,16 @@ pub(super) struct Book {
     pub(super) news: Arc<Notify>,
 }
 
+/// What was kept of all machines at one moment.
+#[derive(Debug)]
+pub(super) struct Records(HashMap<MinerId, Arc<MinerRecord>>);
+
+impl Records {
+    pub(super) fn get(&self, id: MinerId) -> Option<&MinerRecord> {
+        self.0.get(&id).map(AsRef::as_ref)
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
@@ -53,6 +63,13 @@ impl Book {
 
     pub(super) fn look<T>(&self, look: impl FnOnce(&Registry) -> T) -> T {
         look(&self.lock().registry)
+    }
+
+    /// All records as they are now, for whoever has much to do with them: meanwhile nobody else would get at the registry.
+    pub(super) fn records(&self) -> Records {
+        self.look(|registry| {
+            Records(registry.all_records().map(|record| (record.id, Arc::clone(record))).collect())
+        })
     }
 
     pub(super) fn begin_sweep(&self) -> Sweep {

@@ -1,8 +1,9 @@
 //! What a service hands to history: at each round every reading that is new, sums over groups, and what has changed since. Decides
 //! nothing of how it is kept.
 
+use super::book::Records;
 use bitlink_model::{Metric, Miner, MinerId, MinerRecord, MinerStatus, Timestamp, metric};
-use bitlink_monitor::{FleetSnapshot, Registry};
+use bitlink_monitor::FleetSnapshot;
 use bitlink_store::StoreError;
 use bitlink_store::history::{
     Event, EventKind, Facts, HistoryConfig, HistoryStatus, HistoryWriter, StatusFact, Sums, Tick,
@@ -148,7 +149,7 @@ impl Recorder {
     }
 
     /// Hands a round over. Never waits for the disk.
-    pub(super) fn record(&mut self, fleet: &FleetSnapshot, registry: &Registry, now: Timestamp) -> Turn {
+    pub(super) fn record(&mut self, fleet: &FleetSnapshot, records: &Records, now: Timestamp) -> Turn {
         if !self.is_on {
             return Turn::Same;
         }
@@ -172,7 +173,7 @@ impl Recorder {
                 }
             }
             let live = (is_live && miner.snapshot.is_some()).then_some(values.as_slice());
-            for group in groups_of(registry.get(miner.id).map(AsRef::as_ref)) {
+            for group in groups_of(records.get(miner.id)) {
                 groups.entry(group).or_default().add(miner.status, live);
             }
         }

@@ -383,11 +383,12 @@ impl Task {
         match &event {
             MonitorEvent::FullSnapshot(fleet) => {
                 self.pulse.send_modify(|pulse| pulse.round_at = Instant::now());
+                let records = self.book.records();
                 if let Some(recorder) = &mut self.recorder {
-                    let turn = self.book.look(|registry| recorder.record(fleet, registry, self.clock.now()));
+                    let turn = recorder.record(fleet, &records, self.clock.now());
                     self.recorded(turn);
                 }
-                self.book.look(|registry| self.alerts.round(fleet, registry));
+                self.alerts.round(fleet, &records);
                 self.counts.lock().alerts_firing = self.alerts.firing();
             }
             MonitorEvent::StatusChanged { miner, .. } => {
