@@ -27,6 +27,10 @@ pub(super) struct Member {
     /// How to speak with it. Unknown before the first answer, and again whenever it may have become another machine or
     /// another firmware.
     manner: Option<Manner>,
+    /// When it was last asked from the first question on.
+    asked_anew: Duration,
+    /// Whether its last reading told by itself who it is, without those first questions.
+    is_marked: bool,
     judge: Judge,
     /// The mode in which it last said that it runs: it need not say so every time.
     mode: Option<Text>,
@@ -47,6 +51,10 @@ pub(super) struct Member {
 
 /// Running times are whole seconds, taken at different moments of a reading, and a miner's clock is corrected.
 const CLOCK_SLACK: Duration = Duration::from_mins(1);
+
+/// A machine whose readings do not tell who it is, such as one whose hardware address stands on a page of its own, is asked from the
+/// first question on at least so often.
+const ANEW: Duration = Duration::from_mins(10);
 
 /// Whose an answer is.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +95,8 @@ impl Member {
             miner: Arc::new(miner),
             live: false,
             manner: None,
+            asked_anew: Duration::ZERO,
+            is_marked: false,
             judge: Judge::new(Arc::clone(rules)),
             mode: None,
             named: None,
@@ -107,9 +117,17 @@ impl Member {
     /// A poll begins. Returns the time since the last one began, where that says something about how well the monitor
     /// keeps up.
     pub(super) fn starts_poll(&mut self, now: Duration) -> Option<Duration> {
+        if !self.is_marked && now.saturating_sub(self.asked_anew) >= self.anew_after() {
+            self.ask_anew();
+        }
         // What is asked again soon is asked out of turn.
         let before = self.last_start.replace(now).filter(|_| !self.is_asked_soon());
         before.filter(|_| self.stale_polls == 0).map(|before| now.saturating_sub(before))
+    }
+
+    /// From half of the time to all of it: machines that were met together are not asked anew together.
+    fn anew_after(&self) -> Duration {
+        ANEW / 32 * (16 + u32::try_from(self.generation % 17).unwrap_or(0))
     }
 
     fn is_asked_soon(&self) -> bool {
@@ -143,6 +161,10 @@ impl Member {
         let met_elsewhere = self.met_at.zip(met_at).is_some_and(|(before, now)| before != now);
         let goes_on = !met_elsewhere && self.goes_on(now, snapshot);
         let asked_as_known = self.manner.take().is_some();
+        if !asked_as_known {
+            self.asked_anew = now;
+        }
+        self.is_marked = tells_more(&answer.reading.identified.identity, &snapshot.identity);
         if asked_as_known && !(is_like && goes_on) {
             self.doubted = true;
             return None;
@@ -174,7 +196,10 @@ impl Member {
     /// that is ahead is another machine.
     fn goes_on(&self, now: Duration, snapshot: &MinerSnapshot) -> bool {
         let before = self.miner.snapshot.as_deref().and_then(|known| known.elapsed);
-        let Some((before, elapsed)) = before.zip(snapshot.elapsed) else { return true };
+        let Some((before, elapsed)) = before.zip(snapshot.elapsed) else {
+            // Who told none before does not begin to, unless the reading tells by itself who it is.
+            return self.is_marked || before.is_some() || snapshot.elapsed.is_none();
+        };
         let (before, elapsed) = (before.as_duration(), elapsed.as_duration());
         let passed = now.saturating_sub(self.heard_at);
         elapsed >= before && elapsed <= before + passed + passed / 20 + CLOCK_SLACK
@@ -320,6 +345,14 @@ fn same_machine(before: &Identity, now: &Identity) -> bool {
     let by_mac = before.mac.zip(now.mac).map(|(a, b)| a == b);
     let by_serial = agree(by_mac, |a, b| a.serial.as_ref().zip(b.serial.as_ref()).map(|(a, b)| a == b));
     by_serial.unwrap_or_else(|| same_kind(before, now))
+}
+
+/// Whether an account has a mark that the one before it did not.
+fn tells_more(before: &Identity, now: &Identity) -> bool {
+    let more = |before: bool, now: bool| now && !before;
+    more(before.mac.is_some(), now.mac.is_some())
+        || more(before.serial.is_some(), now.serial.is_some())
+        || more(before.control_board_serial.is_some(), now.control_board_serial.is_some())
 }
 
 /// Fills in what this account of a machine leaves out and an earlier one said.

@@ -233,3 +233,33 @@ async fn what_is_remembered_of_a_machine_outlives_the_program() {
         );
     }
 }
+
+/// Some firmware tells its hardware address on a page of its own, which is not asked for at every poll, and no running time.
+#[tokio::test(start_paused = true)]
+async fn a_machine_of_the_same_model_with_other_firmware_is_noticed_in_time() {
+    for (before, after) in [
+        (FaceName::Vnish, FaceName::Antminer),
+        (FaceName::Vnish, FaceName::Vnish),
+        (FaceName::Antminer, FaceName::Vnish),
+        (FaceName::Antminer, FaceName::Antminer),
+    ] {
+        for hours in [48, 500] {
+            let mut farm = Farm::empty();
+            let host = |face, n, hours| {
+                let spec = MinerSpec::with_model_name(face, "S19j Pro", n).unwrap();
+                let spec = spec.with_uptime(Duration::from_hours(hours));
+                Arc::new(SimHost::new(SimMiner::new(spec), farm.clock.clone()))
+            };
+            let (one, other) = (host(before, 1, 48), host(after, 9, hours));
+            let truth = other.truth();
+            let endpoint = farm.put(address(1), one);
+            let mut rx = farm.watch(MonitorConfig::default());
+            listen(&mut rx, Duration::from_mins(5)).await;
+            farm.network.insert(endpoint.ip(), other);
+            let events = listen(&mut rx, Duration::from_mins(11)).await;
+            assert_eq!(identity_changes(&events), 1, "{before:?} {after:?} {hours}");
+            let miner = Arc::clone(rx.state().get(endpoint).unwrap());
+            assert_eq!(miner.snapshot.as_ref().unwrap().identity.mac, Some(truth.mac));
+        }
+    }
+}
