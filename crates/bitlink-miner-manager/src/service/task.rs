@@ -24,6 +24,7 @@ use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -383,12 +384,14 @@ impl Task {
         match &event {
             MonitorEvent::FullSnapshot(fleet) => {
                 self.pulse.send_modify(|pulse| pulse.round_at = Instant::now());
-                let records = self.book.records();
-                if let Some(recorder) = &mut self.recorder {
-                    let turn = recorder.record(fleet, &records, self.clock.now());
-                    self.recorded(turn);
-                }
-                self.alerts.round(fleet, &records);
+                aside(|| {
+                    let records = self.book.records();
+                    if let Some(recorder) = &mut self.recorder {
+                        let turn = recorder.record(fleet, &records, self.clock.now());
+                        self.recorded(turn);
+                    }
+                    self.alerts.round(fleet, &records);
+                });
                 self.counts.lock().alerts_firing = self.alerts.firing();
             }
             MonitorEvent::StatusChanged { miner, .. } => {
@@ -537,5 +540,14 @@ impl Task {
         for (done, _) in mem::take(&mut self.waiting) {
             let _ = done.send(Err(AmendError::Stopped));
         }
+    }
+}
+
+/// Work that takes a while: half a second for tens of thousands of machines. Meanwhile this thread of the runtime, if there are more of
+/// them, lets another one go on with what waits in its queue, such as an answer to somebody who looks at the fleet.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
