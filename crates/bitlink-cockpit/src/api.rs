@@ -10,6 +10,7 @@ mod happened;
 mod history;
 mod miner;
 mod overview;
+mod pieces;
 mod plans;
 mod problem;
 mod records;

@@ -37,12 +37,25 @@ pub struct Subject<'a> {
     miner: &'a Miner,
     record: Option<&'a MinerRecord>,
     now: Timestamp,
+    words: Option<&'a str>,
 }
 
 impl<'a> Subject<'a> {
     /// A miner as it is watched, and as it is kept where it is known.
     pub const fn new(miner: &'a Miner, record: Option<&'a MinerRecord>, now: Timestamp) -> Self {
-        Self { miner, record, now }
+        Self { miner, record, now, words: None }
+    }
+
+    /// With its [words](Self::words), by somebody who keeps them: a large fleet is looked through much faster with them. They have
+    /// to be those of this miner and this record.
+    #[must_use]
+    pub const fn with_words(self, words: &'a str) -> Self {
+        Self { words: Some(words), ..self }
+    }
+
+    /// All texts through which a filter looks for a word without a name. They stay the same while the miner and the record do.
+    pub fn words(&self) -> String {
+        filter::words_of(self)
     }
 
     /// The miner.

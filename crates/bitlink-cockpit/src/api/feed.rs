@@ -4,7 +4,7 @@
 use super::Api;
 use super::overview::{self, Overview};
 use crate::clock;
-use bitlink_miner_manager::query::Subject;
+use bitlink_miner_manager::query::{Field, Filter, Subject, Value};
 use bitlink_miner_manager::{Coverage, FleetSnapshot, Miner, MinerId, ServiceHandle, Timestamp};
 use bitlink_model::MinerRecord;
 use std::collections::{HashMap, VecDeque};
@@ -46,6 +46,8 @@ pub(super) struct Row {
     pub(super) record: Option<Arc<MinerRecord>>,
     /// In which it became what it is.
     pub(super) revision: u64,
+    /// The texts that are looked through for a word, from when somebody does until it becomes something else.
+    words: OnceLock<Arc<str>>,
 }
 
 /// By what a row is known: the machine; and the place too, where it answers at more than one.
@@ -66,24 +68,42 @@ impl std::fmt::Display for Key {
 }
 
 impl Row {
+    pub(super) fn new(key: Key, miner: &Arc<Miner>, revision: u64) -> Self {
+        Self { key, miner: Arc::clone(miner), record: None, revision, words: OnceLock::new() }
+    }
+
     fn is_of(&self, miner: &Arc<Miner>) -> bool {
         Arc::ptr_eq(&self.miner, miner) || self.key.id == miner.id
     }
 
     /// What is known of it now, in this revision if that is something else.
     fn renew(&mut self, miner: &Arc<Miner>, record: Option<&Arc<MinerRecord>>, revision: u64) {
-        if !Arc::ptr_eq(&self.miner, miner) {
-            self.miner = Arc::clone(miner);
-            self.revision = revision;
+        let is_same = Arc::ptr_eq(&self.miner, miner)
+            && self.record.as_ref().map(Arc::as_ptr) == record.map(Arc::as_ptr);
+        if !is_same {
+            *self = Self { record: record.cloned(), ..Self::new(self.key, miner, revision) };
         }
-        if self.record.as_ref().map(Arc::as_ptr) != record.map(Arc::as_ptr) {
-            self.record = record.cloned();
-            self.revision = revision;
+    }
+
+    /// What a field says of it; its name is that of the row.
+    pub(super) fn value(&self, field: &Field, now: Timestamp) -> Value<'_> {
+        match field.key {
+            "id" => Value::Text(self.key.to_string().into()),
+            _ => field.value(&self.subject(now)),
         }
     }
 
     pub(super) fn subject(&self, now: Timestamp) -> Subject<'_> {
         Subject::new(&self.miner, self.record.as_deref(), now)
+    }
+
+    /// For a filter, with what it looks through.
+    pub(super) fn subject_for(&self, filter: &Filter, now: Timestamp) -> Subject<'_> {
+        let subject = self.subject(now);
+        if !filter.looks_anywhere() {
+            return subject;
+        }
+        subject.with_words(self.words.get_or_init(|| subject.words().into()))
     }
 }
 
@@ -135,8 +155,7 @@ impl Table {
             }
             by_key.insert(key, self.rows.len());
             let revision = self.revision;
-            let new = || Row { key, miner: Arc::clone(miner), record: None, revision };
-            self.rows.push(before.remove(&key).unwrap_or_else(new));
+            self.rows.push(before.remove(&key).unwrap_or_else(|| Row::new(key, miner, revision)));
         }
         self.by_key = Arc::new(by_key);
         self.gone.extend(before.into_keys().map(|key| (self.revision, key)));

@@ -7,20 +7,19 @@
 
 use super::feed::{Row, Table};
 use super::overview::Overview;
+use super::pieces::Packing;
 use super::problem::Params;
 use super::who::Viewer;
 use super::{Api, Problem};
 use crate::clock;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use bitlink_miner_manager::Timestamp;
-use bitlink_miner_manager::query::{FIELDS, Field, Filter, Kind, Sort, Value, csv_row, field};
-use bytes::Bytes;
+use bitlink_miner_manager::query::{FIELDS, Field, Filter, Kind, Sort, Subject, Value, csv_row, field};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize, Serializer};
-use std::convert::Infallible;
 use std::iter::once;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -148,7 +147,17 @@ struct Page<'a> {
     columns: &'a [&'static str],
     /// The values of each row in the order of the columns; `null` is not known.
     #[schema(value_type = Vec<Vec<Object>>)]
-    rows: Vec<Cells<'a>>,
+    rows: [(); 0],
+}
+
+impl Page<'_> {
+    /// What comes before the rows and what after them: those are written by themselves, and an empty list holds their place.
+    fn around(&self) -> serde_json::Result<(String, &'static str)> {
+        const AFTER: &str = "]}";
+        let mut before = serde_json::to_string(self)?;
+        before.truncate(before.len().saturating_sub(AFTER.len()));
+        Ok((before, AFTER))
+    }
 }
 
 pub(super) fn columns(names: Option<&str>) -> Result<Vec<&'static Field>, Problem> {
@@ -182,11 +191,8 @@ pub(super) struct Cells<'a> {
 
 impl<'a> Cells<'a> {
     fn values(&self) -> impl Iterator<Item = Value<'a>> {
-        let (row, subject) = (self.row, self.row.subject(self.now));
-        self.columns.iter().map(move |field| match field.key {
-            "id" => Value::Text(row.key.to_string().into()),
-            _ => field.value(&subject),
-        })
+        let (row, now) = (self.row, self.now);
+        self.columns.iter().map(move |field| row.value(field, now))
     }
 }
 
@@ -197,12 +203,12 @@ impl Serialize for Cells<'_> {
     }
 }
 
-/// The values by their names.
-struct Named<'a>(Cells<'a>);
+/// Values by their names.
+struct Named<'a>(&'a [&'static Field], &'a [Value<'a>]);
 
 impl Serialize for Named<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.columns.iter().map(|field| field.key).zip(self.0.values()))
+        serializer.collect_map(self.0.iter().map(|field| field.key).zip(self.1))
     }
 }
 
@@ -213,6 +219,7 @@ async fn miners(
     State(api): State<Api>,
     _: Viewer,
     Params(wanted): Params<Wanted>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let filter = filter(&wanted.filter)?;
     let sort = Sort::parse(&wanted.sort).map_err(|error| Problem::wrong("sort", error.to_string()))?;
@@ -223,80 +230,244 @@ async fn miners(
     if !matches!(wanted.format.as_str(), "json" | "csv" | "ndjson") {
         return Err(Problem::wrong("format", "the forms are json, csv and ndjson"));
     }
+    let accepted = Packing::of(&headers);
     api.off(move |api| {
         let table = api.table_now();
         let now = clock::now();
-        let rows = order(&table, &filter, &sort, now);
-        let cells = |row| Cells { row, columns: &columns, now };
-        Ok(match wanted.format.as_str() {
-            "csv" => {
-                let mut head = String::new();
-                csv_row(columns.iter().map(|field| Value::Text(field.key.into())), &mut head);
-                let rows = in_pieces(&rows, |row, text: &mut String| csv_row(cells(row).values(), text));
-                file("text/csv; charset=utf-8", "miners.csv", whole(once(head).chain(rows)))
-            }
-            "ndjson" => {
-                let rows = in_pieces(&rows, |row, text: &mut Vec<u8>| {
-                    // Neither can writing to memory fail, nor has a row a name that is no text.
-                    let _ = serde_json::to_writer(&mut *text, &Named(cells(row)));
-                    text.push(b'\n');
-                });
-                file("application/x-ndjson", "miners.ndjson", whole(rows))
-            }
-            _ => axum::Json(Page {
+        let mut rows = order(&table, &filter, &sort, now);
+        let matched = rows.len();
+        if wanted.format == "json" {
+            rows = rows.into_iter().skip(wanted.offset).take(wanted.limit).collect();
+        }
+        // What is small is packed on its way out, as every answer is.
+        let packing = if rows.len() > PIECE { accepted } else { Packing::Plain };
+        let sheet = Sheet { rows: &rows, columns: &columns, now, packing };
+        match wanted.format.as_str() {
+            "csv" => sheet.csv(),
+            "ndjson" => sheet.lines(),
+            _ => sheet.page(&Page {
                 revision: table.revision,
                 taken_at_ms: table.taken_at.as_unix_millis(),
                 total: table.rows.len(),
-                matched: rows.len(),
+                matched,
                 columns: &columns.iter().map(|field| field.key).collect::<Vec<_>>(),
-                rows: rows.into_iter().skip(wanted.offset).take(wanted.limit).map(cells).collect(),
-            })
-            .into_response(),
-        })
+                rows: [],
+            }),
+        }
     })
     .await
 }
 
 /// Rows that one processor takes at a time.
 const PIECE: usize = 512;
+/// Rows that are looked at together: what is known of a machine lies in many places of the memory, and is fetched for several
+/// machines at once when all are asked one thing before the next. Few enough for all of it to stay near the processor.
+const TOGETHER: usize = 64;
 
 /// The rows that pass, in order: found and compared on all processors.
 fn order<'a>(table: &'a Table, filter: &Filter, sort: &Sort, now: Timestamp) -> Vec<&'a Row> {
-    let place = |(place, row): (usize, &'a Row)| {
-        let subject = row.subject(now);
-        filter.matches(&subject).then(|| sort.place(place, &subject))
-    };
-    let mut placed: Vec<_> =
-        table.rows.par_iter().enumerate().with_min_len(PIECE).filter_map(place).collect();
+    let mut placed: Vec<_> = table
+        .rows
+        .par_chunks(TOGETHER)
+        .enumerate()
+        .with_min_len(PIECE / TOGETHER)
+        .flat_map_iter(|(chunk, rows)| {
+            let subjects: Vec<_> = rows.iter().map(|row| row.subject_for(filter, now)).collect();
+            let passing = filter.pass(&subjects);
+            let place = move |(place, (passes, subject)): (usize, (bool, Subject<'a>))| {
+                passes.then(|| sort.place(chunk * TOGETHER + place, &subject))
+            };
+            passing.into_iter().zip(subjects).enumerate().filter_map(place)
+        })
+        .collect();
     placed.par_sort_unstable_by(|a, b| sort.compare(a, b));
     placed.iter().filter_map(|placed| table.rows.get(placed.place())).collect()
 }
 
-/// Rows as texts, each of some hundred of them, written on all processors.
-fn in_pieces<'a, T: Default + Send>(rows: &[&'a Row], write: impl Fn(&'a Row, &mut T) + Sync) -> Vec<T> {
-    let piece = |rows: &[&'a Row]| {
-        let mut text = T::default();
-        for row in rows {
-            write(row, &mut text);
-        }
-        text
-    };
-    rows.par_chunks(PIECE).map(piece).collect()
+/// Rows and columns that are to be written.
+struct Sheet<'a> {
+    rows: &'a [&'a Row],
+    columns: &'a [&'static Field],
+    now: Timestamp,
+    packing: Packing,
 }
 
-/// Pieces as one body, without putting them together in memory.
-fn whole(pieces: impl IntoIterator<Item = impl Into<Bytes>>) -> Body {
-    let pieces: Vec<_> = pieces.into_iter().map(|piece| Ok::<_, Infallible>(piece.into())).collect();
-    Body::from_stream(futures::stream::iter(pieces))
+impl Sheet<'_> {
+    fn csv(&self) -> Result<Response, Problem> {
+        let names: Vec<_> = self.columns.iter().map(|field| Value::Text(field.key.into())).collect();
+        let mut head = String::new();
+        csv_row(&names, &mut head);
+        let rows = |row: &[Value<'_>], _, text: &mut String| csv_row(row, text);
+        Ok(kept_as("miners.csv", self.written("text/csv; charset=utf-8", head, rows, "")?))
+    }
+
+    fn lines(&self) -> Result<Response, Problem> {
+        let rows = |row: &[Value<'_>], _, text: &mut Vec<u8>| {
+            // Neither can writing to memory fail, nor has a row a name that is no text.
+            let _ = serde_json::to_writer(&mut *text, &Named(self.columns, row));
+            text.push(b'\n');
+        };
+        let answer = self.written("application/x-ndjson", String::new(), rows, "")?;
+        Ok(kept_as("miners.ndjson", answer))
+    }
+
+    fn page(&self, page: &Page<'_>) -> Result<Response, Problem> {
+        let failed = |error| Problem::failed("the answer could not be written", &error);
+        let (before, after) = page.around().map_err(failed)?;
+        let rows = |row: &[Value<'_>], is_first: bool, text: &mut Vec<u8>| {
+            if !is_first {
+                text.push(b',');
+            }
+            // Writing to memory cannot fail.
+            let _ = serde_json::to_writer(text, row);
+        };
+        self.written("application/json", before, rows, after)
+    }
+
+    /// The whole answer; its rows are written and packed on all processors, some hundred at a time.
+    fn written<T: Default + Into<Vec<u8>>>(
+        &self,
+        kind: &'static str,
+        before: String,
+        write: impl Fn(&[Value<'_>], bool, &mut T) + Sync,
+        after: &str,
+    ) -> Result<Response, Problem> {
+        let piece = |(nth, rows): (usize, &[&Row])| {
+            let mut text = T::default();
+            let mut is_first = nth == 0;
+            for together in rows.chunks(TOGETHER) {
+                for row in self.values(together).chunks(self.columns.len().max(1)) {
+                    write(row, is_first, &mut text);
+                    is_first = false;
+                }
+            }
+            self.packing.piece(text)
+        };
+        let rows = self.rows.par_chunks(PIECE).enumerate().map(piece).collect::<Result<Vec<_>, _>>();
+        let around = self.packing.piece(before).and_then(|before| Ok((before, self.packing.piece(after)?)));
+        match rows.and_then(|rows| Ok((rows, around?))) {
+            Ok((rows, (before, after))) => {
+                Ok(self.packing.answer(kind, once(before).chain(rows).chain(once(after))))
+            }
+            Err(error) => Err(Problem::failed("the answer could not be packed", &error)),
+        }
+    }
+
+    /// The values of rows, one row after the other, looked up one field after the other.
+    fn values<'a>(&self, rows: &[&'a Row]) -> Vec<Value<'a>> {
+        let mut values = vec![Value::Unknown; rows.len() * self.columns.len()];
+        for (place, field) in self.columns.iter().enumerate() {
+            let cells = values.iter_mut().skip(place).step_by(self.columns.len());
+            for (cell, row) in cells.zip(rows) {
+                *cell = row.value(field, self.now);
+            }
+        }
+        values
+    }
 }
 
 /// Something to be kept as a file.
 pub(super) fn file(kind: &'static str, name: &str, text: impl Into<Body>) -> Response {
     let mut response = Response::new(text.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    kept_as(name, response)
+}
+
+/// An answer that is to be kept as a file.
+fn kept_as(name: &str, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     if let Ok(named) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, named);
     }
     response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::redundant_closure_for_method_calls, reason = "the method alone is of one lifetime only")]
+mod tests {
+    use super::super::feed::Key;
+    use super::*;
+    use axum::body::to_bytes;
+    use bitlink_miner_manager::Miner;
+    use flate2::read::GzDecoder;
+    use serde_json::Value as Json;
+    use std::io::Read;
+
+    const COLUMNS: &[&str] = &["id", "status", "address", "model", "fan_rpm"];
+
+    fn rows(many: u32) -> Vec<Row> {
+        let row = |n: u32| {
+            let miner = Arc::new(Miner::unheard(std::net::Ipv4Addr::from(0x0a00_0000 + n).into(), 4028));
+            Row::new(Key { id: miner.id, twin: n }, &miner, 1)
+        };
+        (0..many).map(row).collect()
+    }
+
+    /// An answer as it is written plainly; packed it has to be the same.
+    async fn told(
+        rows: &[Row],
+        answer: impl Fn(&Sheet<'_>) -> Result<Response, Problem>,
+    ) -> (Response, String) {
+        let rows: Vec<&Row> = rows.iter().collect();
+        let columns: Vec<_> = COLUMNS.iter().map(|name| field(name).unwrap()).collect();
+        let mut texts = Vec::new();
+        for packing in [Packing::Gzip, Packing::Plain] {
+            let sheet =
+                Sheet { rows: &rows, columns: &columns, now: Timestamp::from_unix_millis(0), packing };
+            let (head, body) = answer(&sheet).unwrap().into_parts();
+            let body = to_bytes(body, usize::MAX).await.unwrap();
+            let mut text = String::new();
+            if packing == Packing::Gzip {
+                assert_eq!(head.headers[header::CONTENT_ENCODING], "gzip");
+                GzDecoder::new(&*body).read_to_string(&mut text).unwrap();
+            } else {
+                assert!(!head.headers.contains_key(header::CONTENT_ENCODING));
+                text.push_str(std::str::from_utf8(&body).unwrap());
+            }
+            texts.push((Response::from_parts(head, Body::empty()), text));
+        }
+        let plain = texts.pop().unwrap();
+        assert!(texts.pop().unwrap().1 == plain.1);
+        plain
+    }
+
+    #[tokio::test]
+    async fn a_large_sheet_has_every_row_once_and_in_order() {
+        for many in [0, 1, 64, 65, 512, 513, 2_000] {
+            let rows = rows(many);
+            let id = |n: usize| rows[n].key.to_string();
+            let page = Page {
+                revision: 7,
+                taken_at_ms: 1,
+                total: 5_000,
+                matched: rows.len(),
+                columns: COLUMNS,
+                rows: [],
+            };
+            let (head, text) = told(&rows, |sheet| sheet.page(&page)).await;
+            assert_eq!(head.headers()[header::CONTENT_TYPE], "application/json");
+            let page: Json = serde_json::from_str(&text).unwrap();
+            assert_eq!((&page["total"], &page["matched"]), (&Json::from(5_000), &Json::from(many)));
+            assert_eq!(page["columns"], Json::from(COLUMNS));
+            let cells = page["rows"].as_array().unwrap();
+            assert_eq!(cells.len(), rows.len());
+            assert!(cells.iter().enumerate().all(|(n, row)| row[0] == id(n).as_str() && row[4].is_null()));
+
+            let (head, text) = told(&rows, |sheet| sheet.csv()).await;
+            assert_eq!(head.headers()[header::CONTENT_DISPOSITION], "attachment; filename=\"miners.csv\"");
+            let lines: Vec<_> = text.split_terminator("\r\n").collect();
+            assert_eq!((lines[0], lines.len()), (COLUMNS.join(",").as_str(), rows.len() + 1));
+            assert!(
+                lines[1..].iter().enumerate().all(|(n, line)| line.starts_with(&(id(n) + ",scanning,10.")))
+            );
+
+            let (_, text) = told(&rows, |sheet| sheet.lines()).await;
+            assert_eq!(text.lines().count(), rows.len());
+            for (n, line) in text.lines().enumerate() {
+                let row: Json = serde_json::from_str(line).unwrap();
+                assert_eq!((&row["id"], &row["status"]), (&Json::from(id(n)), &Json::from("scanning")));
+            }
+        }
+    }
 }

@@ -53,13 +53,12 @@ impl Serialize for Value<'_> {
 }
 
 /// A row of a sheet, with its end.
-#[allow(single_use_lifetimes, reason = "a lifetime in `impl Trait` has to have a name")]
-pub fn csv_row<'a>(values: impl IntoIterator<Item = Value<'a>>, out: &mut String) {
-    for (place, value) in values.into_iter().enumerate() {
+pub fn csv_row(values: &[Value<'_>], out: &mut String) {
+    for (place, value) in values.iter().enumerate() {
         if place > 0 {
             out.push(',');
         }
-        csv_cell(&value, out);
+        csv_cell(value, out);
     }
     out.push_str("\r\n");
 }

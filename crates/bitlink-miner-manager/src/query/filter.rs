@@ -60,7 +60,7 @@ pub struct FilterError {
 /// Longer ones are no filters that anybody types.
 const LONGEST: usize = 4_000;
 
-/// Fields through which a word without a name looks.
+/// The names of fields through which a word without a name looks.
 const SEARCHED: &[&str] = &[
     "status", "address", "model", "firmware", "mac", "serial", "hostname", "pool", "worker", "reason",
     "rules", "id", "position", "labels", "notes",
@@ -82,10 +82,17 @@ impl Filter {
 
     /// Whether a miner is wanted.
     pub fn matches(&self, of: &Subject<'_>) -> bool {
-        self.terms.iter().all(|term| match term.test.holds(of) {
-            Some(holds) => holds != term.not,
-            None => false,
-        })
+        self.terms.iter().all(|term| term.lets(of))
+    }
+
+    /// Which of several are. One term is put to all of them before the next one is: what lies far apart in memory is fetched for
+    /// several miners at a time then, and waiting for it is most of what looking through a large fleet costs.
+    pub fn pass(&self, of: &[Subject<'_>]) -> Vec<bool> {
+        let mut passing = vec![true; of.len()];
+        for term in &self.terms {
+            term.pass(of, &mut passing);
+        }
+        passing
     }
 
     /// As it was typed.
@@ -96,6 +103,11 @@ impl Filter {
     /// The fields that its terms name.
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
         self.terms.iter().filter_map(|term| term.test.field())
+    }
+
+    /// Whether it looks for a word through all texts of a miner ([`Subject::words`]).
+    pub fn looks_anywhere(&self) -> bool {
+        self.terms.iter().any(|term| matches!(term.test, Test::Anywhere(_)))
     }
 
     /// Whether everybody is.
@@ -215,6 +227,20 @@ fn comparison(sign: &str) -> Option<Comparison> {
     })
 }
 
+impl Term {
+    /// Whether it lets a miner pass.
+    fn lets(&self, of: &Subject<'_>) -> bool {
+        self.test.holds(of).is_some_and(|holds| holds != self.not)
+    }
+
+    /// Takes out those that it does not let pass.
+    fn pass(&self, of: &[Subject<'_>], passing: &mut [bool]) {
+        for (passes, subject) in passing.iter_mut().zip(of) {
+            *passes = *passes && self.lets(subject);
+        }
+    }
+}
+
 impl Test {
     /// The field that it is about, where it is about one.
     fn field(&self) -> Option<&'static Field> {
@@ -277,10 +303,40 @@ impl Comparison {
     }
 }
 
-fn anywhere(of: &Subject<'_>, wanted: &str) -> bool {
+/// The fields through which a word without a name looks.
+fn searched() -> impl Iterator<Item = &'static Field> {
     static FIELDS: LazyLock<Vec<&'static Field>> =
         LazyLock::new(|| SEARCHED.iter().filter_map(|name| field(name)).collect());
-    FIELDS.iter().any(|field| field.any(of, &mut |text| contains(text, wanted)) == Some(true))
+    FIELDS.iter().copied()
+}
+
+/// Between two texts that are looked through as one.
+const BETWEEN: char = '\u{1f}';
+
+/// All texts through which a word without a name looks, in small letters.
+pub(super) fn words_of(of: &Subject<'_>) -> String {
+    let mut words = String::new();
+    for field in searched() {
+        field.any(of, &mut |text| {
+            if text.is_ascii() {
+                words.extend(text.chars().map(|letter| letter.to_ascii_lowercase()));
+            } else {
+                words.push_str(&text.to_lowercase());
+            }
+            words.push(BETWEEN);
+            false
+        });
+    }
+    words
+}
+
+fn anywhere(of: &Subject<'_>, wanted: &str) -> bool {
+    match of.words {
+        Some(words) if !wanted.contains(BETWEEN) => {
+            memchr::memmem::find(words.as_bytes(), wanted.as_bytes()).is_some()
+        }
+        _ => searched().any(|field| field.any(of, &mut |text| contains(text, wanted)) == Some(true)),
+    }
 }
 
 /// Whether a text holds another one, which is in small letters. Without taking memory where it is plain.

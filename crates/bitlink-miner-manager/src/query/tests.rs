@@ -43,7 +43,11 @@ fn record(miner: &Miner) -> MinerRecord {
 fn check(filter: &str, passes: bool) {
     let (miner, read) = (miner(), Filter::parse(filter).unwrap_or_else(|error| panic!("{filter}: {error}")));
     let record = record(&miner);
-    assert_eq!(read.matches(&Subject::new(&miner, Some(&record), NOW)), passes, "{filter}");
+    let subject = Subject::new(&miner, Some(&record), NOW);
+    assert_eq!(read.matches(&subject), passes, "{filter}");
+    let words = subject.words();
+    assert_eq!(read.matches(&subject.with_words(&words)), passes, "{filter}, in {words:?}");
+    assert_eq!(read.pass(&[subject, subject.with_words(&words)]), [passes, passes], "{filter}");
 }
 
 #[test]
@@ -82,6 +86,10 @@ fn filters_say_what_they_mean() {
     }
     for fails in [
         "s21",
+        // Neither is a text one, nor does it end where the next one begins.
+        "\"warning 10.0.3.7\"",
+        "warning10.0.3.7",
+        "\"warning\u{1f}10.0.3.7\"",
         "status:dead",
         "model=S19",
         "chip_temp>91",
@@ -98,6 +106,13 @@ fn filters_say_what_they_mean() {
     ] {
         check(fails, false);
     }
+}
+
+#[test]
+fn only_a_word_without_a_name_looks_anywhere() {
+    let looks = |filter: &str| Filter::parse(filter).unwrap().looks_anywhere();
+    assert!(looks("s19") && looks("status:warning -\"s19 pro\""));
+    assert!(!looks("") && !looks("status:warning chip_temp>85 model:s19"));
 }
 
 #[test]
@@ -186,6 +201,7 @@ fn order_puts_what_is_unknown_last_either_way() {
 fn an_export_is_no_formula() {
     let mut row = String::new();
     let texts = ["=cmd|' /C calc'!A0", "a,\"b\"", " +1", "plain"].map(|text| Value::Text(text.into()));
-    csv_row(texts.into_iter().chain([Value::Unknown, Value::Number(0.5), Value::Bool(true)]), &mut row);
+    let others = [Value::Unknown, Value::Number(0.5), Value::Bool(true)];
+    csv_row(&texts.into_iter().chain(others).collect::<Vec<_>>(), &mut row);
     assert_eq!(row, "'=cmd|' /C calc'!A0,\"a,\"\"b\"\"\",' +1,plain,,0.5,true\r\n");
 }

@@ -142,7 +142,7 @@ impl Wish {
                         "everybody is meant; say `status:active`, or name them by id",
                     ));
                 }
-                let rows = table.rows.iter().filter(|row| filter.matches(&row.subject(now)));
+                let rows = table.rows.iter().filter(|row| filter.matches(&row.subject_for(&filter, now)));
                 rows.map(|row| at(&row.miner)).collect()
             }
             (None, false) => {

@@ -152,3 +152,19 @@ async fn hostile_text_is_text() {
     assert!(problem["at"].is_u64(), "{problem}");
     farm.end().await;
 }
+
+#[tokio::test]
+async fn a_word_is_found_as_soon_as_it_is_there() {
+    let farm = Farm::start("word", 2).await;
+    let olga = farm.sign_in("olga").await;
+    let page = farm.by(&olga, "GET", "/miners?columns=id", "").await.json();
+    let found = async || farm.by(&olga, "GET", "/miners?columns=id&filter=relocated", "").await.json();
+    assert_eq!(found().await["rows"], json!([]));
+    let wish = json!({"ids": [page["rows"][1][0]], "edit": {"notes": "Relocated in May"}}).to_string();
+    assert_eq!(farm.by(&olga, "PATCH", "/miners", &wish).await.status, StatusCode::OK);
+    assert_eq!(found().await["rows"], json!([page["rows"][1]]));
+    let wish = json!({"ids": [page["rows"][1][0]], "edit": {"notes": ""}}).to_string();
+    assert_eq!(farm.by(&olga, "PATCH", "/miners", &wish).await.status, StatusCode::OK);
+    assert_eq!(found().await["rows"], json!([]));
+    farm.end().await;
+}
