@@ -16,23 +16,48 @@ function cost(pid) {
   return { cpu: (Number(stat[11]) + Number(stat[12])) / 100, memory: Number(rss[1]) * 1024 };
 }
 
+const QUESTIONS = [
+  ['first 1,000 rows by hash rate', '/miners?sort=-hashrate_hs&limit=1000'],
+  ['filter `status:warning chip_temp>80`', '/miners?filter=status:warning%20chip_temp%3E80&limit=100000&columns=id'],
+  ['a word anywhere, ids', '/miners?filter=77&limit=100000&columns=id'],
+  ['order of all by chip temperature, ids', '/miners?sort=-chip_temp_celsius&columns=id&limit=100000'],
+  ['all as CSV', '/miners?format=csv'],
+  ['all as JSON', '/miners?limit=100000'],
+];
+
+/** How long each question takes until the last byte of its answer, in the middle of fifteen; exports packed, as a browser asks for them. */
+async function ask(base) {
+  const took = [];
+  for (const [, path] of QUESTIONS) {
+    const times = [];
+    for (let n = 0; n < 15; n++) {
+      const from = performance.now();
+      const answer = await fetch(`${base}/api/v1${path}`, { headers: { 'Accept-Encoding': 'gzip' } });
+      await answer.arrayBuffer();
+      if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+      times.push(performance.now() - from);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    took.push(times.sort((a, b) => a - b)[7]);
+  }
+  return took;
+}
+
+const live = (base) => until('nearly everybody is live', async () => (await client(base).get('/overview')).coverage.live > miners * 0.9, 240_000);
+
 try {
+  // First with machines that are seldom read: they live in the service here, and in a farm each has a processor of its own.
+  const seldom = await demo(miners, ['--interval', '90s']);
+  await live(seldom.base);
+  const quiet = await ask(seldom.base);
+  await end();
+
   const began = performance.now();
   const { base, child } = await demo(miners);
   row('ready after', `${((performance.now() - began) / 1000).toFixed(1)} s`);
-  const api = client(base);
-  await until('nearly everybody is live', async () => (await api.get('/overview')).coverage.live > miners * 0.9, 240_000);
-
-  for (const [what, path] of [
-    ['first 1,000 rows by hash rate', '/miners?sort=-hashrate_hs&limit=1000'],
-    ['filter `status:warning chip_temp>80`', '/miners?filter=status:warning%20chip_temp%3E80&limit=100000&columns=id'],
-    ['order of all by chip temperature, ids', '/miners?sort=-chip_temp_celsius&columns=id&limit=100000'],
-    ['export of all as CSV', '/miners?format=csv'],
-  ]) {
-    const times = [];
-    for (let n = 0; n < 5; n++) { const from = performance.now(); await api.get(path); times.push(performance.now() - from); }
-    row(`API: ${what}, median of 5`, ms(times.sort((a, b) => a - b)[2]));
-  }
+  await live(base);
+  const busy = await ask(base);
+  QUESTIONS.forEach(([what], n) => row(`API: ${what}, each miner read every 10 s / every 90 s`, `${ms(busy[n])} / ${ms(quiet[n])}`));
 
   const chrome = await browser();
   const context = await chrome.newContext({ viewport: { width: 1440, height: 900 } });
@@ -79,6 +104,6 @@ try {
 } finally {
   await end();
 }
-const table = [`| ${miners.toLocaleString('en')} miners, each read every 10 s | |`, '|---|---|', ...rows.map(([what, value]) => `| ${what} | ${value} |`)];
+const table = [`| ${miners.toLocaleString('en')} miners, each read every 10 s where nothing else is said | |`, '|---|---|', ...rows.map(([what, value]) => `| ${what} | ${value} |`)];
 writeFileSync(argument('into'), `${table.join('\n')}\n`);
 process.exit(0);

@@ -54,6 +54,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "500", value_parser = demo::miners)]
     #[arg(conflicts_with = "targets")]
     demo: Option<usize>,
+    /// How often each simulated miner is read, 1s to 1h [default: 5s; of more than 2,000 miners 10s]
+    #[arg(long, requires = "demo", value_name = "TIME", value_parser = demo::interval)]
+    interval: Option<Duration>,
     /// Let some simulated miners call themselves what attacks pages and terminals
     #[arg(long, requires = "demo", hide = true)]
     demo_hostile: bool,

@@ -347,11 +347,17 @@ fn a_service_whose_broker_is_away_watches_all_the_same_and_says_so_once() {
 
 #[test]
 fn a_demonstration_is_ready_at_once_shows_all_of_it_and_leaves_nothing_behind() {
+    for (wrong, why) in [("--interval 5s", "--demo"), ("--demo 20 --interval 0s", "from 1s to 1h")] {
+        let refused = run(&format!("serve {wrong}")).ended_with(2);
+        assert!(refused.err.contains(why), "{}", refused.err);
+    }
     let place = Place::new("serve-demo");
     std::fs::create_dir_all(place.path()).unwrap();
     let temporary = place.path().display().to_string();
-    let mut service =
-        Running::start_with("serve --demo 20 --listen 127.0.0.1:0", &[("TMPDIR", temporary.as_str())]);
+    let mut service = Running::start_with(
+        "serve --demo 20 --interval 2s --listen 127.0.0.1:0",
+        &[("TMPDIR", temporary.as_str())],
+    );
     let line = service.wait_for("http://");
     let at = line.trim_end().trim_end_matches('/').rsplit_once("http://").unwrap().1.to_owned();
     let ask = |path: &str| {

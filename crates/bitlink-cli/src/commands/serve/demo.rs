@@ -12,7 +12,7 @@ use crate::commands::demo::at_once;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::log;
-use crate::text::{count, duration, so_many};
+use crate::text::{count, duration, parse_duration, so_many};
 use bitlink_cockpit::Cockpit;
 use bitlink_cockpit::accounts::Accounts;
 use bitlink_cockpit::http::HttpConfig;
@@ -42,6 +42,13 @@ pub(super) fn miners(text: &str) -> Result<usize, String> {
     miners.ok_or_else(|| format!("expected a number from 1 to {}", count(MOST as u64)))
 }
 
+/// How often each miner is read, as it was written.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let every = parse_duration(text)?;
+    let is_one = (Duration::from_secs(1)..=Duration::from_hours(1)).contains(&every);
+    if is_one { Ok(every) } else { Err("expected a time from 1s to 1h".to_owned()) }
+}
+
 /// Where it listens unless another address is named; where that is taken, at any free port.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4080);
 
@@ -57,7 +64,7 @@ pub(super) async fn run(
     let place = Directory::make()?;
     let began = Instant::now();
     let farm = Farm::build(miners, args.demo_hostile).map_err(|error| Failure::of(Exit::Usage, &error))?;
-    let fleet = Fleet::over(Arc::new(farm.network.clone())).with_monitor(monitor(miners));
+    let fleet = Fleet::over(Arc::new(farm.network.clone())).with_monitor(monitor(miners, args.interval));
     console.note(&format!(
         "{} are switched on …",
         so_many(miners as u64, "simulated miner", "simulated miners")
@@ -116,10 +123,10 @@ fn listen(named: Option<SocketAddr>) -> SocketAddr {
 }
 
 /// How they are watched: nobody wants to wait a quarter of an hour for a demonstration, so limits count at once.
-fn monitor(miners: usize) -> MonitorConfig {
-    let every = if miners > MOST_WITH_PAST { 10 } else { 5 };
+fn monitor(miners: usize, every: Option<Duration>) -> MonitorConfig {
+    let usual = if miners > MOST_WITH_PAST { 10 } else { 5 };
     MonitorConfig::default()
-        .with_interval(Duration::from_secs(every))
+        .with_interval(every.unwrap_or(Duration::from_secs(usual)))
         .with_max_per_subnet(256)
         .with_rules(rules())
 }
@@ -180,7 +187,7 @@ const READ_WITHIN: Duration = Duration::from_mins(2);
 
 /// What every machine says at the beginning, judged as it will be.
 async fn read_all(fleet: &Fleet, farm: &Farm) -> Result<HashMap<IpAddr, Arc<Miner>>, Failure> {
-    let quick = monitor(farm.residents.len()).with_interval(Duration::from_secs(1)).with_max_in_flight(1_024);
+    let quick = monitor(farm.residents.len(), Some(Duration::from_secs(1))).with_max_in_flight(1_024);
     let mut events = fleet.clone().with_monitor(quick).watch_endpoints(farm.endpoints());
     let mut read = HashMap::new();
     let all = async {
