@@ -7,7 +7,7 @@
 
 use super::feed::{Row, Table};
 use super::overview::Overview;
-use super::pieces::Packing;
+use super::pieces::{Packer, Packing};
 use super::problem::Params;
 use super::who::Viewer;
 use super::{Api, Problem};
@@ -332,7 +332,7 @@ impl Sheet<'_> {
         write: impl Fn(&[Value<'_>], bool, &mut T) + Sync,
         after: &str,
     ) -> Result<Response, Problem> {
-        let piece = |(nth, rows): (usize, &[&Row])| {
+        let piece = |packer: &mut Packer, (nth, rows): (usize, &[&Row])| {
             let mut text = T::default();
             let mut is_first = nth == 0;
             for together in rows.chunks(TOGETHER) {
@@ -341,10 +341,13 @@ impl Sheet<'_> {
                     is_first = false;
                 }
             }
-            self.packing.piece(text)
+            packer.piece(text)
         };
-        let rows = self.rows.par_chunks(PIECE).enumerate().map(piece).collect::<Result<Vec<_>, _>>();
-        let around = self.packing.piece(before).and_then(|before| Ok((before, self.packing.piece(after)?)));
+        let packer = || self.packing.packer();
+        let rows =
+            self.rows.par_chunks(PIECE).enumerate().map_init(packer, piece).collect::<Result<Vec<_>, _>>();
+        let mut packer = packer();
+        let around = packer.piece(before).and_then(|before| Ok((before, packer.piece(after)?)));
         match rows.and_then(|rows| Ok((rows, around?))) {
             Ok((rows, (before, after))) => {
                 Ok(self.packing.answer(kind, once(before).chain(rows).chain(once(after))))

@@ -42,27 +42,9 @@ impl Packing {
         if named.flat_map(|names| names.split(',')).any(takes) { Self::Gzip } else { Self::Plain }
     }
 
-    /// A piece of this text.
-    pub(super) fn piece(self, text: impl Into<Vec<u8>>) -> Result<Piece, CompressError> {
-        let (text, mut sum) = (text.into(), Crc::new());
-        if self == Self::Plain {
-            return Ok(Piece { bytes: text, sum });
-        }
-        sum.update(&text);
-        let mut packer = Compress::new(LEVEL, false);
-        let mut bytes = Vec::with_capacity(text.len() / 2 + 64);
-        let mut rest = text.as_slice();
-        loop {
-            let before = packer.total_in();
-            let status = packer.compress_vec(rest, &mut bytes, FlushCompress::Sync)?;
-            let taken = usize::try_from(packer.total_in() - before).unwrap_or(rest.len());
-            rest = rest.get(taken..).unwrap_or_default();
-            // Room left means that all of it is out, the end of the block too.
-            if status == Status::Ok && rest.is_empty() && bytes.len() < bytes.capacity() {
-                return Ok(Piece { bytes, sum });
-            }
-            bytes.reserve(bytes.capacity().max(64));
-        }
+    /// Somebody who makes pieces, one after the other.
+    pub(super) fn packer(self) -> Packer {
+        Packer((self == Self::Gzip).then(|| Compress::new(LEVEL, false)))
     }
 
     /// All of an answer.
@@ -90,6 +72,34 @@ impl Packing {
     }
 }
 
+/// Makes pieces; what it works with is some hundred kilobytes, and used again.
+#[derive(Debug)]
+pub(super) struct Packer(Option<Compress>);
+
+impl Packer {
+    /// A piece of this text.
+    pub(super) fn piece(&mut self, text: impl Into<Vec<u8>>) -> Result<Piece, CompressError> {
+        let (text, mut sum) = (text.into(), Crc::new());
+        let Some(packer) = &mut self.0 else { return Ok(Piece { bytes: text, sum }) };
+        sum.update(&text);
+        // Pieces know nothing of each other: any of them can have been made first.
+        packer.reset();
+        let mut bytes = Vec::with_capacity(text.len() / 2 + 64);
+        let mut rest = text.as_slice();
+        loop {
+            let before = packer.total_in();
+            let status = packer.compress_vec(rest, &mut bytes, FlushCompress::Sync)?;
+            let taken = usize::try_from(packer.total_in() - before).unwrap_or(rest.len());
+            rest = rest.get(taken..).unwrap_or_default();
+            // Room left means that all of it is out, the end of the block too.
+            if status == Status::Ok && rest.is_empty() && bytes.len() < bytes.capacity() {
+                return Ok(Piece { bytes, sum });
+            }
+            bytes.reserve(bytes.capacity().max(64));
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -100,7 +110,8 @@ mod tests {
 
     /// The answer of these pieces, as it goes over the wire.
     async fn wire(packing: Packing, pieces: &[Vec<u8>]) -> Vec<u8> {
-        let pieces: Result<Vec<_>, _> = pieces.iter().map(|text| packing.piece(text.clone())).collect();
+        let mut packer = packing.packer();
+        let pieces: Result<Vec<_>, _> = pieces.iter().map(|text| packer.piece(text.clone())).collect();
         let body = packing.answer("text/plain", pieces.unwrap()).into_body();
         axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec()
     }

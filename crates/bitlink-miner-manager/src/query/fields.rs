@@ -3,8 +3,8 @@
 
 use super::{Field, Kind, Subject, Texts, Value};
 use bitlink_model::{
-    Board, Family, HashRate, Identity, Mac, Miner, MinerSnapshot, MinerStatus, MiningState, Pool, Severity,
-    Span, Temperature, Text, Timestamp,
+    Board, Family, Fan, FanSpeed, HashRate, Identity, Mac, Miner, MinerSnapshot, MinerStatus, MiningState,
+    Pool, Severity, Span, Temperature, Text, Timestamp,
 };
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
@@ -196,7 +196,7 @@ pub static FIELDS: &[Field] = &[
     .or(&["expected", "hashrate_expected"])
     .per(TH),
     number("hashrate_ratio", "of expected", Some("1"), "hash rate as a share of what it should be", |s| {
-        Value::number(live(s).and_then(|l| l.hashrate.of_expected()).map(|ratio| ratio.as_percent() / 100.0))
+        derived(live(s).and_then(|l| l.hashrate.of_expected()).map(|ratio| ratio.as_percent() / 100.0))
     })
     .or(&["exp"])
     .per(0.01),
@@ -209,9 +209,7 @@ pub static FIELDS: &[Field] = &[
     })
     .or(&["power_limit"]),
     number("efficiency_j_per_th", "efficiency", Some("J/TH"), "energy per work", |s| {
-        Value::number(
-            live(s).and_then(|l| l.efficiency).map(bitlink_model::Efficiency::as_joules_per_terahash),
-        )
+        derived(live(s).and_then(|l| l.efficiency).map(bitlink_model::Efficiency::as_joules_per_terahash))
     })
     .or(&["efficiency", "eff"]),
     number("chip_temp_celsius", "chips", Some("°C"), "hottest chip", |s| {
@@ -240,7 +238,7 @@ pub static FIELDS: &[Field] = &[
     number("fan_max_rpm", "fastest fan", Some("rpm"), "the fastest fan", |s| fan(s, f64::max))
         .or(&["fan_max"]),
     number("fan_duty_ratio", "fan duty", Some("1"), "how hard the hardest-driven fan is driven", |s| {
-        let duties = live(s).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.duty);
+        let duties = fans(s).iter().filter_map(|fan| fan.duty);
         Value::number(duties.map(|duty| duty.as_percent() / 100.0).reduce(f64::max))
     })
     .or(&["fan_duty", "duty"])
@@ -469,15 +467,23 @@ fn moment<'a>(at: Option<Timestamp>) -> Value<'a> {
     Value::number(at.map(|at| at.as_unix_millis() as f64))
 }
 
+/// A number that is made of others: a millionth is more than any of them was measured to, and further digits are noise.
+fn derived<'a>(number: Option<f64>) -> Value<'a> {
+    Value::number(number.map(|number| (number * 1e6).round() / 1e6))
+}
+
+fn fans<'a>(of: &Subject<'a>) -> &'a [Fan] {
+    live(of).map(|l| l.fans.as_slice()).unwrap_or_default()
+}
+
 fn fan<'a>(of: &Subject<'a>, which: fn(f64, f64) -> f64) -> Value<'a> {
-    let speeds = live(of).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.speed);
-    Value::number(speeds.map(bitlink_model::FanSpeed::as_rpm).reduce(which))
+    Value::number(fans(of).iter().filter_map(|fan| fan.speed).map(FanSpeed::as_rpm).reduce(which))
 }
 
 fn mean_fan<'a>(of: &Subject<'a>) -> Value<'a> {
-    let speeds = live(of).into_iter().flat_map(|l| &l.fans).filter_map(|fan| fan.speed);
+    let speeds = fans(of).iter().filter_map(|fan| fan.speed);
     let (sum, many) = speeds.fold((0.0, 0.0), |(sum, many), speed| (sum + speed.as_rpm(), many + 1.0));
-    Value::number((many > 0.0).then(|| sum / many))
+    derived((many > 0.0).then(|| sum / many))
 }
 
 fn boards(of: &Subject<'_>) -> Option<usize> {

@@ -109,6 +109,19 @@ fn filters_say_what_they_mean() {
 }
 
 #[test]
+fn what_is_made_of_other_numbers_has_no_digits_that_nobody_measured() {
+    let mut snapshot = MinerSnapshot::default();
+    snapshot.hashrate.realtime = HashRate::from_ths(109.781_88).ok();
+    snapshot.hashrate.expected = HashRate::from_ths(110.0).ok();
+    snapshot.shares.accepted = Some(30_000_000);
+    snapshot.shares.rejected = Some(1);
+    let miner = Miner::from_snapshot([10, 0, 0, 1].into(), 4028, MinerStatus::Active, snapshot);
+    let value = |name: &str| field(name).unwrap().value(&Subject::new(&miner, None, NOW));
+    assert_eq!(value("hashrate_ratio"), Value::Number(0.998_017));
+    assert_eq!(value("reject_ratio"), Value::Number(1.0 / 30_000_001.0), "one is not none");
+}
+
+#[test]
 fn only_a_word_without_a_name_looks_anywhere() {
     let looks = |filter: &str| Filter::parse(filter).unwrap().looks_anywhere();
     assert!(looks("s19") && looks("status:warning -\"s19 pro\""));
