@@ -86,14 +86,23 @@ struct Inner {
 }
 
 /// Work that goes on when who began it has gone, and ends with the service.
-#[derive(Debug, Default)]
-struct Works(std::sync::Mutex<tokio::task::JoinSet<()>>);
+#[derive(Debug)]
+struct Works {
+    running: std::sync::Mutex<tokio::task::JoinSet<()>>,
+    /// Where miners are read: whoever answers questions can be another.
+    runtime: tokio::runtime::Handle,
+}
 
 impl Works {
+    /// In the runtime that is around.
+    fn new() -> Self {
+        Self { running: std::sync::Mutex::default(), runtime: tokio::runtime::Handle::current() }
+    }
+
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut set = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        while set.try_join_next().is_some() {}
-        set.spawn(work);
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        while running.try_join_next().is_some() {}
+        running.spawn_on(work, &self.runtime);
     }
 }
 
@@ -123,7 +132,7 @@ impl Api {
             turns: Semaphore::new(TURNS),
             listeners: Arc::new(Semaphore::new(LISTENERS)),
             news,
-            works: Works::default(),
+            works: Works::new(),
             service,
             cockpit,
             _collector: collector,

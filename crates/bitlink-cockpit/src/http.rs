@@ -146,7 +146,8 @@ struct House {
 /// A server that has taken its address.
 #[must_use]
 pub struct HttpServer {
-    listener: TcpListener,
+    /// Of no runtime yet: that which runs the server answers.
+    listener: std::net::TcpListener,
     at: SocketAddr,
     router: Router,
     tls: Option<tokio_rustls::TlsAcceptor>,
@@ -176,7 +177,8 @@ impl HttpServer {
         }
         let tls = config.tls.as_ref().map(TlsFiles::read).transpose()?;
         let failed = |source| HttpError::Listen { at: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let listener = TcpListener::bind(config.listen).await.and_then(TcpListener::into_std);
+        let listener = listener.map_err(failed)?;
         let at = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, at, router: router(config, service, cockpit, version), tls })
     }
@@ -192,18 +194,23 @@ impl HttpServer {
         self.at
     }
 
-    /// Answers until the future ends, then lets running answers end.
+    /// Answers until the future ends, then lets running answers end. That may be in another runtime than the one where it was made;
+    /// what somebody sets going, as a plan, goes on in that one.
     pub async fn run(self, until: impl Future<Output = ()> + Send + 'static) {
-        let ended = if let Some(acceptor) = self.tls {
+        if let Err(error) = self.answer(until).await {
+            tracing::error!(%error, "the HTTP server has ended");
+        }
+    }
+
+    async fn answer(self, until: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+        let listener = TcpListener::from_std(self.listener)?;
+        if let Some(acceptor) = self.tls {
             let router = self.router.into_make_service_with_connect_info::<crate::tls::Peer>();
-            let listener = TlsListener::new(self.listener, acceptor);
+            let listener = TlsListener::new(listener, acceptor);
             axum::serve(listener, router).with_graceful_shutdown(until).await
         } else {
             let router = self.router.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(self.listener, router).with_graceful_shutdown(until).await
-        };
-        if let Err(error) = ended {
-            tracing::error!(%error, "the HTTP server has ended");
+            axum::serve(listener, router).with_graceful_shutdown(until).await
         }
     }
 }

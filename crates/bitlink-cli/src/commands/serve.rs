@@ -29,6 +29,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use systemd::News;
+use tokio::runtime::{self, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval};
@@ -205,6 +206,33 @@ struct Shown {
     at: SocketAddr,
     end: oneshot::Sender<()>,
     task: JoinHandle<()>,
+    _threads: Threads,
+}
+
+/// Threads of their own for who asks: with tens of thousands of miners there is always a queue of readings, and each part of an
+/// answer would stand in it.
+#[derive(Debug)]
+struct Threads {
+    handle: runtime::Handle,
+    /// Until it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Threads {
+    fn start() -> std::io::Result<Self> {
+        let mut threads = runtime::Builder::new_multi_thread();
+        let runtime = threads.worker_threads(2).thread_name("bitlink-http").enable_all().build()?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+/// Without waiting for them, which is not allowed where this is dropped.
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Shown {
@@ -242,9 +270,11 @@ impl Shown {
             );
         }
         let (end, ended) = oneshot::channel::<()>();
+        let threads = Threads::start()
+            .map_err(|error| Failure::new(Exit::SomeFailed, "it cannot be shown").because(&error))?;
         // That its sender is gone is as good as its word.
-        let task = tokio::spawn(server.run(async move { drop(ended.await) }));
-        Ok(Self { at, end, task })
+        let task = threads.handle.spawn(server.run(async move { drop(ended.await) }));
+        Ok(Self { at, end, task, _threads: threads })
     }
 
     /// Where.
