@@ -15,7 +15,7 @@ pub(super) enum Packing {
     Gzip,
 }
 
-/// The quickest: packing is most of the work of a large answer, and the next step would pack a quarter smaller at twice the work.
+/// The quickest: packing is a third of the work of a large answer, and the next step packs a quarter smaller at half as much again.
 const LEVEL: Compression = Compression::fast();
 /// A gzip file without a name, of no time and from no system.
 const HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

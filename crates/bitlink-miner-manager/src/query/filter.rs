@@ -90,7 +90,9 @@ impl Filter {
     pub fn pass(&self, of: &[Subject<'_>]) -> Vec<bool> {
         let mut passing = vec![true; of.len()];
         for term in &self.terms {
-            term.pass(of, &mut passing);
+            for (passes, subject) in passing.iter_mut().zip(of) {
+                *passes = *passes && term.lets(subject);
+            }
         }
         passing
     }
@@ -231,13 +233,6 @@ impl Term {
     /// Whether it lets a miner pass.
     fn lets(&self, of: &Subject<'_>) -> bool {
         self.test.holds(of).is_some_and(|holds| holds != self.not)
-    }
-
-    /// Takes out those that it does not let pass.
-    fn pass(&self, of: &[Subject<'_>], passing: &mut [bool]) {
-        for (passes, subject) in passing.iter_mut().zip(of) {
-            *passes = *passes && self.lets(subject);
-        }
     }
 }
 
